@@ -1,0 +1,1 @@
+"""resonate_nb: durable promises for notebooks."""

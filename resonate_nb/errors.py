@@ -1,0 +1,128 @@
+"""Every error and warning of the package: a record that says what happened to which thing and what to do next.
+
+Leaves are chosen by what the caller can do: mend the call, wait, choose another id, repair the store. Each also
+inherits the builtin that a user would expect to catch.
+"""
+
+from __future__ import annotations
+
+
+class ResonateNbError(Exception):
+    """Root of all errors raised by this package."""
+
+
+class InvalidOptionError(ResonateNbError, ValueError):
+    """An option, id, template or version is wrong; refused before anything runs."""
+
+
+class UndecoratableError(ResonateNbError, TypeError):
+    """The object cannot be made durable (a class, a generator function, a function without source)."""
+
+
+class UnfingerprintableError(ResonateNbError, TypeError):
+    """A value has no stable content fingerprint. `path` says where in the value, e.g. ``conn`` or ``cfg['db']``."""
+
+    def __init__(self, path: str, type_name: str, reason: str) -> None:
+        super().__init__(path, type_name, reason)
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path!r} is a {self.type_name}, which has no stable fingerprint ({self.reason}). "
+            f"Leave it out of the key with ignore=({self.path.split('[')[0].split('.')[0]!r},), or pass what it is made of."
+        )
+
+
+class IdReuseError(ResonateNbError, ValueError):
+    """A promise of this id exists with other arguments. `differing` names the arguments that differ."""
+
+    def __init__(self, id: str, differing: tuple[str, ...]) -> None:
+        super().__init__(id, differing)
+        self.id = id
+        self.differing = differing
+
+    def __str__(self) -> str:
+        named = ", ".join(repr(name) for name in self.differing) or "unknown (the stored key is older)"
+        return (
+            f"promise {self.id!r} was made with other arguments (differing: {named}). "
+            f"Put them into the id template, leave the id out, or drop the old one with rnb.forget({self.id!r})."
+        )
+
+
+class WaitCycleError(ResonateNbError, RuntimeError):
+    """A call waits, directly or through others, for itself. `cycle` holds the promise ids in order."""
+
+    def __init__(self, cycle: tuple[str, ...], remedy: str = "") -> None:
+        super().__init__(cycle, remedy)
+        self.cycle = cycle
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            "this call would wait for itself: "
+            + " -> ".join(repr(id) for id in self.cycle)
+            + ". "
+            + (self.remedy or "Give the inner call other arguments, or call the plain function (f.__wrapped__).")
+        )
+
+
+class PromiseNotFoundError(ResonateNbError, LookupError):
+    """No promise of this id is in the store."""
+
+
+class PromiseBusyError(ResonateNbError, RuntimeError):
+    """The promise runs under a living owner, and what was asked would take it away."""
+
+
+class RejectedError(ResonateNbError, RuntimeError):
+    """The promise was rejected; carries the stored failure as data, for whoever cannot raise the original error."""
+
+    def __init__(self, id: str, type_name: str, message: str, traceback: str) -> None:
+        super().__init__(id, type_name, message, traceback)
+        self.id = id
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"promise {self.id!r} was rejected with {self.type_name}: {self.message}"
+
+
+class WaitTimeoutError(ResonateNbError, TimeoutError):
+    """The wait ended before the promise settled; the promise itself is untouched."""
+
+
+class UnstorableError(ResonateNbError, TypeError):
+    """A value cannot be stored and brought back. `path` says where in the value."""
+
+    def __init__(self, path: str, type_name: str, reason: str) -> None:
+        super().__init__(path, type_name, reason)
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{where}a {self.type_name} cannot be stored ({self.reason})"
+
+
+class UntrustedValueError(ResonateNbError, RuntimeError):
+    """A stored value's signature is not ours, and there is no body to compute it again."""
+
+
+class NotStoredError(ResonateNbError, LookupError):
+    """The promise is resolved, but its value was not stored or cannot be read any more."""
+
+
+class StoreError(ResonateNbError, OSError):
+    """The store cannot be used as it stands; the message names it and the way out."""
+
+
+class SchemaError(StoreError):
+    """The store has a newer schema than this package knows."""
+
+
+class DurableWarning(UserWarning):
+    """Something a user should know about a durable call; the call itself went on."""

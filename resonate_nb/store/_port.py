@@ -1,0 +1,199 @@
+"""The port of a store: rows and files that survive, and nothing about rules.
+
+Every store passes `tests/store/contract.py`, the contract below as tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from resonate_nb.protocol import Delta, Promise, State
+
+INLINE_BYTES = 30_000
+"""Values up to this many bytes lie in the row, larger ones in a file (PERFORMANCE, found 8)."""
+
+Durability = Literal["full", "process"]
+"""`full`: synced to the disk before a write returns. `process`: safe against a killed process, no syncs of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a promise's function. Row key: (promise, number)."""
+
+    promise: str
+    number: int
+    """From 1; rises over the life of a promise, whoever owns it."""
+    owner: str
+    started_at: int
+    """Epoch milliseconds."""
+    ended_at: int | None = None
+    """Set exactly when `outcome` is."""
+    elapsed_us: int | None = None
+    cpu_us: int | None = None
+    result_bytes: int | None = None
+    """Size of the encoded result; None when there was none or it was not stored."""
+    outcome: str | None = None
+    """``resolved``, ``rejected``, ``interrupted`` (gave the task back) or ``lost`` (its owner died)."""
+    error: str | None = None
+    """One line: type and message of what was raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which promises to list. Order: newest first by creation, then by id; stable."""
+
+    glob: str | None = None
+    """Shell pattern over the whole id (``*`` crosses slashes); None for all."""
+    states: tuple[State, ...] = ()
+    """Stored states to keep; empty for all. Stored rows: a deadline that nobody wrote down still shows pending."""
+    tags: Mapping[str, str] | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A value file that is complete on disk, not yet named by any row."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerInfo:
+    """What is known of an owner (a process): enough to say whom one waits for."""
+
+    owner: str
+    pid: int
+    host: str
+    started_at: int
+    """Epoch milliseconds at which the process opened the store."""
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of `Store.check`."""
+
+    kind: str
+    """``missing_file``, ``short_file``, ``orphan_file``, ``partial_file``, ``bad_row``, ``damaged``."""
+    subject: str
+    detail: str
+
+
+class Reader(Protocol):
+    """One consistent snapshot."""
+
+    @property
+    def invalidation(self) -> int:
+        """The invalidation counter as this snapshot sees it; the tag of what is remembered from it."""
+        ...
+
+    def get(self, id: str) -> Promise | None: ...
+
+    def latest(self, base: str) -> Promise | None:
+        """The highest generation of an id without generation (`protocol.split_id`); one look-up."""
+        ...
+
+    def fence(self, id: str) -> int:
+        """The task version at which a forgotten promise of this id stopped; 0 if there was none."""
+        ...
+
+    def search(self, query: Query) -> list[Promise]: ...
+
+    def attempts(self, promise: str) -> list[Attempt]:
+        """In order of number."""
+        ...
+
+    def note(self, promise: str, kind: str) -> bytes | None: ...
+
+    def notes(self, kind: str, promises: Sequence[str]) -> dict[str, bytes]:
+        """Notes of one kind for many promises; those without are left out."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """A write transaction: sees its own writes; all of it happens, or nothing. Holds the store's write lock."""
+
+    def apply(self, deltas: Iterable[Delta]) -> None:
+        """Write deltas. A `Deleted` row takes its attempts and notes with it, leaves its fence, and its value file
+        is unlinked after the commit."""
+        ...
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """Insert or replace by (promise, number)."""
+        ...
+
+    def put_note(self, promise: str, kind: str, data: bytes | None) -> None:
+        """Insert or replace; None removes."""
+        ...
+
+    def invalidate(self) -> None:
+        """Make every memory layer, in any process, look again: settled rows changed hands (forget, rerun, repair).
+
+        The counter in the database rises with this transaction; the mapped word is set to the new number before the
+        commit and set back on a rollback (HOUSE 4.4 (1))."""
+        ...
+
+
+class Store(Protocol):
+    """Rows and files.
+
+    - `write` transactions of all processes are serialised; `read` never waits for a writer.
+    - A commit is durable as `durability` says when `write` returns, and `change_word` has moved.
+    - Safe to use from any thread. After a fork the child's handle is its own owner and its own connections.
+    - Failures of the disk or database surface as `StoreError` with the store's path in the message.
+    """
+
+    @property
+    def path(self) -> Path | None:
+        """The store's directory; None in memory."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """This process, as it stands in rows it owns."""
+        ...
+
+    def read(self) -> AbstractContextManager[Reader]: ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Commits on a clean exit, rolls back on any exception, and lets it through."""
+        ...
+
+    def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
+        """Write a value file, complete and (durability ``full``) synced; name it in a row afterwards, or drop it."""
+        ...
+
+    def drop_file(self, name: str) -> None:
+        """Unlink a file that no row names; nothing if it is gone."""
+        ...
+
+    def read_file(self, name: str, size_bytes: int) -> bytes:
+        """The bytes of a value file. Raises NotStoredError when it is missing or not of this size."""
+        ...
+
+    def change_word(self) -> int:
+        """Moves with every commit of any process. A mapped word: tens of nanoseconds, no I/O."""
+        ...
+
+    def invalidation_word(self) -> int:
+        """The invalidation counter, mapped; may run ahead of the database while a writer is at work."""
+        ...
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether the process still lives. A dead one is seen at once (its lock is gone)."""
+        ...
+
+    def describe(self, owner: str) -> OwnerInfo: ...
+
+    def check(self) -> list[Problem]:
+        """What is inconsistent; empty for a sound store. Reads only."""
+        ...
+
+    def close(self) -> None:
+        """Release connections and the owner's lock; idempotent."""
+        ...
