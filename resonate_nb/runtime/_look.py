@@ -1,0 +1,60 @@
+"""What a promise looks like from outside: records for widgets, tables and command lines, computed and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from resonate_nb.protocol import Promise
+from resonate_nb.store import Attempt, OwnerInfo
+
+
+class Shown(StrEnum):
+    """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2)."""
+
+    RUNNING = "running"
+    QUEUED = "queued"
+    INTERRUPTED = "interrupted"
+    WAITING = "waiting"
+    RESOLVED = "resolved"
+    REJECTED = "rejected"
+    CANCELED = "rejected_canceled"
+    TIMEDOUT = "rejected_timedout"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One promise with what is known around it."""
+
+    promise: Promise
+    shown: Shown
+    attempts: tuple[Attempt, ...] = ()
+    owner: OwnerInfo | None = None
+    """Who runs it, or who ran it last."""
+    replays: int = 0
+    """Hits in this process since it started."""
+    saved_ms: int = 0
+    """Milliseconds of computing that those hits saved: a bound, not a measurement."""
+    marks: tuple[str, ...] = ()
+    """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What opens when a row is opened."""
+
+    record: Record
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Name to short text; ignored arguments are absent."""
+    preview: str | None = None
+    """The value as short text."""
+    preview_html: str | None = None
+    """The value as HTML (first rows of a frame), already sanitised by whoever made it; None when there is none."""
+    error: str | None = None
+    """``TypeName: message`` of a rejected promise."""
+    traceback: str | None = None
+    output: tuple[Mapping[str, object], ...] = ()
+    """Recorded display: nbformat output dicts (stream, display_data, execute_result, error), reduced."""
+    why: str | None = None
+    """One line: why it ran."""
