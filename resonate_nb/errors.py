@@ -64,7 +64,10 @@ class WaitCycleError(ResonateNbError, RuntimeError):
             "this call would wait for itself: "
             + " -> ".join(repr(id) for id in self.cycle)
             + ". "
-            + (self.remedy or "Give the inner call other arguments, or call the plain function (f.__wrapped__).")
+            + (
+                self.remedy
+                or "Give the inner call other arguments, or call the plain function (f.__wrapped__)."
+            )
         )
 
 

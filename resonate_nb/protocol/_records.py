@@ -129,7 +129,15 @@ def split_id(id: str) -> tuple[str, int]:
     inverse for every string an id may be.
     """
     base, mark, suffix = id.rpartition("~")
-    if mark and base and suffix.isascii() and suffix.isdigit() and suffix[0] != "0" and suffix != "1" and len(suffix) < 10:
+    if (
+        mark
+        and base
+        and suffix.isascii()
+        and suffix.isdigit()
+        and suffix[0] != "0"
+        and suffix != "1"
+        and len(suffix) < 10
+    ):
         return base, int(suffix)
     return id, 1
 

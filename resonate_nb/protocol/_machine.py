@@ -1,0 +1,49 @@
+"""The machine: one command on one view at one instant comes to one decision. Pure; a refusal is a reply."""
+
+from __future__ import annotations
+
+from . import _promise, _task
+from ._commands import (
+    AcquireTask,
+    Command,
+    CreatePromise,
+    Decision,
+    HeartbeatTask,
+    ReleaseTask,
+    Reply,
+    SettlePromise,
+    Status,
+)
+from ._promise import View, deadline_delta, project
+from ._records import State
+
+_CLIENT_STATES = frozenset({State.RESOLVED, State.REJECTED, State.CANCELED})
+
+
+def apply(view: View, command: Command, now: int) -> Decision:
+    """What `command` comes to at `now` (epoch milliseconds), given what `view` shows. Nothing is changed.
+
+    A promise whose deadline has passed is settled by it first: that delta comes before those of the command, even
+    when the command itself is refused.
+    """
+    if isinstance(command, SettlePromise) and command.state not in _CLIENT_STATES:
+        return Decision(Reply(Status.INVALID, view.get(command.id)))
+    stored = view.get(command.id)
+    if stored is None:
+        if isinstance(command, CreatePromise):
+            return _promise.insert(view, command, now)
+        return Decision(Reply(Status.NOT_FOUND, None))
+    due = deadline_delta(stored, now)
+    promise = project(stored, now) if due else stored
+    if isinstance(command, AcquireTask | HeartbeatTask | ReleaseTask):
+        if promise.state.is_settled:
+            decision = Decision(Reply(Status.SETTLED, promise))
+        else:
+            decision = _task.TABLE[promise.task, type(command)](command, promise, now)
+    elif due and isinstance(command, _promise.ExpirePromise):
+        decision = Decision(Reply(Status.DONE, promise))
+    else:
+        decision = _promise.TABLE[promise.state, type(command)](command, promise, now)
+    if due:
+        return Decision(decision.reply, due + decision.deltas)
+    return decision

@@ -1,0 +1,156 @@
+"""The promise table: for each state of a promise and each verb, the one rule that applies.
+
+Theory (PROTOCOL 1.2, 1.6). A promise is pending and then settles exactly once; terminal states absorb every verb. The
+id is the idempotency key and the first write wins, so a verb that comes too late is answered with the record as it
+stands, and the caller compares. A deadline settles at the deadline itself, not at the moment somebody noticed:
+`project` says what the deadline has decided, and every command on a promise is judged on the projected record.
+
+           | create  | settle   | expire   | forget
+    -------+---------+----------+----------+-------------------------
+    absent | insert  | missing  | missing  | missing
+    pending| exists  | settle   | too early| delete unless acquired
+    settled| exists  | settled  | settled  | delete
+
+A pending promise past its deadline appears in no row: it was projected before, and the delta of that settlement
+precedes whatever the rule adds. `None` stands for an absent promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from ._commands import CreatePromise, Decision, ExpirePromise, ForgetPromise, Reply, SettlePromise, Status
+from ._records import EMPTY, Deleted, Delta, Inserted, Promise, Settled, State, TaskState
+
+
+class View(Protocol):
+    """What the law may look at: records by id, and the fences of forgotten ones."""
+
+    def get(self, id: str) -> Promise | None: ...
+
+    def fence(self, id: str) -> int: ...
+
+
+def project(promise: Promise, now: int) -> Promise:
+    """The record as its deadline has left it at `now` (epoch milliseconds): `now >= timeout_at` is expired."""
+    if promise.state is not State.PENDING or now < promise.timeout_at:
+        return promise
+    return settled(promise, _by_deadline(promise))
+
+
+def settled(promise: Promise, delta: Settled) -> Promise:
+    """The record after a settlement: the task is fulfilled, its lease gone, its version kept."""
+    return replace(
+        promise,
+        state=delta.state,
+        value=delta.value,
+        settled_at=delta.settled_at,
+        task=TaskState.ABSENT if promise.task is TaskState.ABSENT else TaskState.FULFILLED,
+        owner=None,
+        lease_ms=None,
+        lease_until=None,
+    )
+
+
+def _by_deadline(promise: Promise) -> Settled:
+    state = State.RESOLVED if promise.is_timer else State.TIMEDOUT
+    return Settled(promise.id, state, EMPTY, promise.timeout_at)
+
+
+def deadline_delta(promise: Promise, now: int) -> tuple[Delta, ...]:
+    """What has to be written down before any rule may speak of a promise whose deadline has passed."""
+    if promise.state is State.PENDING and now >= promise.timeout_at:
+        return (_by_deadline(promise),)
+    return ()
+
+
+# -- the rules ------------------------------------------------------------------------------------------------
+
+
+def _insert(view: View, command: CreatePromise, now: int) -> Decision:
+    # The version continues from the fence: a task version never restarts for an id in one store, or a former
+    # owner of a forgotten promise could settle the new one.
+    fence = view.fence(command.id)
+    claim = command.claim
+    promise = Promise(
+        id=command.id,
+        state=State.PENDING,
+        param=command.param,
+        value=EMPTY,
+        tags=command.tags,
+        timeout_at=command.timeout_at,
+        created_at=now,
+        task=TaskState.ABSENT if claim is None else TaskState.ACQUIRED,
+        version=fence if claim is None else fence + 1,
+        owner=None if claim is None else claim.owner,
+        lease_ms=None if claim is None else claim.lease_ms,
+        lease_until=None if claim is None else now + claim.lease_ms,
+    )
+    if now >= promise.timeout_at:
+        promise = replace(settled(promise, _by_deadline(promise)), created_at=promise.timeout_at)
+    return Decision(Reply(Status.DONE, promise), (Inserted(promise),))
+
+
+def _settle(command: SettlePromise, promise: Promise, now: int) -> Decision:
+    fenced = command.version is not None and (
+        promise.task is not TaskState.ACQUIRED or promise.version != command.version
+    )
+    if fenced:
+        return Decision(Reply(Status.CONFLICT, promise))
+    delta = Settled(promise.id, command.state, command.value, now)
+    return Decision(Reply(Status.DONE, settled(promise, delta)), (delta,))
+
+
+def _delete(command: ForgetPromise, promise: Promise, now: int) -> Decision:
+    if promise.task is TaskState.ACQUIRED:
+        return Decision(Reply(Status.CONFLICT, promise))
+    return Decision(Reply(Status.DONE, promise), (Deleted(promise.id, promise.version),))
+
+
+def _answer(status: Status) -> Callable[[object, Promise, int], Decision]:
+    def rule(command: object, promise: Promise, now: int) -> Decision:
+        return Decision(Reply(status, promise))
+
+    return rule
+
+
+_exists = _answer(Status.EXISTS)
+_too_late = _answer(Status.SETTLED)
+_too_early = _answer(Status.CONFLICT)
+
+Rule = Callable[..., Decision]
+
+TABLE: dict[tuple[State, type], Rule] = {
+    (State.PENDING, CreatePromise): _exists,
+    (State.PENDING, SettlePromise): _settle,
+    (State.PENDING, ExpirePromise): _too_early,
+    (State.PENDING, ForgetPromise): _delete,
+    (State.RESOLVED, CreatePromise): _exists,
+    (State.RESOLVED, SettlePromise): _too_late,
+    (State.RESOLVED, ExpirePromise): _too_late,
+    (State.RESOLVED, ForgetPromise): _delete,
+    (State.REJECTED, CreatePromise): _exists,
+    (State.REJECTED, SettlePromise): _too_late,
+    (State.REJECTED, ExpirePromise): _too_late,
+    (State.REJECTED, ForgetPromise): _delete,
+    (State.CANCELED, CreatePromise): _exists,
+    (State.CANCELED, SettlePromise): _too_late,
+    (State.CANCELED, ExpirePromise): _too_late,
+    (State.CANCELED, ForgetPromise): _delete,
+    (State.TIMEDOUT, CreatePromise): _exists,
+    (State.TIMEDOUT, SettlePromise): _too_late,
+    (State.TIMEDOUT, ExpirePromise): _too_late,
+    (State.TIMEDOUT, ForgetPromise): _delete,
+}
+"""(state, command) -> rule(command, promise, now), for a promise that is there."""
+
+insert = _insert
+"""The rule of create for a promise that is absent; every other verb on an absent promise is NOT_FOUND."""
+
+VERBS = (CreatePromise, SettlePromise, ExpirePromise, ForgetPromise)
+
+_missing = {(state, verb) for state in State for verb in VERBS} - TABLE.keys()
+if _missing:
+    raise AssertionError(f"the promise table has no rule for {sorted(map(str, _missing))}")
