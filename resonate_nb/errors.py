@@ -29,9 +29,10 @@ class UnfingerprintableError(ResonateNbError, TypeError):
         self.reason = reason
 
     def __str__(self) -> str:
+        root = self.path.split("[")[0].split(".")[0]
         return (
             f"{self.path!r} is a {self.type_name}, which has no stable fingerprint ({self.reason}). "
-            f"Leave it out of the key with ignore=({self.path.split('[')[0].split('.')[0]!r},), or pass what it is made of."
+            f"Leave it out of the key with ignore=({root!r},), or pass what it is made of."
         )
 
 
@@ -64,10 +65,7 @@ class WaitCycleError(ResonateNbError, RuntimeError):
             "this call would wait for itself: "
             + " -> ".join(repr(id) for id in self.cycle)
             + ". "
-            + (
-                self.remedy
-                or "Give the inner call other arguments, or call the plain function (f.__wrapped__)."
-            )
+            + (self.remedy or "Give the inner call other arguments, or call the plain function (f.__wrapped__).")
         )
 
 

@@ -80,9 +80,7 @@ class ForgetPromise:
     id: str
 
 
-Command = (
-    CreatePromise | SettlePromise | AcquireTask | HeartbeatTask | ReleaseTask | ExpirePromise | ForgetPromise
-)
+Command = CreatePromise | SettlePromise | AcquireTask | HeartbeatTask | ReleaseTask | ExpirePromise | ForgetPromise
 
 
 class Status(StrEnum):

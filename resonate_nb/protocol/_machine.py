@@ -8,6 +8,7 @@ from ._commands import (
     Command,
     CreatePromise,
     Decision,
+    ExpirePromise,
     HeartbeatTask,
     ReleaseTask,
     Reply,
@@ -40,7 +41,7 @@ def apply(view: View, command: Command, now: int) -> Decision:
             decision = Decision(Reply(Status.SETTLED, promise))
         else:
             decision = _task.TABLE[promise.task, type(command)](command, promise, now)
-    elif due and isinstance(command, _promise.ExpirePromise):
+    elif due and isinstance(command, ExpirePromise):
         decision = Decision(Reply(Status.DONE, promise))
     else:
         decision = _promise.TABLE[promise.state, type(command)](command, promise, now)

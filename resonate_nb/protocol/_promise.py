@@ -66,9 +66,6 @@ def deadline_delta(promise: Promise, now: int) -> tuple[Delta, ...]:
     return ()
 
 
-# -- the rules ------------------------------------------------------------------------------------------------
-
-
 def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     # The version continues from the fence: a task version never restarts for an id in one store, or a former
     # owner of a forgotten promise could settle the new one.
