@@ -1,0 +1,257 @@
+"""Every situation of a promise meets every command that is about the promise itself.
+
+The grid is the law as a reader may check it. A cell names the status of the reply. A `+` in front: the deadline that
+had passed is written down first. `done`: the command's own deltas follow, as `OWN` spells them; no other status has
+deltas of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from dict_store import DictStore, pending
+
+from resonate_nb.protocol import (
+    EMPTY,
+    NEVER,
+    AcquireTask,
+    Claim,
+    Command,
+    CreatePromise,
+    Deleted,
+    Delta,
+    ExpirePromise,
+    ForgetPromise,
+    HeartbeatTask,
+    Inserted,
+    Promise,
+    ReleaseTask,
+    Settled,
+    SettlePromise,
+    State,
+    Status,
+    TaskState,
+    Value,
+    apply,
+    project,
+)
+
+NOW = 1_000
+PAST = 900
+TIMER = {"resonate:timer": "true"}
+IN, OUT = Value(data=b"in", size_bytes=2), Value(data=b"out", size_bytes=3)
+CLAIM = Claim("claimant", 30_000)
+
+QUEUED, ACQUIRED = TaskState.PENDING, TaskState.ACQUIRED
+
+
+def settled(state: State, task: TaskState = TaskState.ABSENT, at: int = 500, timeout_at: int = NEVER) -> Promise:
+    return replace(pending(timeout_at=timeout_at), state=state, value=OUT, settled_at=at, task=task, version=3)
+
+
+SITUATIONS: dict[str, Promise | None] = {
+    "absent": None,
+    "pending": pending(),
+    "pending_last_ms": pending(timeout_at=NOW + 1),
+    "queued": pending(task=QUEUED, version=3),
+    "acquired": pending(task=ACQUIRED, version=3),
+    "acquired_lapsed": pending(task=ACQUIRED, version=3, lease_until=PAST),
+    "expired": pending(timeout_at=PAST),
+    "expired_this_ms": pending(timeout_at=NOW),
+    "expired_queued": pending(timeout_at=PAST, task=QUEUED, version=3),
+    "expired_held": pending(timeout_at=PAST, task=ACQUIRED, version=3),
+    "expired_timer": pending(timeout_at=PAST, tags=TIMER),
+    "expired_tm_held": pending(timeout_at=PAST, tags=TIMER, task=ACQUIRED, version=3),
+    "resolved": settled(State.RESOLVED),
+    "rejected": settled(State.REJECTED),
+    "canceled": settled(State.CANCELED),
+    "timedout": replace(settled(State.TIMEDOUT, at=PAST, timeout_at=PAST), value=EMPTY),
+    "fulfilled": settled(State.RESOLVED, TaskState.FULFILLED),
+    "fulfilled_rej": settled(State.REJECTED, TaskState.FULFILLED),
+    "fulfilled_can": settled(State.CANCELED, TaskState.FULFILLED),
+    "fulfilled_out": replace(settled(State.TIMEDOUT, TaskState.FULFILLED, PAST, PAST), value=EMPTY),
+}
+
+COMMANDS: dict[str, Command] = {
+    "create": CreatePromise("p", param=IN, tags={"k": "v"}),
+    "claim": CreatePromise("p", param=IN, tags={"k": "v"}, claim=CLAIM),
+    "resolve": SettlePromise("p", State.RESOLVED, OUT),
+    "reject": SettlePromise("p", State.REJECTED, OUT),
+    "cancel": SettlePromise("p", State.CANCELED, OUT),
+    "fulfil": SettlePromise("p", State.RESOLVED, OUT, version=3),
+    "fulfil_old": SettlePromise("p", State.RESOLVED, OUT, version=2),
+    "to_pend": SettlePromise("p", State.PENDING, OUT),
+    "to_timed": SettlePromise("p", State.TIMEDOUT, OUT),
+    "expire": ExpirePromise("p"),
+    "forget": ForgetPromise("p"),
+}
+
+GRID = """
+situation       create  claim   resolve   reject    cancel    fulfil    fulfil_old to_pend  to_timed expire    forget
+absent          done    done    not_found not_found not_found not_found not_found  invalid  invalid  not_found not_found
+pending         exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
+pending_last_ms exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
+queued          exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
+acquired        exists  exists  done      done      done      done      conflict   invalid  invalid  conflict  conflict
+acquired_lapsed exists  exists  done      done      done      done      conflict   invalid  invalid  conflict  conflict
+expired         +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_this_ms +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_queued  +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_held    +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_timer   +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_tm_held +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+resolved        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+rejected        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+canceled        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+timedout        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled       exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_rej   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_can   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_out   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+"""
+
+BORN = Promise("p", State.PENDING, param=IN, value=EMPTY, tags={"k": "v"}, timeout_at=NEVER, created_at=NOW)
+
+OWN: dict[str, tuple[Delta, ...]] = {
+    "create": (Inserted(BORN),),
+    "claim": (
+        Inserted(replace(BORN, task=ACQUIRED, version=1, owner="claimant", lease_ms=30_000, lease_until=NOW + 30_000)),
+    ),
+    "resolve": (Settled("p", State.RESOLVED, OUT, NOW),),
+    "reject": (Settled("p", State.REJECTED, OUT, NOW),),
+    "cancel": (Settled("p", State.CANCELED, OUT, NOW),),
+    "fulfil": (Settled("p", State.RESOLVED, OUT, NOW),),
+    "expire": (),
+}
+
+
+def own_deltas(name: str, before: Promise | None) -> tuple[Delta, ...]:
+    """What a command that is done writes; forgetting leaves the version of what it met as the fence."""
+    if name == "forget":
+        assert before is not None
+        return (Deleted("p", before.version),)
+    return OWN[name]
+
+
+def deadline_delta(before: Promise) -> Delta:
+    """What the deadline decides: the stamp is the deadline itself, the verdict the timer tag's, the value empty."""
+    verdict = State.RESOLVED if before.tags == TIMER else State.TIMEDOUT
+    return Settled("p", verdict, EMPTY, before.timeout_at)
+
+
+def cells() -> list[tuple[str, str, str]]:
+    header, *lines = [line.split() for line in GRID.strip().splitlines()]
+    return [(line[0], command, cell) for line in lines for command, cell in zip(header[1:], line[1:], strict=True)]
+
+
+def test_grid_covers_every_situation_and_command() -> None:
+    """A situation or command that the grid forgets would go untested in silence."""
+    assert [(s, c) for s in SITUATIONS for c in COMMANDS] == [(s, c) for s, c, _ in cells()]
+
+
+def test_situations_cover_every_state_of_promise_and_task() -> None:
+    """A state added to the law must get its rows here."""
+    rows = [row for row in SITUATIONS.values() if row is not None]
+    assert set(State) == {row.state for row in rows}
+    assert set(TaskState) == {row.task for row in rows}
+
+
+def test_commands_cover_every_verb() -> None:
+    """A verb added to the law must get its column here or in the task table."""
+    here = {type(command) for command in COMMANDS.values()}
+    assert set(get_args(Command)) == here | {AcquireTask, HeartbeatTask, ReleaseTask}
+
+
+@pytest.mark.parametrize(("situation", "command", "cell"), [pytest.param(*c, id=f"{c[0]}-{c[1]}") for c in cells()])
+def test_cell(situation: str, command: str, cell: str) -> None:
+    """Status, deltas, and the record in the reply are what the grid says."""
+    before = SITUATIONS[situation]
+    store = DictStore() if before is None else DictStore(before)
+
+    decision = apply(store, COMMANDS[command], NOW)
+
+    status = Status(cell.removeprefix("+"))
+    expected: tuple[Delta, ...] = ()
+    if cell.startswith("+"):
+        assert before is not None
+        expected += (deadline_delta(before),)
+    if status is Status.DONE:
+        expected += own_deltas(command, before)
+    assert status is decision.reply.status
+    assert expected == decision.deltas
+
+    if command == "forget" and status is Status.DONE:
+        assert before is not None
+        assert project(before, NOW) == decision.reply.promise  # as it was
+    for delta in decision.deltas:
+        store.write(delta)
+    if command != "forget" or status is not Status.DONE:
+        assert store.get("p") == decision.reply.promise  # as it is now
+
+
+@pytest.mark.parametrize("situation", [name for name in SITUATIONS if name != "absent"])
+def test_projection_is_what_the_deadline_writes(situation: str) -> None:
+    """A reader sees what the next command would write, and once settled sees it for good."""
+    before = SITUATIONS[situation]
+    assert before is not None
+    store = DictStore(before)
+    store.submit(ExpirePromise("p"), NOW)
+    seen = project(before, NOW)
+    assert store.get("p") == seen
+    assert situation.startswith("expired") is (before != seen)
+    if seen.state.is_settled:
+        assert seen is project(seen, NOW + 10**9)
+
+
+@pytest.mark.parametrize("timeout_at", [PAST, NOW], ids=["past", "this_ms"])
+@pytest.mark.parametrize("claim", [None, CLAIM], ids=["untasked", "claimed"])
+@pytest.mark.parametrize(
+    ("tags", "verdict"),
+    [
+        pytest.param({}, State.TIMEDOUT, id="plain"),
+        pytest.param(TIMER, State.RESOLVED, id="timer"),
+        pytest.param({"resonate:timer": "True"}, State.TIMEDOUT, id="not_quite_timer"),
+    ],
+)
+def test_born_settled(timeout_at: int, claim: Claim | None, tags: dict[str, str], verdict: State) -> None:
+    """A promise created at or past its deadline is settled from birth, and nobody is given its task."""
+    store = DictStore()
+    decision = store.submit(CreatePromise("p", timeout_at, IN, tags, claim), NOW)
+    born = decision.reply.promise
+    assert Status.DONE is decision.reply.status
+    assert born is not None
+    assert [Inserted] == [type(delta) for delta in decision.deltas]
+    assert store.get("p") == born
+    assert (verdict, EMPTY, IN, tags) == (born.state, born.value, born.param, born.tags)
+    assert (timeout_at, timeout_at, timeout_at) == (born.created_at, born.settled_at, born.timeout_at)
+    assert (TaskState.FULFILLED if claim else TaskState.ABSENT) is born.task
+    assert (None, None, None) == (born.owner, born.lease_ms, born.lease_until)
+
+
+@pytest.mark.parametrize("fence", [0, 1, 7])
+@pytest.mark.parametrize("claim", [None, CLAIM], ids=["untasked", "claimed"])
+def test_an_id_made_again_starts_beyond_its_fence(fence: int, claim: Claim | None) -> None:
+    """No version of a task is ever given out twice for one id, forgotten or not."""
+    store = DictStore(fences={"p": fence})
+    born = store.submit(CreatePromise("p", claim=claim), NOW).reply.promise
+    assert born is not None
+    assert fence + (1 if claim else 0) == born.version
+
+
+def test_create_ignores_what_a_second_creator_asks() -> None:
+    """First write wins: other param, tags, deadline or claim of a later creator change nothing."""
+    store = DictStore()
+    first = store.submit(CreatePromise("p", NEVER, IN, {"k": "v"}), NOW).reply.promise
+    second = store.submit(CreatePromise("p", PAST, OUT, {"k": "w"}, CLAIM), NOW + 5)
+    assert (Status.EXISTS, first, ()) == (second.reply.status, second.reply.promise, second.deltas)
+
+
+def test_commands_touch_only_their_own_promise() -> None:
+    """A neighbour whose deadline has passed is somebody else's to write down."""
+    neighbour = pending("q", timeout_at=PAST)
+    for command in COMMANDS.values():
+        store = DictStore(pending(), neighbour)
+        store.submit(command, NOW)
+        assert neighbour is store.get("q")
