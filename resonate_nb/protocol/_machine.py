@@ -27,16 +27,17 @@ def apply(view: View, command: Command, now: int) -> Decision:
     A promise whose deadline has passed is settled by it first: that delta comes before those of the command, even
     when the command itself is refused.
     """
-    if isinstance(command, SettlePromise) and command.state not in _CLIENT_STATES:
-        return Decision(Reply(Status.INVALID, view.get(command.id)))
+    is_invalid = isinstance(command, SettlePromise) and command.state not in _CLIENT_STATES
     stored = view.get(command.id)
     if stored is None:
         if isinstance(command, CreatePromise):
             return _promise.insert(view, command, now)
-        return Decision(Reply(Status.NOT_FOUND, None))
+        return Decision(Reply(Status.INVALID if is_invalid else Status.NOT_FOUND, None))
     due = deadline_delta(stored, now)
     promise = project(stored, now) if due else stored
-    if isinstance(command, AcquireTask | HeartbeatTask | ReleaseTask):
+    if is_invalid:
+        decision = Decision(Reply(Status.INVALID, promise))
+    elif isinstance(command, AcquireTask | HeartbeatTask | ReleaseTask):
         if promise.state.is_settled:
             decision = Decision(Reply(Status.SETTLED, promise))
         else:
