@@ -1,0 +1,29 @@
+"""How a value becomes bytes and comes back; what cannot come back is refused at once, with its place and the reason.
+
+- `encode` / `decode`: scalars as JSON, everything else as a pickle that is read only after its signature verified.
+- `Signer`, `load_key`: whose pickles are ours.
+- `failure_of`: an exception as data that anybody may read.
+- `preview`, `describe`: a value as text for people; they never raise.
+"""
+
+from __future__ import annotations
+
+from resonate_nb.codec._failure import failure_from_bytes, failure_of, failure_to_bytes
+from resonate_nb.codec._pickle import decode, encode
+from resonate_nb.codec._port import Encoded, Failure
+from resonate_nb.codec._preview import describe, preview
+from resonate_nb.codec._sign import Signer, load_key
+
+__all__ = [
+    "Encoded",
+    "Failure",
+    "Signer",
+    "decode",
+    "describe",
+    "encode",
+    "failure_from_bytes",
+    "failure_of",
+    "failure_to_bytes",
+    "load_key",
+    "preview",
+]

@@ -1,0 +1,75 @@
+"""An exception as data: its type, message and traceback as text, readable by anybody and never unpickled."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from pathlib import Path
+
+from resonate_nb.codec._port import Failure
+
+LIMIT = 100_000
+"""Longest traceback kept, in characters; the message may have a fifth of it. About 100 kB of plain text."""
+
+_OURS = str(Path(__file__).resolve().parents[1])
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What is kept of an exception; never raises, whatever the exception's own methods do.
+
+    The traceback names the user's frames and the libraries', not ours; causes, contexts and the members of groups are
+    kept in the order in which Python prints them.
+    """
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    message = _shorten(_message(error), LIMIT // 5)
+    try:
+        report = traceback.TracebackException.from_exception(error, compact=True)
+        _leave_out_ours(report, set())
+        text = "".join(report.format())
+    except Exception as trouble:  # an exception whose attributes raise; the failure itself must be kept
+        text = f"{name}: {message}\n(the traceback cannot be shown: {type(trouble).__name__})\n"
+    return Failure(type_name=name, message=message, traceback=_shorten(text, LIMIT))
+
+
+def failure_to_bytes(failure: Failure) -> bytes:
+    """The failure as ASCII JSON."""
+    return json.dumps({"type": failure.type_name, "message": failure.message, "traceback": failure.traceback}).encode()
+
+
+def failure_from_bytes(data: bytes) -> Failure:
+    """The failure that `failure_to_bytes` wrote. Raises ValueError when it is none."""
+    fields = json.loads(data)
+    if not isinstance(fields, dict):
+        raise ValueError("a stored failure is a JSON object")
+    return Failure(*(str(fields.get(name, "")) for name in ("type", "message", "traceback")))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as trouble:
+        return f"<unprintable {type(error).__name__}: {type(trouble).__name__}>"
+
+
+def _leave_out_ours(report: traceback.TracebackException, seen: set[int]) -> None:
+    if id(report) in seen:
+        return
+    seen.add(id(report))
+    report.stack[:] = [frame for frame in report.stack if not _is_ours(frame.filename)]
+    for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
+        if other is not None:
+            _leave_out_ours(other, seen)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS) and filename[len(_OURS) : len(_OURS) + 1] in ("/", "\\")
+
+
+def _shorten(text: str, limit: int) -> str:
+    """At most `limit` characters; of a long text the end counts most, for a traceback ends with what was raised."""
+    if len(text) <= limit:
+        return text
+    head = limit // 4
+    tail = limit - head - 40
+    return f"{text[:head]}\n… {len(text) - head - tail} characters …\n{text[-tail:]}"

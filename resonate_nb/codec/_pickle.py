@@ -1,0 +1,319 @@
+"""A value as bytes and back: scalars as JSON, everything else through pickle protocol 5.
+
+The pickler is the C one with `reducer_override`, which is asked about everything but plain containers and scalars: it
+refuses what would come back dead (`_refused`), and takes functions and classes of the notebook by value (`_rebuild`),
+which plain pickle stores as a name that the next session may not have. cloudpickle is asked for these only: by itself
+it stores an open text file as a `StringIO` and a memoryview as bytes, in silence.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import math
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import _FIELD, MISSING  # type: ignore[attr-defined]
+from functools import cached_property, lru_cache
+from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
+from typing import Any, NoReturn, TypeVar
+
+from resonate_nb.codec import _rebuild
+from resonate_nb.codec._port import Encoded
+from resonate_nb.codec._refused import refusal
+from resonate_nb.codec._where import path_to
+from resonate_nb.errors import NotStoredError, UnstorableError
+
+_JSON_CHARACTERS = 10_000
+"""Longer texts go through pickle, which writes UTF-8 as it is."""
+
+_CHECKED_BYTES = 200_000
+"""Pickles up to this size that hold objects with code of their own are read back once before they count as stored."""
+
+
+def encode(value: object) -> Encoded:
+    """The value as bytes that `decode` turns into an equal value, aliases inside it kept.
+
+    Raises:
+        UnstorableError: the value or something inside it cannot come back; `path` says where.
+    """
+    if (text := _as_json(value)) is not None:
+        return Encoded("json", text.encode())
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    try:
+        pickler.dump(value)
+        data = buffer.getvalue()
+        if pickler.is_doubtful and len(data) <= _CHECKED_BYTES:
+            _loads(data)
+    except _Refused as refused:
+        raise _unstorable(value, refused.culprit, refused.reason) from None
+    except RecursionError as error:
+        raise UnstorableError("", _type_name(value), "its objects are nested too deeply") from error
+    except Exception as error:
+        # Whatever a class's own __reduce__ or __getstate__ raises ends here: the value is handed to the caller all
+        # the same, so the reason must be complete.
+        reason = f"{type(error).__name__}: {error}"
+        raise _unstorable(value, pickler.last, reason) from error
+    return Encoded("pickle", data)
+
+
+def decode(codec: str, data: bytes) -> object:
+    """The value that `encode` made bytes of: a new object at each call.
+
+    A pickle runs whatever its bytes say: call this only after `Signer.verify` has said yes. The cyclic garbage
+    collector rests while it unpickles (many new objects would trigger it again and again, for nothing).
+
+    Raises:
+        NotStoredError: it cannot be read any more (a class is gone, a package changed, other Python for code).
+    """
+    try:
+        match codec:
+            case "json":
+                return json.loads(data)
+            case "pickle":
+                return _loads(data)
+    except Exception as error:
+        raise NotStoredError(f"the stored value cannot be read back: {type(error).__name__}: {error}") from error
+    raise NotStoredError(f"the stored value has the codec {codec!r}, which this version of the package cannot read")
+
+
+def _as_json(value: object) -> str | None:
+    """JSON for scalars that come back exactly; None for all else (subclasses carry more than their value)."""
+    kind = type(value)
+    if value is None or kind is bool:
+        return json.dumps(value)
+    if kind is int:
+        assert isinstance(value, int)
+        return str(value) if value.bit_length() < 1024 else None  # very long ones hit Python's digit limit
+    if kind is float:
+        assert isinstance(value, float)
+        return repr(value) if math.isfinite(value) else None
+    if kind is str:
+        assert isinstance(value, str)
+        return json.dumps(value) if len(value) <= _JSON_CHARACTERS else None
+    return None
+
+
+# -- the pickler -----------------------------------------------------------------------------------------------------
+
+_Rule = Callable[["_Pickler", Any], Any]
+
+
+class _Refused(Exception):
+    """Leaves the C pickler with the object at fault."""
+
+    def __init__(self, culprit: object, reason: str) -> None:
+        super().__init__(reason)
+        self.culprit = culprit
+        self.reason = reason
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.last: object = None
+        """The object asked about last: the one at fault when pickle itself gives up."""
+        self.is_doubtful = False
+        """Whether it holds objects that pickle stores and may yet fail to bring back."""
+        self._rules: dict[type, _Rule | None] = {}
+        self._cloud: Any = None
+        self._modules: set[int] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        self.last = obj
+        kind = type(obj)
+        try:
+            rule = self._rules[kind]
+        except KeyError:
+            rule = self._rules[kind] = self._rule(kind)
+        return NotImplemented if rule is None else rule(self, obj)
+
+    def _rule(self, kind: type) -> _Rule | None:
+        if kind is FunctionType:
+            return _Pickler._function
+        if issubclass(kind, type):
+            return _Pickler._class
+        if issubclass(kind, ModuleType):
+            return _Pickler._module
+        if kind is CodeType:
+            return _Pickler._code
+        if (special := _SPECIAL.get(kind)) is not None:
+            return special
+        if (reason := refusal(kind)) is not None:
+
+            def refuse(_: _Pickler, obj: Any) -> NoReturn:
+                raise _Refused(obj, reason)
+
+            return refuse
+        if issubclass(kind, BaseException) or not _is_installed(kind.__module__):
+            self.is_doubtful = True
+        return None
+
+    def _function(self, function: FunctionType) -> Any:
+        if not _is_notebook(function.__module__):
+            if "<" in function.__qualname__:
+                raise _Refused(
+                    function,
+                    f"it is made inside module {function.__module__!r} and cannot be found there by name; "
+                    f"define it at the top of a module or in the notebook",
+                )
+            return NotImplemented
+        make, args, state, _, _, fill = self._clouds_reduction(function)
+        self._allow_modules([*state[1]["__globals__"].values(), *state[1]["_cloudpickle_submodules"]])
+        self._allow_modules(map(_content, function.__closure__ or ()))
+        # A closure's values are no part of the shape, so a function with one is never taken from the session.
+        name = "" if function.__closure__ or "<" in function.__qualname__ else function.__qualname__
+        shape = _rebuild.shape(function) if name else ""
+        return _rebuild.take, (name, shape, "", make, args), ("", fill, state), None, None, _rebuild.finish
+
+    def _class(self, kind: type) -> Any:
+        if not _is_notebook(kind.__module__):
+            # Types without a name of their own (of functions, of dict views) only occur in code of the notebook.
+            return NotImplemented if self._cloud is None else self._cloud.reducer_override(kind)
+        make, args, state, _, _, fill = self._clouds_reduction(kind)
+        self._allow_modules(vars(kind).values())
+        name = "" if "<" in kind.__qualname__ else kind.__qualname__
+        shape = _rebuild.shape(kind) if name else ""
+        mark = _rebuild.mark_of(kind)
+        # cloudpickle's own tracking (the last argument but one) is switched off: it would fill a class that is in use
+        # a second time, and so undo what the session has done to it since.
+        args = (*args[:-2], None, args[-1])
+        return _rebuild.take, (name, shape, mark, make, args), (mark, fill, state), None, None, _rebuild.finish
+
+    def _module(self, module: ModuleType) -> Any:
+        if id(module) not in self._modules or _is_notebook(module.__name__):
+            raise _Refused(module, "modules are never stored; import it where it is used")
+        return _reducers()[ModuleType](module)
+
+    def _code(self, code: CodeType) -> Any:
+        if self._cloud is None:
+            raise _Refused(code, "bare code belongs to one version of Python")
+        _, args = _reducers()[CodeType](code)
+        return _rebuild.code, (tuple(sys.version_info[:2]), args)
+
+    def _inside_code(self, obj: Any) -> Any:
+        """Parts of functions and classes; by themselves they are left to pickle, which refuses most of them."""
+        return NotImplemented if self._cloud is None else _reducers()[type(obj)](obj)
+
+    def _missing(self, obj: Any) -> str:
+        return "MISSING"  # by name, or a rebuilt dataclass would take it for a default
+
+    def _cached_property(self, obj: Any) -> Any:
+        # Python 3.11 keeps a lock in it.
+        return cached_property, (obj.func,), {"attrname": obj.attrname, "__doc__": obj.__doc__}
+
+    def _cached_function(self, obj: Any) -> Any:
+        if not _is_notebook(obj.__module__):
+            return NotImplemented
+        return _rebuild.cached, (obj.cache_parameters(), obj.__wrapped__)
+
+    def _clouds_reduction(self, obj: Any) -> Any:
+        if self._cloud is None:
+            import cloudpickle
+
+            self._cloud = cloudpickle.Pickler(io.BytesIO())
+        return self._cloud.reducer_override(obj)
+
+    def _allow_modules(self, things: Iterable[object]) -> None:
+        """Modules that code of the notebook names are stored by name, and imported with it."""
+        self._modules.update(id(thing) for thing in things if isinstance(thing, ModuleType))
+
+
+_SPECIAL: dict[type, _Rule] = {
+    **dict.fromkeys(
+        # Those of cloudpickle's reducers that are asked for; the others (files, memoryviews, weak sets) never are.
+        (CellType, property, classmethod, staticmethod, MappingProxyType, GetSetDescriptorType, TypeVar),
+        _Pickler._inside_code,
+    ),
+    type(_FIELD): _Pickler._inside_code,
+    type(MISSING): _Pickler._missing,
+    cached_property: _Pickler._cached_property,
+    type(lru_cache(len)): _Pickler._cached_function,
+}
+
+
+def _reducers() -> Any:
+    import cloudpickle
+
+    return cloudpickle.Pickler.dispatch_table
+
+
+def _content(cell: CellType) -> object:
+    """What a closure's cell holds; None while it is empty."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _is_notebook(name: str | None) -> bool:
+    """Whether a module's functions and classes exist in this session only."""
+    if name is None or name in ("__main__", "__mp_main__"):
+        return True
+    module = sys.modules.get(name)
+    if module is None:
+        return True
+    return getattr(module, "__file__", None) is None and getattr(module, "__spec__", None) is None
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module came with Python or a package, whose authors test their pickles."""
+    module = sys.modules.get(name.partition(".")[0])
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return not _is_notebook(name)
+    return any(part in path for part in ("site-packages", "dist-packages")) or path.startswith(_STDLIB)
+
+
+_STDLIB = io.__file__.rpartition("io.py")[0] if io.__file__ else "\0"
+
+
+# -- reading back ----------------------------------------------------------------------------------------------------
+
+_resting = 0
+_resting_lock = threading.Lock()
+_was_enabled = False
+
+
+@contextmanager
+def _gc_at_rest() -> Iterator[None]:
+    """The cyclic collector is off inside, in all threads; the last one to leave puts back what the first one found.
+
+    A program that switches it itself, in another thread and in this very moment, may find its switch undone.
+    """
+    global _resting, _was_enabled
+    with _resting_lock:
+        if _resting == 0:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _resting += 1
+    try:
+        yield
+    finally:
+        with _resting_lock:
+            _resting -= 1
+            if _resting == 0 and _was_enabled:
+                gc.enable()
+
+
+def _loads(data: bytes) -> object:
+    with _gc_at_rest():
+        return pickle.loads(data)
+
+
+# -- words for people ------------------------------------------------------------------------------------------------
+
+
+def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:
+    return UnstorableError(path_to(culprit, value), _type_name(culprit), reason)
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    module = kind.__module__.lstrip("_")
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"

@@ -1,0 +1,157 @@
+"""What a stored pickle calls when functions and classes of the notebook come back.
+
+The names and argument orders of `take`, `finish`, `code` and `cached` are part of the stored format: a stream names
+them. Add new ones beside them; never rename or change these.
+
+A class or function that the session has again, by the same name and with the same code, is taken from the session:
+`type(value) is P` holds after a restart, functions see the live globals, and a class cell that merely ran again does
+not split its instances. Otherwise it is rebuilt as it was stored.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from inspect import get_annotations
+from types import CodeType, FunctionType
+from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+
+
+def find(name: str) -> object | None:
+    """What ``__main__`` holds now under a qualified name; None when it holds nothing."""
+    found: Any = sys.modules.get("__main__")
+    for part in name.split("."):
+        # `vars`, not `getattr`: a lookup must not run properties or inherit from a base class.
+        found = getattr(found, "__dict__", {}).get(part)
+    return found  # type: ignore[no-any-return]
+
+
+def shape(thing: object) -> str:
+    """A digest of the code of a function or class, without line numbers and without data.
+
+    Equal in every process of one Python minor version. Attribute values of a class do not count, as they do not for a
+    plain pickle: the live class has the last word on its own state.
+    """
+    digest = blake2b(digest_size=16)
+    for item in _describe(thing):
+        data = item.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+def take(name: str, digest: str, mark: str, make: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The function or class that this session already has, else a new one, still empty.
+
+    `name` and `digest` find what the user's cells have defined again (`name` is empty for what has no name of its
+    own); `mark` finds a class that was stored or rebuilt in this process before, so that its instances agree.
+    """
+    live = find(name) if name else None
+    if isinstance(live, (FunctionType, type)) and shape(live) == digest:
+        return live
+    if mark and (known := _classes.get(mark)) is not None:
+        return known
+    made = make(*args)
+    _empty.add(made)
+    return made
+
+
+def finish(obj: Any, state: tuple[str, Callable[[Any, Any], Any], Any]) -> None:
+    """Fill what `take` made; what the session had before is left as it is, with its own attributes and globals."""
+    mark, fill, inner = state
+    if obj not in _empty:
+        return
+    fill(obj, inner)
+    _empty.discard(obj)
+    if mark:
+        # Known from now on only: another thread must not be handed a half-filled class.
+        _classes.setdefault(mark, obj)
+        _marks.setdefault(obj, mark)
+
+
+def mark_of(kind: type) -> str:
+    """The lasting mark of a class that is stored by value."""
+    mark = _marks.setdefault(kind, uuid4().hex)
+    _classes.setdefault(mark, kind)
+    return mark
+
+
+def cached(parameters: dict[str, Any], function: Any) -> Any:
+    """A function under `functools.lru_cache`, its cache empty."""
+    return lru_cache(**parameters)(function)
+
+
+_empty: WeakSet[Any] = WeakSet()
+_classes: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_marks: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
+def code(python: tuple[int, int], args: tuple[Any, ...]) -> CodeType:
+    """A code object, refused under another Python: its bytecode would crash the interpreter."""
+    if python != sys.version_info[:2]:
+        raise ValueError(f"it holds code compiled by Python {python[0]}.{python[1]}")
+    return CodeType(*args)
+
+
+_NO_CODE = frozenset(
+    # Written by the interpreter or by metaclasses; some differ between two runs of one definition.
+    (
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__module__",
+        "__qualname__",
+        "__annotations__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "_abc_impl",
+        "_member_map_",
+        "_value2member_map_",
+        "_hashable_values_",
+        "_unhashable_values_",
+    )
+)
+
+
+def _describe(thing: object) -> list[str]:
+    if isinstance(thing, FunctionType):
+        arity = f"{len(thing.__defaults__ or ())} {sorted(thing.__kwdefaults__ or ())}"
+        return ["function", arity, *_describe_code(thing.__code__)]
+    if isinstance(thing, (classmethod, staticmethod)):
+        return [type(thing).__name__, *_describe(thing.__func__)]
+    if isinstance(thing, property):
+        return ["property", *_describe(thing.fget), *_describe(thing.fset), *_describe(thing.fdel)]
+    if isinstance(thing, type) and thing.__module__ == "__main__":
+        items = ["class", _name(type(thing)), *map(_name, thing.__bases__)]
+        for name in sorted(set(thing.__dict__) - _NO_CODE):
+            member = thing.__dict__[name]
+            # Only classes written inside this one: any other may lead back here.
+            is_foreign = isinstance(member, type) and not member.__qualname__.startswith(thing.__qualname__ + ".")
+            items += [name, "class"] if is_foreign else [name, *_describe(member)]
+        return items + sorted(get_annotations(thing))
+    return [_name(type(thing))]
+
+
+def _describe_code(code: CodeType) -> list[str]:
+    items = [
+        f"{code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags}",
+        repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)),
+        code.co_code.hex(),
+    ]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            items += _describe_code(constant)
+        elif isinstance(constant, frozenset):
+            items.append(repr(sorted(map(repr, constant))))  # the order of a set of texts differs per process
+        else:
+            items.append(repr(constant))
+    return items
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
