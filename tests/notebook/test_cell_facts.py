@@ -1,5 +1,7 @@
 """What a cell reads and binds, against expectations written by hand and against Python itself."""
 
+# ruff: noqa: E501 (a table of programs reads best one a line)
+
 from __future__ import annotations
 
 import builtins
@@ -183,16 +185,20 @@ def test_analysis_never_misses_what_python_does(text: str) -> None:
 
 def test_lines_are_those_of_the_last_binding() -> None:
     facts = analyse("a = 1\nb = 2\na = 3\ndef f():\n    global b\n    b = 1")
-    assert {"a": 3, "b": 6, "f": 4} == dict(facts.bound)
-    assert {"f": 4} == dict(facts.definitions)
+    assert dict(facts.bound) == {"a": 3, "b": 6, "f": 4}
+    assert dict(facts.definitions) == {"f": 4}
 
 
 def test_imports_are_taken_name_by_name_also_inside_if_and_try() -> None:
     text = "import a.b, c as d\ntry:\n    from e import f, g as h\nexcept ImportError:\n    from .k import *\ndef x():\n    import hidden"
-    assert ["import a.b", "import c as d", "from e import f", "from e import g as h", "from .k import *"] == [
-        i.text for i in analyse(text).imports
+    assert [i.text for i in analyse(text).imports] == [
+        "import a.b",
+        "import c as d",
+        "from e import f",
+        "from e import g as h",
+        "from .k import *",
     ]
-    assert ["a", "d", "f", "h", "*"] == [i.name for i in analyse(text).imports]
+    assert [i.name for i in analyse(text).imports] == ["a", "d", "f", "h", "*"]
     assert analyse(text).has_star_import
 
 
@@ -202,11 +208,15 @@ def test_magics_and_shell_lines_are_foreign() -> None:
     text = TransformerManager().transform_cell(
         "x = 1\n%time y = 2\n!ls -l\nz = !pwd\nw = %who_ls int\nget_ipython().user_ns"
     )
-    assert [(2, "%time y = 2"), (3, "!ls -l"), (4, "!pwd"), (5, "%who_ls int"), (6, "get_ipython()")] == sorted(
-        (f.line, f.text) for f in analyse(text).foreign
-    )
-    assert ["%%time"] == [f.text for f in analyse(TransformerManager().transform_cell("%%time\nx = 1")).foreign]
-    assert () == analyse("x = 1").foreign
+    assert sorted((f.line, f.text) for f in analyse(text).foreign) == [
+        (2, "%time y = 2"),
+        (3, "!ls -l"),
+        (4, "!pwd"),
+        (5, "%who_ls int"),
+        (6, "get_ipython()"),
+    ]
+    assert [f.text for f in analyse(TransformerManager().transform_cell("%%time\nx = 1")).foreign] == ["%%time"]
+    assert analyse("x = 1").foreign == ()
 
 
 @pytest.mark.parametrize(
@@ -226,15 +236,15 @@ def test_top_level_await_is_seen(text: str, expected: bool) -> None:
 
 
 def test_history_names() -> None:
-    assert ("_", "Out", "_12", "_i3") == analyse("print(_, Out[1], _12, _i3, _mine)").history
-    assert () == analyse("for _ in range(3):\n    print(_)").history
+    assert analyse("print(_, Out[1], _12, _i3, _mine)").history == ("_", "Out", "_12", "_i3")
+    assert analyse("for _ in range(3):\n    print(_)").history == ()
     assert not is_history("_x")
-    assert is_history("_i") and is_history("_i7") and is_history("___")
+    assert all(map(is_history, ("_i", "_i7", "___")))
 
 
 def test_touched_prefers_stores_over_method_calls() -> None:
     facts = analyse("df.head()\nlst.append(1)\ndf['a'] = 2\ncfg.x.y = 3\nn += 1")
-    assert {"df": 3, "lst": 2, "cfg": 4, "n": 5} == dict(facts.touched)
+    assert dict(facts.touched) == {"df": 3, "lst": 2, "cfg": 4, "n": 5}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters are new in 3.12")
