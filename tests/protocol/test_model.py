@@ -142,7 +142,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(id=ids, deadline=deadlines, tags=tags, claim=claims)
     def create_anew(self, id: str, deadline: int | None, tags: dict[str, str], claim: Claim) -> None:
-        """Forget what has the id, if that is allowed, and start over: most chance falls on settled promises otherwise."""
+        """Forget what has the id, if that is allowed, and start over; chance alone meets mostly settled promises."""
         self.forget(id)
         self.create(id, deadline, EMPTY, tags, claim)
 
