@@ -1,1 +1,133 @@
-"""resonate_nb: durable promises for notebooks."""
+"""Durable promises for notebooks: lose the kernel, press Run All, and everything that had finished is back.
+
+The map of the house. A floor imports only floors beneath it; rooms on one floor do not import one another; across
+rooms, only through the door (`__init__`). `tests/test_architecture.py` holds these rules.
+
+    cellar     errors  clock
+    law        protocol/       what may happen: promises, their tasks, apply(view, command, now) -> Decision
+    materials  fingerprint/    whether two calls are the same: code, and values by content
+               codec/          how a value becomes bytes, and whose bytes they are
+               store/          rows and files that survive; knows no rule
+    runtime    runtime/        makes calls durable: engine, identity, call/ (plan, attempt, settle), feed, handle
+    view       view/           what a record looks like: rows, HTML, the ES module
+    faces      durable.py      @durable
+               notebook/       %%durable, %durable, the inspector widget
+    attic      cli.py          the command line
+
+To follow a call from `@durable` to its row in SQLite, begin at `resonate_nb/durable.py`.
+
+Public names are loaded at first use: importing this package costs the standard library only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .durable import DurableFunction, durable
+    from .errors import (
+        DurableWarning,
+        IdReuseError,
+        InvalidOptionError,
+        NotStoredError,
+        PromiseBusyError,
+        PromiseNotFoundError,
+        RejectedError,
+        ResonateNbError,
+        SchemaError,
+        StoreError,
+        UndecoratableError,
+        UnfingerprintableError,
+        UnstorableError,
+        UntrustedValueError,
+        WaitCycleError,
+        WaitTimeoutError,
+    )
+    from .notebook import inspect, load_ipython_extension, unload_ipython_extension
+    from .runtime import Handle, configure, forget, get, search, to_frame
+
+__version__ = "0.1.0"
+
+_HOME = {
+    **dict.fromkeys(("DurableFunction", "durable"), "durable"),
+    **dict.fromkeys(
+        (
+            "DurableWarning",
+            "IdReuseError",
+            "InvalidOptionError",
+            "NotStoredError",
+            "PromiseBusyError",
+            "PromiseNotFoundError",
+            "RejectedError",
+            "ResonateNbError",
+            "SchemaError",
+            "StoreError",
+            "UndecoratableError",
+            "UnfingerprintableError",
+            "UnstorableError",
+            "UntrustedValueError",
+            "WaitCycleError",
+            "WaitTimeoutError",
+        ),
+        "errors",
+    ),
+    **dict.fromkeys(("inspect", "load_ipython_extension", "unload_ipython_extension"), "notebook"),
+    **dict.fromkeys(("Handle", "configure", "forget", "get", "search", "to_frame"), "runtime"),
+}
+
+__all__ = [
+    "DurableFunction",
+    "DurableWarning",
+    "Handle",
+    "IdReuseError",
+    "InvalidOptionError",
+    "NotStoredError",
+    "PromiseBusyError",
+    "PromiseNotFoundError",
+    "RejectedError",
+    "ResonateNbError",
+    "SchemaError",
+    "StoreError",
+    "UndecoratableError",
+    "UnfingerprintableError",
+    "UnstorableError",
+    "UntrustedValueError",
+    "WaitCycleError",
+    "WaitTimeoutError",
+    "configure",
+    "durable",
+    "forget",
+    "get",
+    "inspect",
+    "load_ipython_extension",
+    "search",
+    "to_frame",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'resonate_nb' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"resonate_nb.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Front(ModuleType):
+    """This module. The submodule `durable` and the decorator share a name, and the name means the decorator."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "durable" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Front

@@ -1,0 +1,328 @@
+"""`@durable`: a function whose calls are durable promises.
+
+Follow a call: `DurableFunction.__call__` binds the arguments and hands a `Request` to `resonate_nb.runtime.call`
+(`runtime/call/_drive.py`), which names it (`runtime/_identity.py`), looks (`_plan.py`), and replays, waits, or claims
+(`_attempt.py`), runs and settles (`_settle.py`) through the engine's `submit` (`runtime/_engine.py`), where the law
+(`protocol.apply`) decides and the store (`store/_sqlite.py`) writes the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from types import CodeType, FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from resonate_nb.errors import InvalidOptionError, PromiseBusyError, UndecoratableError
+from resonate_nb.fingerprint import Subject
+from resonate_nb.runtime import (
+    OPTION_NAMES,
+    Handle,
+    Identity,
+    Options,
+    Request,
+    Undurable,
+    Work,
+    call,
+    call_async,
+    check_template,
+    checked_options,
+    drop,
+    existing_engine,
+    generations_of,
+    identify,
+    is_enabled,
+    register,
+    say,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class DurableFunction(Generic[P, R]):
+    """The function, durable: a call runs it once per code and arguments, and replays it ever after.
+
+    `__wrapped__` is the plain function. For an async function the call, and `rerun`, are awaitable.
+    """
+
+    def __init__(self, function: Callable[P, R], options: Options, *, kind: str = "plain") -> None:
+        functools.update_wrapper(self, function)
+        # What `inspect` asks of anything that should pass for a function (signature, coroutine checks, getsource).
+        plain = _function_below(function)
+        self.__code__: CodeType = plain.__code__
+        self.__defaults__ = plain.__defaults__
+        self.__kwdefaults__ = plain.__kwdefaults__
+        self.__wrapped__: Callable[P, R] = function
+        self.__durable_ignore__ = options.ignore
+        self._options = options
+        self._kind = kind
+        self._signature = inspect.signature(function)
+        self._is_async = inspect.iscoroutinefunction(function)
+        if self._is_async:
+            # Python 3.11's asyncio.iscoroutinefunction knows only this mark; 3.12 brought a public one.
+            self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
+        name = options.name or function.__qualname__.replace("<locals>.", "")
+        if options.id is not None:
+            _announce_template(name, options.id, tuple(self._signature.parameters))
+        self._work = Work(name, Subject.of_function(plain_or_wrapper(function), ignore=options.ignore), options)
+        register(self._work)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run or replay. Raises what the function raised."""
+        if self._is_async:
+            return cast(R, self._awaited(args, kwargs, rerun=False))
+        result = call(self._request(args, kwargs, rerun=False))
+        if result.error is not None:
+            raise result.error
+        return cast(R, result.value)
+
+    async def _awaited(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool) -> Any:
+        result = await call_async(self._request(args, kwargs, rerun=rerun))
+        if result.error is not None:
+            raise result.error
+        return result.value
+
+    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the next generation, whatever is stored. Joins a run that is in progress, and says so."""
+        if self._is_async:
+            return cast(R, self._awaited(args, kwargs, rerun=True))
+        result = call(self._request(args, kwargs, rerun=True))
+        if result.error is not None:
+            raise result.error
+        return cast(R, result.value)
+
+    def get(self, *args: P.args, **kwargs: P.kwargs) -> Handle | None:
+        """The promise of this call, or None. Looks only; nothing runs.
+
+        Raises:
+            UnfingerprintableError: an argument has no stable content.
+        """
+        found_engine = existing_engine()
+        identity = self._identity(args, kwargs)
+        if found_engine is None or identity is None:
+            return None
+        for each in (identity.wider, identity):
+            found = None if each is None else found_engine.latest(each.base)[0]
+            if found is not None:
+                return Handle(found_engine, found.id)
+        return None
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
+        """Drop every generation of this call's promise; the ids that were dropped, none if there was no promise.
+
+        Raises:
+            PromiseBusyError: it runs under a living owner.
+        """
+        found_engine = existing_engine()
+        identity = self._identity(args, kwargs)
+        if found_engine is None or identity is None:
+            return []
+        generations = generations_of(found_engine, identity.base)
+        if any(found_engine.is_owned(promise) for promise in generations):
+            raise PromiseBusyError(f"promise {identity.base!r} is running; interrupt it first, then forget it")
+        return drop(found_engine, generations)
+
+    def options(self, **overrides: Any) -> DurableFunction[P, R]:
+        """The same function with other options; what is not given stays.
+
+        Raises:
+            InvalidOptionError: an unknown option, or a wrong value.
+        """
+        refuse_unknown(overrides)
+        mine = {name: getattr(self._options, name) for name in OPTION_NAMES}
+        return DurableFunction(self.__wrapped__, checked_options(**(mine | overrides)), kind=self._kind)
+
+    @property
+    def version(self) -> str:
+        """The version that a call made now would have: the given one, or the first digits of the code's fingerprint."""
+        if self._options.version is not None:
+            return str(self._options.version)
+        return self.fingerprint[:8]
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the code and all it reaches: 32 hexadecimal digits."""
+        options = checked_options(ignore=self._options.ignore)
+        identity = identify(Work(self._work.name, self._work.subject, options), {})
+        if isinstance(identity, Undurable):
+            raise UndecoratableError(f"{self._work.name} has no fingerprint: {'; '.join(identity.reasons)}")
+        return identity.code
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if self._kind == "static" or (instance is None and self._kind == "plain"):
+            return self
+        return BoundDurableFunction(self, instance if self._kind == "plain" else owner or type(instance))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A plain function is pickled by its name. cloudpickle, which ships functions of a notebook to other
+        # processes, must carry the function itself instead; only its own pickler can be told by its caller.
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        if "cloudpickle" in caller and self.__module__ == "__main__":
+            mine = {name: getattr(self._options, name) for name in OPTION_NAMES}
+            return _rebuilt, (self.__wrapped__, mine, self._kind)
+        return self.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<durable function {self.__qualname__}>"
+
+    def _request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool) -> Request:
+        function = cast(Callable[..., Any], self.__wrapped__)
+        arguments = self._bound(args, kwargs) if is_enabled() else {}
+        return Request(self._work, arguments, lambda: function(*args, **kwargs), rerun=rerun)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with defaults, in the signature's order, ignored ones left out. TypeError as the function's."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.__name__}() {error}") from None
+        bound.apply_defaults()
+        ignored = self._options.ignore
+        return {name: value for name, value in bound.arguments.items() if name not in ignored}
+
+    def _identity(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Identity | None:
+        identity = identify(self._work, self._bound(args, kwargs))
+        return None if isinstance(identity, Undurable) else identity
+
+
+class BoundDurableFunction(Generic[P, R]):
+    """A durable method of an object or class; the object is the first argument, and counts by content."""
+
+    def __init__(self, function: DurableFunction[P, R], owner: object) -> None:
+        self.__func__ = function
+        self.__self__ = owner
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+
+    def rerun(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the next generation, whatever is stored."""
+        return self.__func__.rerun(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+
+    def get(self, *args: Any, **kwargs: Any) -> Handle | None:
+        """The promise of this call, or None."""
+        return self.__func__.get(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+
+    def forget(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Drop every generation of this call's promise."""
+        return self.__func__.forget(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+
+    def options(self, **overrides: Any) -> BoundDurableFunction[P, R]:
+        """The same method with other options."""
+        return BoundDurableFunction(self.__func__.options(**overrides), self.__self__)
+
+    @property
+    def version(self) -> str:
+        """The version that a call made now would have."""
+        return self.__func__.version
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the code and all it reaches: 32 hexadecimal digits."""
+        return self.__func__.fingerprint
+
+    def __repr__(self) -> str:
+        return f"<bound durable function {self.__func__.__qualname__} of {self.__self__!r}>"
+
+
+@overload
+def durable(function: Callable[P, Awaitable[R]], /) -> DurableFunction[P, Awaitable[R]]: ...
+@overload
+def durable(function: Callable[P, R], /) -> DurableFunction[P, R]: ...
+@overload
+def durable(
+    *,
+    id: str | None = None,
+    version: str | int | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    ignore: tuple[str, ...] = (),
+) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
+def durable(function: Any = None, /, **options: Any) -> Any:
+    """Make a function durable: each call is a promise that outlives the process, run once and replayed ever after.
+
+    Args:
+        id: template over the arguments, e.g. ``"features/{day:%Y-%m-%d}/{region}"``; None for an automatic one.
+        version: the user's word for the code; None for a fingerprint of it and all it reaches.
+        name: first part of an automatic id; None for the qualified name.
+        tags: strings by which the promise is found.
+        ignore: names of arguments, globals and closure variables left out of the key, and never stored.
+
+    Raises:
+        InvalidOptionError: an unknown option, or a wrong value.
+        UndecoratableError: a class, a generator function, or a function whose source cannot be had.
+    """
+    refuse_unknown(options)
+    checked = checked_options(**options)
+    if function is None:
+        return lambda given: _decorate(given, checked)
+    return _decorate(function, checked)
+
+
+def refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Raise InvalidOptionError that lists the right options when one is unknown."""
+    unknown = [name for name in options if name not in OPTION_NAMES]
+    if unknown:
+        raise InvalidOptionError(f"unknown option {unknown[0]!r}; durable() takes {', '.join(OPTION_NAMES)}")
+
+
+def _decorate(given: Any, options: Options) -> DurableFunction[Any, Any]:
+    kind = "plain"
+    if isinstance(given, staticmethod | classmethod):
+        kind = "static" if isinstance(given, staticmethod) else "class"
+        given = given.__func__
+    if isinstance(given, DurableFunction):
+        raise UndecoratableError(f"{given.__qualname__} is durable already; use {given.__qualname__}.options(...)")
+    if isinstance(given, type):
+        raise UndecoratableError(f"{given.__qualname__} is a class; put @durable on its methods, or on a function")
+    if isinstance(given, str | int):
+        raise UndecoratableError(f"durable({given!r}) decorates nothing; write @durable(id={given!r})")
+    if not callable(given) or not isinstance(_function_below(given), FunctionType):
+        what = getattr(given, "__qualname__", None) or repr(given)
+        raise UndecoratableError(
+            f"{what} is a {type(given).__name__}, not a function written in Python; wrap it: "
+            "@durable on a `def` that calls it"
+        )
+    below = _function_below(given)
+    if inspect.isgeneratorfunction(below) or inspect.isasyncgenfunction(below):
+        raise UndecoratableError(
+            f"{given.__qualname__} is a generator function, whose value is used up by reading it; "
+            "return a list, or make the step that consumes it durable"
+        )
+    return DurableFunction(given, options, kind=kind)
+
+
+def plain_or_wrapper(function: Callable[..., Any]) -> FunctionType:
+    """The function that durable received: a wrapper of decorators below ours counts by its own code."""
+    if isinstance(function, FunctionType):
+        return function
+    return _function_below(function)
+
+
+def _function_below(given: Any) -> FunctionType:
+    return cast(FunctionType, given if isinstance(given, FunctionType) else inspect.unwrap(given))
+
+
+def _announce_template(name: str, template: str, parameters: tuple[str, ...]) -> None:
+    left_out, is_new_each_time = check_template(template, parameters)
+    if is_new_each_time:
+        say(
+            f"{name}: the id {template!r} is new at each call, so a call never finds an earlier one; "
+            "find it with rnb.search()",
+            once=True,
+        )
+    elif left_out:
+        named = ", ".join(left_out)
+        say(f"{name}: the id {template!r} leaves out {named}; the same id with another {named} is refused", once=True)
+
+
+def _rebuilt(function: Callable[..., Any], options: dict[str, Any], kind: str) -> DurableFunction[Any, Any]:
+    return DurableFunction(function, checked_options(**options), kind=kind)
+
+
+__all__ = ["BoundDurableFunction", "DurableFunction", "durable"]

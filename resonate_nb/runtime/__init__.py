@@ -1,0 +1,55 @@
+"""Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal."""
+
+from ._config import configure, engine, existing_engine, is_enabled
+from ._engine import Engine
+from ._handle import Handle
+from ._held import hold_interrupt
+from ._identity import Identity, Undurable, check_template, identify
+from ._look import Detail, Record, Shown
+from ._public import forget, get, mark_rerun, search, source, to_frame
+from ._reading import Source, checked_query, drop, generations_of, record_of
+from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
+from ._say import duration, say, warn
+from .call import Request, Result, call, call_async
+
+__all__ = [
+    "OPTION_NAMES",
+    "Detail",
+    "Engine",
+    "Handle",
+    "Identity",
+    "Options",
+    "Record",
+    "Request",
+    "Result",
+    "Shown",
+    "Source",
+    "Undurable",
+    "Work",
+    "call",
+    "call_async",
+    "check_template",
+    "checked_options",
+    "checked_query",
+    "configure",
+    "drop",
+    "duration",
+    "engine",
+    "existing_engine",
+    "forget",
+    "generations_of",
+    "get",
+    "hold_interrupt",
+    "identify",
+    "is_enabled",
+    "mark_rerun",
+    "record_of",
+    "refuse_reserved",
+    "register",
+    "registered",
+    "say",
+    "search",
+    "source",
+    "to_frame",
+    "warn",
+]

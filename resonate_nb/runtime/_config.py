@@ -1,0 +1,102 @@
+"""Which store, which durability, on or off: what `configure` and the environment say, resolved at the first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import get_args
+
+from resonate_nb.clock import SystemClock
+from resonate_nb.errors import InvalidOptionError
+from resonate_nb.store import Durability, SqliteStore, Store, locate
+
+from ._engine import Engine
+from ._say import say
+
+_lock = threading.RLock()
+_engine: Engine | None = None
+_store: Store | Path | None = None
+_durability: Durability = "full"
+_enabled: bool | None = None
+
+
+def configure(
+    *,
+    store: str | os.PathLike[str] | Store | None = None,
+    durability: Durability | None = None,
+    enabled: bool | None = None,
+) -> None:
+    """The settings given hold from here on; what is not given stays.
+
+    Args:
+        store: directory of the store (made at the first durable use). Another one than is in use closes that one.
+        durability: ``"full"``, synced to the disk before a value is returned (the default), or ``"process"``, safe
+            against a killed process only.
+        enabled: False runs durable functions and cells as if undecorated, whatever RESONATE_NB says.
+
+    Raises:
+        InvalidOptionError: an unknown durability, or a store that is no path.
+    """
+    global _engine, _store, _durability, _enabled
+    if durability is not None and durability not in get_args(Durability):
+        raise InvalidOptionError(f"durability {durability!r} is unknown; use one of {', '.join(get_args(Durability))}")
+    if enabled is not None and not isinstance(enabled, bool):
+        raise InvalidOptionError(f"enabled must be True or False, not {enabled!r}")
+    if isinstance(store, str | os.PathLike):
+        if not str(os.fspath(store)).strip():
+            raise InvalidOptionError("store is an empty path; give a directory, e.g. configure(store='results.store')")
+        chosen: Store | Path | None = Path(store).expanduser().absolute()
+    else:
+        chosen = store
+    with _lock:
+        if enabled is not None:
+            _enabled = enabled
+        if durability is not None:
+            _durability = durability
+        if chosen is not None:
+            _store = chosen
+        if _engine is not None and (chosen is not None or durability is not None):
+            _engine.close()
+            _engine = None
+
+
+def is_enabled() -> bool:
+    """Whether durable functions are durable: `configure(enabled=)` wins, else RESONATE_NB, read at each call."""
+    if _enabled is not None:
+        return _enabled
+    return os.environ.get("RESONATE_NB", "").strip().lower() not in ("off", "0", "false")
+
+
+def engine() -> Engine:
+    """The engine of this process; its store is resolved and named at the first use and kept (DESIGN 5, Movable)."""
+    found = _engine
+    return found if found is not None else _open(make=True)
+
+
+def existing_engine() -> Engine | None:
+    """The engine, unless it would have to make a store: for looking when nothing is to be recorded."""
+    with _lock:
+        if _engine is not None:
+            return _engine
+        if _store is not None and not isinstance(_store, Path):
+            return engine()
+        return _open(make=True) if (_path() / "store.db").exists() else None
+
+
+def _path() -> Path:
+    return _store if isinstance(_store, Path) else locate()
+
+
+def _open(*, make: bool) -> Engine:
+    global _engine
+    with _lock:
+        if _engine is None:
+            if _store is not None and not isinstance(_store, Path):
+                _engine = Engine(_store)
+            else:
+                path = _path()
+                clock = SystemClock()
+                _engine = Engine(SqliteStore.open(path, durability=_durability, clock=clock), clock)
+                say(f"store: {path}", once=True)
+        return _engine

@@ -1,0 +1,162 @@
+"""Who is running what in this process, and who waits for whom: the current call, and the refusal of cycles."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from resonate_nb.errors import WaitCycleError
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The call whose body is running in this context."""
+
+    id: str
+    parent: Current | None
+    loop: asyncio.AbstractEventLoop | None
+    """The event loop that awaits the body; None for a synchronous one."""
+
+    def lineage(self) -> Iterator[str]:
+        """This promise's id, its parent's, and so on up."""
+        call: Current | None = self
+        while call is not None:
+            yield call.id
+            call = call.parent
+
+
+_current: ContextVar[Current | None] = ContextVar("resonate_nb_current", default=None)
+_lock = threading.Lock()
+_running: dict[str, Current] = {}
+_waits: dict[str, dict[str, int]] = {}
+"""id -> ids that it or a call inside it waits for, with how many waits there are."""
+
+
+def _forget_after_fork() -> None:
+    # The parent's calls do not run here; its waits are not ours. The context (who called the fork) stays true.
+    global _lock
+    _lock = threading.Lock()
+    _running.clear()
+    _waits.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def current() -> Current | None:
+    """The call that this code runs inside of, if any."""
+    return _current.get()
+
+
+@contextmanager
+def running(id: str, loop: asyncio.AbstractEventLoop | None) -> Iterator[Current]:
+    """While the body of promise `id` runs in this context."""
+    call = Current(id, _current.get(), loop)
+    token = _current.set(call)
+    with _lock:
+        _running[id] = call
+    try:
+        yield call
+    finally:
+        with _lock:
+            if _running.get(id) is call:
+                del _running[id]
+        _current.reset(token)
+
+
+def refuse_recursion(id: str) -> None:
+    """Raise WaitCycleError when promise `id` is what this code runs inside of."""
+    call = _current.get()
+    if call is None:
+        return
+    lineage = list(call.lineage())
+    if id in lineage:
+        cycle = lineage[: lineage.index(id) + 1][::-1]
+        raise WaitCycleError((*cycle, id))
+
+
+@contextmanager
+def waiting(id: str, *, blocking: bool) -> Iterator[None]:
+    """While this context waits for promise `id`. Refuses, before waiting, what could never end.
+
+    Args:
+        id: the promise waited for.
+        blocking: whether the wait holds its thread.
+
+    Raises:
+        WaitCycleError: `id` waits, directly or through others in this process, for the call that would wait; or the
+            wait would block the very event loop that runs `id`.
+    """
+    call = _current.get()
+    lineage = list(call.lineage()) if call is not None else []
+    with _lock:
+        _refuse_own_loop(id, blocking)
+        path = _path_to(id, set(lineage))
+        if path is not None:
+            raise WaitCycleError((path[-1], *path))
+        for waiter in lineage:
+            awaited = _waits.setdefault(waiter, {})
+            awaited[id] = awaited.get(id, 0) + 1
+    try:
+        yield
+    finally:
+        with _lock:
+            for waiter in lineage:
+                awaited = _waits.get(waiter, {})
+                if awaited.get(id, 0) > 1:
+                    awaited[id] -= 1
+                else:
+                    awaited.pop(id, None)
+                    if not awaited:
+                        _waits.pop(waiter, None)
+
+
+def waits_for(id: str) -> list[str]:
+    """What the call of promise `id`, running in this process, waits for at this moment."""
+    with _lock:
+        return list(_waits.get(id, ()))
+
+
+def is_running_here(id: str) -> bool:
+    """Whether the body of promise `id` runs in this process at this moment."""
+    with _lock:
+        return id in _running
+
+
+def _refuse_own_loop(id: str, blocking: bool) -> None:
+    runner = _running.get(id)
+    if not blocking or runner is None or runner.loop is None:
+        return
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if here is runner.loop:
+        raise WaitCycleError(
+            (id, id),
+            "It runs on the event loop of this very thread, which a synchronous wait would stop: await it instead.",
+        )
+
+
+def _path_to(start: str, goals: set[str]) -> list[str] | None:
+    """The chain of waits from `start` to one of `goals`, both included."""
+    came_from: dict[str, str | None] = {start: None}
+    stack = [start]
+    while stack:
+        node = stack.pop()
+        if node in goals:
+            path = [node]
+            while (before := came_from[path[-1]]) is not None:
+                path.append(before)
+            return path[::-1]
+        for awaited in _waits.get(node, ()):
+            if awaited not in came_from:
+                came_from[awaited] = node
+                stack.append(awaited)
+    return None

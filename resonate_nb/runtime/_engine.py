@@ -1,0 +1,235 @@
+"""The engine: the one door to a store. Commands go in as sequences and are judged by the law in one transaction."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.codec import Signer, load_key
+from resonate_nb.protocol import Command, HeartbeatTask, Promise, Reply, TaskState, apply, join_id, project, split_id
+from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
+
+from ._feed import Feed
+from ._memo import Memo
+
+LEASE_MS = 60_000
+HEARTBEAT_SECONDS = 15.0
+
+_MARKS = "marks:"
+"""The key under which notes about the whole store lie; no promise id of ours has this form."""
+
+
+class Engine:
+    """A store under the law. Everything that changes a promise goes through `submit`."""
+
+    def __init__(self, store: Store, clock: Clock | None = None, signer: Signer | None = None) -> None:
+        self.store = store
+        self.clock = clock or SystemClock()
+        self.feed = Feed(store)
+        self.memo = Memo()
+        self._signer = signer
+        self._lock = threading.Lock()
+        self._held: dict[str, int] = {}
+        """Promise id -> version, from before the claim's commit until after the settlement's."""
+        self._heart: threading.Thread | None = None
+        self._beat = threading.Condition(self._lock)
+        self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
+        self._known_code: set[str] = set()
+        self.replays: dict[str, tuple[int, int]] = {}
+        """Promise id -> hits in this process, and the milliseconds they saved."""
+
+    @property
+    def signer(self) -> Signer:
+        """Made at first need: a store that only holds data that nobody unpickles needs no key."""
+        if self._signer is None:
+            self._signer = Signer(load_key())
+        return self._signer
+
+    # writing ---------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        commands: Sequence[Command],
+        *,
+        also: Callable[[Transaction, list[Reply]], None] | None = None,
+        invalidate: bool = False,
+    ) -> list[Reply]:
+        """Judge and carry out commands, in order, in one write transaction; committed when this returns.
+
+        Args:
+            commands: each sees what those before it did.
+            also: writes attempts and notes in the same transaction, given the replies.
+            invalidate: memory layers of all processes must look again.
+        """
+        now = self.clock.now_ms()
+        replies: list[Reply] = []
+        with self.store.write() as transaction:
+            for command in commands:
+                decision = apply(transaction, command, now)
+                if decision.deltas:
+                    transaction.apply(decision.deltas)
+                replies.append(decision.reply)
+            if also is not None:
+                also(transaction, replies)
+            if invalidate:
+                transaction.invalidate()
+        self.feed.publish()
+        return replies
+
+    def mark_rerun(self, id: str) -> None:
+        """The next use of this promise runs the next generation; the mark goes with that generation's birth."""
+        with self.store.write() as transaction:
+            marks = set(_load_marks(transaction))
+            marks.add(id)
+            transaction.put_note(_MARKS, "rerun", json.dumps(sorted(marks)).encode())
+            transaction.invalidate()
+        self.feed.publish()
+
+    @staticmethod
+    def clear_mark(transaction: Transaction, id: str) -> None:
+        """Take the mark away, in the transaction that made the mark come true. Nothing if there is none."""
+        marks = set(_load_marks(transaction))
+        if id in marks:
+            marks.remove(id)
+            transaction.put_note(_MARKS, "rerun", json.dumps(sorted(marks)).encode() if marks else None)
+
+    def is_new_code(self, code: str) -> bool:
+        """Whether this process has not yet stored the sources behind this fingerprint. True once per fingerprint."""
+        with self._lock:
+            if code in self._known_code:
+                return False
+            self._known_code.add(code)
+            return True
+
+    # reading ---------------------------------------------------------------------------------------------------
+
+    def peek(self, ids: Sequence[str]) -> list[Promise | None]:
+        """The promises of exactly these ids, judged at this instant; one read transaction, no lock."""
+        now = self.clock.now_ms()
+        with self.store.read() as reader:
+            return [None if (found := reader.get(id)) is None else project(found, now) for id in ids]
+
+    def latest(self, base: str) -> tuple[Promise | None, int]:
+        """The highest generation of an id without generation, and the invalidation counter it was read under."""
+        with self.store.read() as reader:
+            found = reader.latest(base)
+            counter = reader.invalidation
+        return (None if found is None else project(found, self.clock.now_ms())), counter
+
+    def find(self, id: str) -> Promise | None:
+        """The exact id, else the latest generation, else the latest version of a bare id (DESIGN 3, grammar)."""
+        now = self.clock.now_ms()
+        with self.store.read() as reader:
+            found = reader.get(id)
+            base, generation = split_id(id)
+            if generation == 1:
+                found = reader.latest(base) or found
+            if found is None and "@" not in id:
+                found = next(iter(reader.search(Query(glob=f"{_literal(id)}@*", limit=1))), None)
+        return None if found is None else project(found, now)
+
+    def search(self, query: Query) -> list[Promise]:
+        now = self.clock.now_ms()
+        with self.store.read() as reader:
+            return [project(promise, now) for promise in reader.search(query)]
+
+    def note(self, promise: str, kind: str) -> bytes | None:
+        with self.store.read() as reader:
+            return reader.note(promise, kind)
+
+    def attempts(self, promise: str) -> list[Attempt]:
+        with self.store.read() as reader:
+            return reader.attempts(promise)
+
+    def is_marked(self, id: str, counter: int) -> bool:
+        """Whether the promise is to be run again at its next use, as of the invalidation counter given."""
+        known, marks = self._marked
+        if known != counter:
+            with self.store.read() as reader:
+                self._marked = (reader.invalidation, frozenset(_load_marks(reader)))
+            marks = self._marked[1]
+        return id in marks
+
+    # owners ----------------------------------------------------------------------------------------------------
+
+    def is_owned(self, promise: Promise) -> bool:
+        """Whether a living process runs this pending promise.
+
+        On one machine the owner's lock decides; on another only the lease can.
+        """
+        if promise.task is not TaskState.ACQUIRED or promise.owner is None:
+            return False
+        if promise.owner == self.store.owner:
+            with self._lock:
+                return promise.id in self._held
+        if self.store.is_alive(promise.owner):
+            return True
+        info = self.store.describe(promise.owner)
+        if info.host and info.host != socket.gethostname():
+            return promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
+        return False
+
+    def describe(self, promise: Promise) -> OwnerInfo | None:
+        return None if promise.owner is None else self.store.describe(promise.owner)
+
+    @contextmanager
+    def holding(self, id: str) -> Iterator[None]:
+        """While this process claims, runs and settles promise `id`; its lease is extended as long as it lasts."""
+        with self._lock:
+            self._held[id] = 0
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(id, None)
+
+    def hold(self, id: str, version: int) -> None:
+        """The claim is ours: keep its lease alive."""
+        with self._beat:
+            self._held[id] = version
+            if self._heart is None or not self._heart.is_alive():
+                self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
+                self._heart.start()
+
+    def _heartbeats(self) -> None:
+        while True:
+            with self._beat:
+                self._beat.wait(HEARTBEAT_SECONDS)
+                held = [HeartbeatTask(id, version) for id, version in self._held.items() if version]
+                if not held:
+                    self._heart = None
+                    return
+            # Refusals need no answer here: a lost claim is told to its holder when it settles.
+            self.submit(held)
+
+    def replayed(self, promise: Promise, saved_ms: int) -> None:
+        """Count a hit. Kept in memory only; may be lost."""
+        hits, saved = self.replays.get(promise.id, (0, 0))
+        self.replays[promise.id] = (hits + 1, saved + saved_ms)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after every commit of any process; returns what ends it."""
+        return self.feed.watch(callback)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def next_id(promise: Promise) -> str:
+    """The id of the generation after this promise's."""
+    base, generation = split_id(promise.id)
+    return join_id(base, generation + 1)
+
+
+def _load_marks(reader: Reader) -> list[str]:
+    raw = reader.note(_MARKS, "rerun")
+    return [] if raw is None else list(json.loads(raw))
+
+
+def _literal(text: str) -> str:
+    """The text as a shell pattern that matches only itself."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)

@@ -1,0 +1,126 @@
+"""The change feed: wakes threads, event loops and watchers when any process has committed to the store.
+
+Commits of this process wake at once. Those of others are seen by one thread that compares the store's mapped change
+word (tens of nanoseconds a look), and only while somebody waits or watches: an idle process runs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+
+from resonate_nb.store import Store
+
+WAITING_SECONDS = 0.004
+"""How often the word is compared while somebody waits for a promise."""
+WATCHING_SECONDS = 0.05
+"""How often while only watchers (a widget) listen."""
+
+
+class Feed:
+    """Tells whoever asks that something has changed. What has changed, they read from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._generation = 0
+        self._waiters = 0
+        self._watchers: dict[int, Callable[[], None]] = {}
+        self._futures: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
+        self._next_key = 0
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    def now(self) -> int:
+        """A number that moves with every change seen; take it before looking, and wait for it to move."""
+        with self._changed:
+            return self._generation
+
+    def publish(self) -> None:
+        """This process has committed."""
+        with self._changed:
+            self._generation += 1
+            self._changed.notify_all()
+            futures, self._futures = self._futures, set()
+            watchers = list(self._watchers.values())
+        for loop, future in futures:
+            _wake(loop, future)
+        for watcher in watchers:
+            watcher()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Return when the number has moved past `seen`, or after `timeout` seconds."""
+        with self._changed:
+            if self._generation != seen:
+                return
+            self._waiters += 1
+            try:
+                self._look_out()
+                self._changed.wait_for(lambda: self._generation != seen, timeout)
+            finally:
+                self._waiters -= 1
+
+    async def wait_async(self, seen: int, timeout: float) -> None:
+        """The same for an event loop, which stays free."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._changed:
+            if self._generation != seen:
+                return
+            self._futures.add((loop, future))
+            self._waiters += 1
+            self._look_out()
+        try:
+            await asyncio.wait((future,), timeout=timeout)
+        finally:
+            with self._changed:
+                self._waiters -= 1
+                self._futures.discard((loop, future))
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` (quick, thread-safe, raises nothing) after every change; returns what ends it."""
+        with self._changed:
+            key = self._next_key
+            self._next_key += 1
+            self._watchers[key] = callback
+            self._look_out()
+
+        def unsubscribe() -> None:
+            with self._changed:
+                self._watchers.pop(key, None)
+
+        return unsubscribe
+
+    def _look_out(self) -> None:
+        # Called with the lock held. After a fork the thread is the parent's: the child needs its own.
+        if self._thread is not None and self._thread.is_alive() and self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._compare, name="resonate_nb feed", daemon=True)
+        self._thread.start()
+
+    def _compare(self) -> None:
+        word = self._store.change_word()
+        while True:
+            with self._changed:
+                if not self._waiters and not self._watchers:
+                    self._thread = None
+                    return
+                pause = WAITING_SECONDS if self._waiters else WATCHING_SECONDS
+                # A signal of ours ends the pause early; another process can only be seen by looking.
+                self._changed.wait(pause)
+            latest = self._store.change_word()
+            if latest != word:
+                word = latest
+                self.publish()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(resolve)

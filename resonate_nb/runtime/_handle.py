@@ -1,0 +1,163 @@
+"""A handle: a promise held by its id, looked at, waited for and read, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from resonate_nb.codec import decode
+from resonate_nb.errors import PromiseNotFoundError, WaitTimeoutError
+from resonate_nb.protocol import Promise, State
+from resonate_nb.store import Attempt, OwnerInfo
+
+from . import _context
+from ._engine import Engine
+from ._look import Record
+from ._reading import record_of
+from ._say import say
+from .call import load, stored_error
+
+_LIVENESS_SECONDS = 0.25
+
+
+class Handle:
+    """One promise. Every attribute is read from the store at the moment it is asked for."""
+
+    __slots__ = ("_engine", "id")
+
+    def __init__(self, engine: Engine, id: str) -> None:
+        self._engine = engine
+        self.id = id
+
+    def _promise(self) -> Promise:
+        found = self._engine.peek([self.id])[0]
+        if found is None:
+            raise PromiseNotFoundError(f"promise {self.id!r} is not in the store any more; it was forgotten")
+        return found
+
+    @property
+    def state(self) -> State:
+        return self._promise().state
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self._promise().tags
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The tries so far, in order."""
+        return self._engine.attempts(self.id)
+
+    @property
+    def owner(self) -> OwnerInfo | None:
+        """The process that runs it now; None when nobody does."""
+        promise = self._promise()
+        return self._engine.describe(promise) if self._engine.is_owned(promise) else None
+
+    @property
+    def created_at(self) -> int:
+        """Epoch milliseconds."""
+        return self._promise().created_at
+
+    @property
+    def settled_at(self) -> int | None:
+        """Epoch milliseconds; None while pending."""
+        return self._promise().settled_at
+
+    @property
+    def record(self) -> Record:
+        """The promise with what is known around it, for whoever draws it."""
+        return record_of(self._engine, self._promise())
+
+    def done(self) -> bool:
+        """Whether it has settled, in whatever way."""
+        return self.state.is_settled
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has settled, at most `timeout` seconds; whether it has.
+
+        Raises:
+            WaitCycleError: called from inside a call that the promise waits for.
+        """
+        if self.done():
+            return True
+        _context.refuse_recursion(self.id)
+        clock = self._engine.clock
+        end = None if timeout is None else clock.monotonic() + timeout
+        started, said = clock.monotonic(), False
+        with _context.waiting(self.id, blocking=True):
+            while True:
+                seen = self._engine.feed.now()
+                promise = self._promise()
+                if promise.state.is_settled:
+                    return True
+                now = clock.monotonic()
+                if end is not None and now >= end:
+                    return False
+                if not said and now - started >= 1.0:
+                    said = True
+                    say(self._whom(promise))
+                pause = _LIVENESS_SECONDS if end is None else min(_LIVENESS_SECONDS, end - now)
+                self._engine.feed.wait(seen, pause)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The value, fresh for this caller, waiting for it at most `timeout` seconds.
+
+        Raises:
+            WaitTimeoutError: it has not settled in time.
+            RejectedError: it settled otherwise than resolved (a builtin exception comes back as its own type).
+            NotStoredError: it resolved, but its value was not stored.
+            UntrustedValueError: its signature is not ours.
+        """
+        if not self.wait(timeout):
+            raise WaitTimeoutError(
+                f"promise {self.id!r} is still pending after {timeout} s; {self._whom(self._promise())}"
+            )
+        return self._value()
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """What `result` would raise for a promise that was not resolved; None for one that was."""
+        if not self.wait(timeout):
+            raise WaitTimeoutError(f"promise {self.id!r} is still pending after {timeout} s")
+        promise = self._promise()
+        return None if promise.state is State.RESOLVED else stored_error(promise)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._wait_async().__await__()
+
+    async def _wait_async(self) -> Any:
+        _context.refuse_recursion(self.id)
+        if not self.done():
+            with _context.waiting(self.id, blocking=False):
+                while True:
+                    seen = self._engine.feed.now()
+                    if self.done():
+                        break
+                    await self._engine.feed.wait_async(seen, _LIVENESS_SECONDS)
+        return self._value()
+
+    def _value(self) -> Any:
+        promise = self._promise()
+        if promise.state is not State.RESOLVED:
+            raise stored_error(promise)
+        with self._engine.store.read() as reader:
+            counter = reader.invalidation
+        entry = load(self._engine, promise, counter)
+        return decode(entry.codec, entry.data)
+
+    def _whom(self, promise: Promise) -> str:
+        if self._engine.is_owned(promise) and (info := self._engine.describe(promise)) is not None:
+            return f"waiting for {self.id}, which runs in process {info.pid} on {info.host}"
+        return f"waiting for {self.id}, which nobody runs at the moment; call its function, and it goes on there"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and (self.id, self._engine) == (other.id, other._engine)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        found = self._engine.peek([self.id])[0]
+        if found is None:
+            return f"<Handle {self.id!r} forgotten>"
+        return f"<Handle {self.id!r} {record_of(self._engine, found).shown.value}>"

@@ -1,0 +1,306 @@
+"""What a call is: its promise's id, version and full fingerprints, and the guard that compares them at each hit."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import hashlib
+import json
+import os
+import socket
+import string
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resonate_nb.clock import local_now
+from resonate_nb.errors import IdReuseError, InvalidOptionError
+from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.protocol import Promise
+
+from ._registry import Work, refuse_reserved
+
+CODE_DIGITS = 8
+ARGUMENT_DIGITS = 16
+MAX_ID = 512
+
+_NO_ARGUMENTS = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One call, named. `base` is the id of its first generation."""
+
+    base: str
+    code: str
+    """Full fingerprint of the version: code alone under a fixed version, code and content under an automatic one."""
+    arguments: str
+    """Full fingerprint of the arguments; the content of globals joins it under a fixed version and for cells."""
+    key: CodeKey
+    argument_parts: Mapping[str, str]
+    is_automatic_id: bool
+    is_automatic_version: bool
+    wider: Identity | None = None
+    """The same call with every digit of its fingerprints in the id, for when two calls meet in the short form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undurable:
+    """The call cannot be keyed: it runs plainly, for these reasons."""
+
+    reasons: tuple[str, ...] = field(default=())
+
+
+def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurable:
+    """Name a call.
+
+    Args:
+        work: the function or cell.
+        arguments: bound and complete, in the order of the signature, ignored ones left out.
+
+    Raises:
+        UnfingerprintableError: an argument has no stable content; `path` names it.
+        InvalidOptionError: the id template cannot be filled.
+    """
+    key = work.subject.key()
+    if key.undurable:
+        return Undurable(key.undurable)
+    options = work.options
+    if arguments:
+        digests = fingerprint_named(arguments)
+        joint, parts = digests.joint, digests.parts
+    else:
+        joint, parts = _NO_ARGUMENTS, {}
+    content_joins_arguments = options.version is not None or work.is_cell
+    if content_joins_arguments:
+        code = key.code
+        argument_digest = _join(joint, key.content) if key.content_parts else joint
+    else:
+        code = _join(key.code, key.content) if key.content_parts else key.code
+        argument_digest = joint
+    filled = None if options.id is None else fill_template(options.id, arguments)
+
+    def named(code_digits: int, argument_digits: int, wider: Identity | None) -> Identity:
+        version = code[:code_digits] if options.version is None else str(options.version)
+        id = f"{work.name}/{argument_digest[:argument_digits]}" if filled is None else filled
+        base = f"{id}@{version}"
+        if len(base) > MAX_ID:
+            raise InvalidOptionError(
+                f"the id {base[:60]!r}… has {len(base)} characters, at most {MAX_ID} are allowed; shorten the template"
+            )
+        return Identity(base, code, argument_digest, key, parts, options.id is None, options.version is None, wider)
+
+    return named(CODE_DIGITS, ARGUMENT_DIGITS, named(32, 32, None))
+
+
+def _join(first: str, second: str) -> str:
+    return hashlib.blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
+
+
+# The guard ------------------------------------------------------------------------------------------------------
+
+
+def param_headers(identity: Identity, work: Work) -> dict[str, str]:
+    """What is stored with the promise at its birth, for the guard and for looking."""
+    return {"name": work.name, "code": identity.code, "arguments": identity.arguments}
+
+
+def meets_another(identity: Identity, promise: Promise) -> bool:
+    """Whether the stored promise is another call's that only shares our shortened fingerprints."""
+    headers = promise.param.headers
+    other_code = identity.is_automatic_version and headers.get("code", identity.code) != identity.code
+    other_arguments = identity.is_automatic_id and headers.get("arguments", identity.arguments) != identity.arguments
+    return other_code or other_arguments
+
+
+def guard_arguments(identity: Identity, promise: Promise, stored_key: bytes | None) -> None:
+    """Raise IdReuseError when the promise of this id was made with other arguments."""
+    stored = promise.param.headers.get("arguments")
+    if stored is None or stored == identity.arguments:
+        return
+    before = _load_key(stored_key)
+    ours = dict(identity.argument_parts) | dict(identity.key.content_parts)
+    theirs = before.get("arguments", {}) | before.get("content", {})
+    differing = tuple(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)) if before else ()
+    raise IdReuseError(promise.id, differing)
+
+
+def has_drifted(identity: Identity, promise: Promise) -> bool:
+    """Whether the code behind a fixed version is other code than what made this promise's value."""
+    if identity.is_automatic_version:
+        return False
+    made_by = promise.value.headers.get("code") or promise.param.headers.get("code")
+    return made_by is not None and made_by != identity.code
+
+
+def key_note(identity: Identity) -> bytes:
+    """Digests per part, so that a later call can say which part is new."""
+    return json.dumps(
+        {
+            "arguments": dict(identity.argument_parts),
+            "code": dict(identity.key.code_parts),
+            "content": dict(identity.key.content_parts),
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def sources_note(identity: Identity) -> bytes:
+    """The canonical source of each code part, for diffs. Stored once per fingerprint of code."""
+    return json.dumps(dict(identity.key.sources), separators=(",", ":")).encode()
+
+
+def what_is_new(identity: Identity, stored_key: bytes | None) -> str | None:
+    """One phrase that says which part differs from the last computed call of this name; None when none does."""
+    before = _load_key(stored_key)
+    if not before:
+        return None
+    phrases = []
+    for kind, ours in (
+        ("code of", identity.key.code_parts),
+        ("global", identity.key.content_parts),
+        ("argument", identity.argument_parts),
+    ):
+        theirs = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind], {})
+        changed = [name for name in ours if theirs.get(name) != ours[name]]
+        changed += [f"{name} (gone)" for name in theirs if name not in ours]
+        if changed:
+            shown = ", ".join(f"`{name}`" for name in changed[:4]) + (" …" if len(changed) > 4 else "")
+            phrases.append(f"{kind} {shown}")
+    return " and ".join(phrases) + " new" if phrases else None
+
+
+def code_diff(before: bytes | None, identity: Identity) -> str:
+    """A unified diff of the canonical sources, from those stored to ours; "" when there is nothing to compare."""
+    theirs: dict[str, str] = json.loads(before) if before else {}
+    ours = identity.key.sources
+    lines: list[str] = []
+    for part in sorted({*theirs, *ours}):
+        lines += difflib.unified_diff(
+            theirs.get(part, "").splitlines(),
+            ours.get(part, "").splitlines(),
+            f"{part} (stored)",
+            f"{part} (now)",
+            lineterm="",
+            n=2,
+        )
+    return "\n".join(lines)
+
+
+def _load_key(stored: bytes | None) -> dict[str, dict[str, str]]:
+    return {} if stored is None else json.loads(stored)
+
+
+# Templates ------------------------------------------------------------------------------------------------------
+
+_PLACES = ("now", "today", "user", "host", "git_sha", "notebook", "uuid", "env")
+_ALWAYS_NEW = ("now", "uuid")
+
+
+def check_template(template: str, parameters: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """Which parameters an id template leaves out, and whether it is new at each call.
+
+    Raises:
+        InvalidOptionError: literal text holds a reserved character, a field is malformed or names no parameter.
+    """
+    used: set[str] = set()
+    try:
+        pieces = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise InvalidOptionError(f"id template {template!r} is malformed: {error}") from None
+    for literal, field_name, spec, conversion in pieces:
+        if literal:
+            refuse_reserved(literal, "id")
+        if field_name is None:
+            continue
+        root = field_name.split(".")[0].split("[")[0]
+        if not root:
+            raise InvalidOptionError(
+                f"id template {template!r} has an unnamed field {{}}; name an argument, e.g. {{{_example(parameters)}}}"
+            )
+        if conversion not in (None, "r", "s", "a"):
+            raise InvalidOptionError(f"id template {template!r}: unknown conversion {conversion!r} in {{{field_name}}}")
+        if spec and "{" in spec:
+            raise InvalidOptionError(f"id template {template!r}: nested fields in {{{field_name}}} are not supported")
+        if root not in parameters and root not in _PLACES:
+            raise InvalidOptionError(
+                f"id template {template!r} names {root!r}, which is no argument; "
+                f"use one of {', '.join((*parameters, *_PLACES))}"
+            )
+        used.add(root)
+    left_out = tuple(name for name in parameters if name not in used)
+    return left_out, any(name in used and name not in parameters for name in _ALWAYS_NEW)
+
+
+def _example(parameters: Sequence[str]) -> str:
+    return parameters[0] if parameters else "today"
+
+
+def fill_template(template: str, arguments: Mapping[str, object]) -> str:
+    """The id of one call. Reserved characters in substituted values are percent-encoded."""
+    formatter = string.Formatter()
+    pieces: list[str] = []
+    for literal, field_name, spec, conversion in formatter.parse(template):
+        pieces.append(literal)
+        if field_name is None:
+            continue
+        root = field_name.split(".")[0].split("[")[0]
+        values = arguments if root in arguments else {root: _place(root)}
+        try:
+            value, _ = formatter.get_field(field_name, (), values)
+            text = format(formatter.convert_field(value, conversion), spec or "")
+        except Exception as error:
+            raise InvalidOptionError(
+                f"id template {template!r}: {{{field_name}}} cannot be filled ({type(error).__name__}: {error})"
+            ) from error
+        pieces.append("".join(_encoded(letter) for letter in text))
+    filled = "".join(pieces)
+    if not filled:
+        raise InvalidOptionError(f"id template {template!r} came out empty; add literal text to it")
+    return filled
+
+
+def _encoded(letter: str) -> str:
+    if letter in ":@~%" or ord(letter) < 32 or ord(letter) == 127:
+        return f"%{ord(letter):02X}"
+    return letter
+
+
+def _place(name: str) -> object:
+    match name:
+        case "now":
+            return local_now()
+        case "today":
+            return local_now().date()
+        case "user":
+            return getpass.getuser()
+        case "host":
+            return socket.gethostname()
+        case "git_sha":
+            return _git_sha()
+        case "notebook":
+            return _notebook()
+        case "uuid":
+            return uuid.uuid4()
+        case "env":
+            return os.environ
+        case _:
+            raise KeyError(name)
+
+
+def _git_sha() -> str:
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ValueError("the working directory is in no git repository, or git cannot be run") from error
+    return found.stdout.strip()
+
+
+def _notebook() -> str:
+    # JupyterLab and Notebook 7 name the notebook's file so (NOTEBOOK_FACTS 4); the second is for all others.
+    found = os.environ.get("JPY_SESSION_NAME") or os.environ.get("RESONATE_NB_NOTEBOOK")
+    if not found:
+        raise ValueError("the notebook's name is not known here; set RESONATE_NB_NOTEBOOK")
+    return Path(found).stem

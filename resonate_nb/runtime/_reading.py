@@ -1,0 +1,227 @@
+"""Looking and dropping: records and details of promises, search, frames, and what is forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resonate_nb.codec import decode, failure_from_bytes, preview
+from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError, ResonateNbError
+from resonate_nb.protocol import Command, ForgetPromise, Promise, ReleaseTask, Reply, State, Status, TaskState, split_id
+from resonate_nb.store import Attempt, Query, Transaction
+
+from ._engine import Engine
+from ._look import Detail, Record, Shown
+from .call import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREVIEW_BYTES = 50_000_000
+"""Values larger than this are not decoded just to be shown."""
+
+
+def record_of(engine: Engine, promise: Promise, attempts: Sequence[Attempt] | None = None) -> Record:
+    """One promise with what is known around it."""
+    tries = tuple(engine.attempts(promise.id) if attempts is None else attempts)
+    last_owner = promise.owner or (tries[-1].owner if tries else None)
+    headers = promise.value.headers
+    marks = [
+        f"{kind.replace('_', ' ')}: {headers[kind]}" for kind in ("not_stored", "not_replayable") if kind in headers
+    ]
+    with engine.store.read() as reader:
+        counter = reader.invalidation
+    if engine.is_marked(promise.id, counter):
+        marks.append("rerun")
+    hits, saved_ms = engine.replays.get(promise.id, (0, 0))
+    return Record(
+        promise,
+        shown(engine, promise, tries),
+        tries,
+        None if last_owner is None else engine.store.describe(last_owner),
+        hits,
+        saved_ms,
+        tuple(marks),
+    )
+
+
+def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt]) -> Shown:
+    """How the promise is shown: a view of owner, lease and attempts, stored nowhere."""
+    if promise.state.is_settled:
+        return Shown(promise.state.value)
+    if promise.task is TaskState.ABSENT:
+        return Shown.WAITING
+    if engine.is_owned(promise):
+        return Shown.RUNNING
+    return Shown.INTERRUPTED if attempts else Shown.QUEUED
+
+
+def look(engine: Engine, query: Query) -> list[Record]:
+    """Records of the promises that match, newest first."""
+    return [record_of(engine, promise) for promise in engine.search(query)]
+
+
+def detail(engine: Engine, id: str) -> Detail | None:
+    """Everything that opens with a row; None when there is no such promise. Never raises for an unreadable value."""
+    promise = engine.find(id)
+    if promise is None:
+        return None
+    with engine.store.read() as reader:
+        arguments = reader.note(promise.id, "arguments")
+        output = reader.note(promise.id, "output")
+        why = reader.note(promise.id, "why")
+        counter = reader.invalidation
+    text, html, error, traceback = None, None, None, None
+    headers = promise.value.headers
+    if promise.state is State.RESOLVED and "not_stored" in headers:
+        text = f"not stored: {headers['not_stored']}"
+    elif promise.state is State.RESOLVED and promise.value.size_bytes > PREVIEW_BYTES:
+        text = f"{promise.value.size_bytes:,} bytes; too large to be decoded for a preview"
+    elif promise.state is State.RESOLVED:
+        try:
+            entry = load(engine, promise, counter)
+            text, html = preview(decode(entry.codec, entry.data))
+        except ResonateNbError as problem:
+            text = str(problem)
+        except Exception as problem:
+            # Unpickling runs the user's own classes; whatever they raise, the row still opens.
+            text = f"the value cannot be read here ({type(problem).__name__}: {problem})"
+    elif promise.value.headers.get("codec") == "failure" and promise.value.data is not None:
+        failure = failure_from_bytes(promise.value.data)
+        error, traceback = f"{failure.type_name}: {failure.message}", failure.traceback
+    return Detail(
+        record_of(engine, promise),
+        {} if arguments is None else json.loads(arguments),
+        text,
+        html,
+        error,
+        traceback,
+        () if output is None else tuple(json.loads(output)),
+        None if why is None else why.decode(),
+    )
+
+
+class Source:
+    """What a widget or a table looks through: records, details, and word of every change."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def look(self, query: Query) -> list[Record]:
+        """Records of the promises that match, newest first."""
+        return look(self._engine, query)
+
+    def detail(self, id: str) -> Detail | None:
+        """Everything that opens with a row; None when there is no such promise."""
+        return detail(self._engine, id)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after every commit of any process; returns what ends it."""
+        return self._engine.watch(callback)
+
+
+def checked_query(
+    glob: str | None = None,
+    *,
+    state: str | State | Sequence[str | State] | None = None,
+    tags: Mapping[str, str] | None = None,
+    limit: int | None = None,
+) -> Query:
+    """The query, or InvalidOptionError that lists the right states."""
+    if glob is not None and not isinstance(glob, str):
+        raise InvalidOptionError(f"search takes a shell pattern such as 'features/*', not {glob!r}")
+    wanted = [state] if isinstance(state, str) else list(state or ())
+    try:
+        states = tuple(State(item) for item in wanted)
+    except ValueError:
+        known = ", ".join(item.value for item in State)
+        raise InvalidOptionError(f"state {state!r} is unknown; use one of {known}") from None
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise InvalidOptionError(f"limit must be a positive integer, not {limit!r}")
+    return Query(glob, states, tags, limit)
+
+
+def to_frame(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per promise: id, state, times (UTC), elapsed seconds, attempts, size in bytes, replays, tags."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for record in records:
+        promise = record.promise
+        elapsed = promise.value.headers.get("elapsed_ms")
+        rows.append(
+            {
+                "id": promise.id,
+                "state": promise.state.value,
+                "shown": record.shown.value,
+                "name": promise.param.headers.get("name"),
+                "created_at": promise.created_at,
+                "settled_at": promise.settled_at,
+                "elapsed_s": None if elapsed is None else int(elapsed) / 1000,
+                "attempts": len(record.attempts),
+                "size_bytes": promise.value.size_bytes,
+                "replays": record.replays,
+                "owner": None if record.owner is None else f"{record.owner.pid} on {record.owner.host}",
+                "tags": dict(promise.tags),
+            }
+        )
+    columns = ["id", "state", "shown", "name", "created_at", "settled_at", "elapsed_s", "attempts", "size_bytes"]
+    frame = pd.DataFrame(rows, columns=[*columns, "replays", "owner", "tags"])
+    for name in ("created_at", "settled_at"):
+        frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
+    return frame
+
+
+def forget(engine: Engine, pattern: str) -> list[str]:
+    """Drop promises: those a shell pattern matches, or every generation of one id. Returns the ids dropped.
+
+    A promise that runs under a living owner is never dropped: named by its own id that is an error, under a pattern
+    it is skipped.
+
+    Raises:
+        PromiseNotFoundError: there is no promise of this id.
+        PromiseBusyError: the promise runs.
+    """
+    if any(letter in pattern for letter in "*?["):
+        found = engine.search(Query(glob=pattern))
+        return [promise.id for promise in found if drop(engine, [promise])]
+    first = engine.find(pattern)
+    if first is None:
+        raise PromiseNotFoundError(f"there is no promise {pattern!r}; `rnb.search('*')` lists what there is")
+    base, _ = split_id(first.id)
+    generations = generations_of(engine, base)
+    if any(engine.is_owned(promise) for promise in generations):
+        raise PromiseBusyError(f"promise {first.id!r} is running; interrupt it first, then forget it")
+    return drop(engine, generations)
+
+
+def generations_of(engine: Engine, base: str) -> list[Promise]:
+    """All generations of an id without generation, newest first."""
+    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in base)
+    found = engine.search(Query(glob=literal)) + engine.search(Query(glob=f"{literal}~*"))
+    mine = [promise for promise in found if split_id(promise.id)[0] == base]
+    return sorted(mine, key=lambda promise: split_id(promise.id)[1], reverse=True)
+
+
+def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
+    """Forget promises, giving back the tasks of dead owners first; those that run stay. Returns the ids dropped."""
+    commands: list[Command] = []
+    for promise in promises:
+        if promise.task is TaskState.ACQUIRED:
+            if engine.is_owned(promise):
+                continue
+            commands.append(ReleaseTask(promise.id, promise.version))
+        commands.append(ForgetPromise(promise.id))
+    if not commands:
+        return []
+    dropped: list[str] = []
+
+    def also(transaction: Transaction, replies: list[Reply]) -> None:
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(command, ForgetPromise) and reply.status is Status.DONE:
+                dropped.append(command.id)
+                engine.clear_mark(transaction, command.id)
+
+    engine.submit(commands, also=also, invalidate=True)
+    return dropped

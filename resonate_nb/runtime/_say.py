@@ -1,0 +1,82 @@
+"""One way to speak to the user: lines on the logger ``resonate_nb``, and warnings that point at the user's code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+from resonate_nb.errors import DurableWarning
+
+logger = logging.getLogger("resonate_nb")
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_said: set[tuple[str, str]] = set()
+_lock = threading.Lock()
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever `sys.stderr` is when the line is said: kernels replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr
+        if stream is not None:
+            stream.write(f"[resonate_nb] {record.getMessage()}\n")
+            stream.flush()
+
+
+def _speak_by_default() -> None:
+    # Only where nobody has arranged for our lines: an application that configured logging decides itself.
+    if logger.handlers or logging.getLogger().handlers:
+        return
+    logger.addHandler(_Stderr())
+    logger.propagate = False
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+
+
+def say(text: str, *, once: bool = False, about: str = "") -> None:
+    """Say one line. With `once`, the same text about the same thing is said once in this process."""
+    if once and not _first(about, text):
+        return
+    _speak_by_default()
+    logger.info("%s", text)
+
+
+def warn(text: str, *, once: bool = False, about: str = "") -> None:
+    """Warn, at the nearest line that is not ours. With `once`, once per process for the same thing and text."""
+    if once and not _first(about, text):
+        return
+    level = 1
+    frame = sys._getframe(0)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level += 1
+        above = frame.f_back
+        if above is None:
+            break
+        frame = above
+    warnings.warn(DurableWarning(text), stacklevel=level)
+
+
+def _first(about: str, text: str) -> bool:
+    with _lock:
+        if (about, text) in _said:
+            return False
+        _said.add((about, text))
+        return True
+
+
+def duration(milliseconds: float) -> str:
+    """A duration for people: ``85 ms``, ``4.2 s``, ``3 m 12 s``, ``2 h 05 m``."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} m"

@@ -1,0 +1,310 @@
+"""One durable call, from its arguments to its value: plan, then replay, wait, or claim, attempt and settle.
+
+Two legs, one brain: `call` and `call_async` differ only in how they wait and how they run the body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from resonate_nb.codec import decode, failure_from_bytes
+from resonate_nb.errors import NotStoredError, RejectedError, UntrustedValueError
+from resonate_nb.protocol import Promise, State
+
+from .. import _config, _context, _identity, _reads
+from .._engine import Engine
+from .._held import cancel_on_interrupt
+from .._identity import Identity, Undurable
+from .._say import say, warn
+from ._alias import held_argument
+from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim
+from ._plan import Hit, Run, Wait, load, plan
+from ._settle import settle
+
+LIVENESS_SECONDS = 0.1
+"""How often a waiter looks whether the owner still lives; changes wake it at once."""
+SAY_AFTER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call came to."""
+
+    value: Any
+    promise: Promise | None
+    """None when the call ran plainly."""
+    replayed: bool
+    undurable: tuple[str, ...] = ()
+    """Why the call ran plainly; empty when it was durable, or when everything is switched off."""
+    reason: str = ""
+    """Why it ran; empty for a hit."""
+    saved_ms: int = 0
+    notes: Mapping[str, bytes] = field(default_factory=dict)
+    """On a hit of a cell: what was stored with it (``output``)."""
+    error: Exception | None = None
+    """What the body raised, or what the generation that was waited for was rejected with; then `value` is None."""
+
+
+def call(request: Request) -> Result:
+    """Run or replay. What the body raised comes back as the result's `error`, for the face to raise, so that the
+    user's traceback shows one frame of ours; an interrupt gives the task back and goes through."""
+    started = _begin(request)
+    if isinstance(started, Result):
+        try:
+            return replace(started, value=request.body())
+        except Exception as error:
+            return replace(started, error=without_our_frames(error))
+    engine, identity = started
+    rerun, reason = request.rerun, ""
+    while True:
+        step, identity = plan(engine, request.work, identity, rerun=rerun)
+        if isinstance(step, Hit):
+            replayed = _replay(engine, request, identity, step)
+            if isinstance(replayed, Result):
+                return replayed
+            rerun, reason = True, replayed
+        elif isinstance(step, Wait):
+            _say_joining(request, step)
+            settled = _wait(engine, request, step)
+            if (joined := _joined(engine, request, settled)) is not None:
+                return joined
+            rerun = False
+        else:
+            with engine.holding(step.id):
+                claimed = claim(engine, request, identity, step)
+                if claimed is None:
+                    rerun = False
+                    continue
+                why = _say_why(engine, request, identity, step, claimed, reason)
+                tried = attempt(engine, request, identity, claimed)
+                promise = settle(engine, request, identity, claimed, tried)
+            return _returned(request, identity, tried, promise, why)
+
+
+async def call_async(request: Request) -> Result:
+    """The same for a body that returns an awaitable; runs and waits on the caller's loop."""
+    started = _begin(request)
+    if isinstance(started, Result):
+        try:
+            return replace(started, value=await request.body())
+        except Exception as error:
+            return replace(started, error=without_our_frames(error))
+    engine, identity = started
+    rerun, reason = request.rerun, ""
+    while True:
+        step, identity = plan(engine, request.work, identity, rerun=rerun)
+        if isinstance(step, Hit):
+            replayed = _replay(engine, request, identity, step)
+            if isinstance(replayed, Result):
+                return replayed
+            rerun, reason = True, replayed
+        elif isinstance(step, Wait):
+            _say_joining(request, step)
+            settled = await _wait_async(engine, request, step)
+            if (joined := _joined(engine, request, settled)) is not None:
+                return joined
+            rerun = False
+        else:
+            with engine.holding(step.id):
+                claimed = claim(engine, request, identity, step)
+                if claimed is None:
+                    rerun = False
+                    continue
+                why = _say_why(engine, request, identity, step, claimed, reason)
+                tried = await attempt_async(engine, request, identity, claimed)
+                promise = settle(engine, request, identity, claimed, tried)
+            return _returned(request, identity, tried, promise, why)
+
+
+def _begin(request: Request) -> tuple[Engine, Identity] | Result:
+    """The engine and the call's name; or a Result without value, when the call is to run plainly."""
+    if not _config.is_enabled():
+        return Result(None, None, False, reason="switched off")
+    identity = _identity.identify(request.work, request.arguments)
+    if isinstance(identity, Undurable):
+        why = "; ".join(identity.reasons)
+        warn(
+            f"{request.work.title} runs plainly, not durably: {why}",
+            once=True,
+            about=request.work.name,
+        )
+        return Result(None, None, False, identity.reasons, why)
+    return _config.engine(), identity
+
+
+def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> Result | str:
+    """The stored value, fresh for this caller; or why it cannot be had, so that the body runs again."""
+    entry = hit.entry
+    try:
+        value = decode(entry.codec, entry.data)
+    except Exception as error:
+        engine.memo.drop(identity.base)
+        reason = f"the stored value cannot be read any more ({type(error).__name__}: {error})"
+        warn(f"{request.work.title}: {reason}; it is kept, and computed again", once=True, about=entry.promise.id)
+        return reason
+    headers = entry.promise.value.headers
+    saved_ms = int(headers.get("elapsed_ms", "0"))
+    engine.replayed(entry.promise, saved_ms)
+    if "files" in headers:
+        # What a hit depended on, the call around it depends on too.
+        _reads.add_to_current(_reads.from_json(headers["files"]))
+    notes: dict[str, bytes] = {}
+    if request.work.is_cell and (output := engine.note(entry.promise.id, "output")) is not None:
+        notes["output"] = output
+    return Result(value, entry.promise, True, saved_ms=saved_ms, notes=notes)
+
+
+def _joined(engine: Engine, request: Request, settled: Promise | None) -> Result | None:
+    """What a waiter gets from the generation it waited for; None when it must look again or run the body itself."""
+    if settled is None or not settled.state.is_settled:
+        return None
+    if settled.state is not State.RESOLVED:
+        return Result(None, settled, True, error=stored_error(settled))
+    headers = settled.value.headers
+    if "not_replayable" in headers or "not_stored" in headers:
+        return None
+    with engine.store.read() as reader:
+        counter = reader.invalidation
+    try:
+        entry = load(engine, settled, counter)
+        value = decode(entry.codec, entry.data)
+    except (NotStoredError, UntrustedValueError):
+        # The next look finds the same and runs the body, with the reason said there.
+        return None
+    notes: dict[str, bytes] = {}
+    if request.work.is_cell and (output := engine.note(settled.id, "output")) is not None:
+        notes["output"] = output
+    if "files" in headers:
+        _reads.add_to_current(_reads.from_json(headers["files"]))
+    engine.replayed(settled, 0)
+    return Result(value, settled, True, saved_ms=int(headers.get("elapsed_ms", "0")), notes=notes)
+
+
+def stored_error(promise: Promise) -> Exception:
+    """What to raise for a promise that settled otherwise than resolved: the failure as data, as near to the original
+    as can be had without unpickling. Builtin exceptions come back as their own type."""
+    if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
+        return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
+    failure = failure_from_bytes(promise.value.data)
+    error = RejectedError(promise.id, failure.type_name, failure.message, failure.traceback)
+    module, _, name = failure.type_name.rpartition(".")
+    kind = getattr(builtins, name, None) if module == "builtins" else None
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            again = kind(failure.message)
+        except TypeError:
+            return error
+        again.__cause__ = error
+        return again
+    return error
+
+
+# Waiting --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _around_wait(request: Request, step: Wait, *, blocking: bool) -> Iterator[None]:
+    _context.refuse_recursion(step.promise.id)
+    with _context.waiting(step.promise.id, blocking=blocking):
+        yield
+
+
+class _Patience:
+    """Says on whom one waits, once, after a second."""
+
+    def __init__(self, engine: Engine, title: str, id: str) -> None:
+        self._engine = engine
+        self._title = title
+        self._id = id
+        self._started = engine.clock.monotonic()
+        self._said = False
+
+    def look(self) -> Promise | None:
+        """The promise if it is still worth waiting for; None otherwise."""
+        found = self._engine.peek([self._id])[0]
+        if found is None or found.state.is_settled or not self._engine.is_owned(found):
+            return None
+        waited = self._engine.clock.monotonic() - self._started
+        if not self._said and waited >= SAY_AFTER_SECONDS:
+            self._said = True
+            info = self._engine.describe(found)
+            if info is not None:
+                where = "this process" if info.owner == self._engine.store.owner else f"process {info.pid}"
+                say(f"{self._title}: waiting for {self._id}, which runs in {where} on {info.host}")
+        return found
+
+
+def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
+    with _around_wait(request, step, blocking=True):
+        patience = _Patience(engine, request.work.title, step.promise.id)
+        while True:
+            seen = engine.feed.now()
+            if patience.look() is None:
+                return engine.peek([step.promise.id])[0]
+            engine.feed.wait(seen, LIVENESS_SECONDS)
+
+
+async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise | None:
+    loop = asyncio.get_running_loop()
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    with _around_wait(request, step, blocking=False), cancel_on_interrupt(loop, task):
+        patience = _Patience(engine, request.work.title, step.promise.id)
+        while True:
+            seen = engine.feed.now()
+            if patience.look() is None:
+                return engine.peek([step.promise.id])[0]
+            await engine.feed.wait_async(seen, LIVENESS_SECONDS)
+
+
+_PACKAGE = str(Path(__file__).resolve().parents[2])
+
+
+def without_our_frames(error: Exception) -> Exception:
+    """The same error, its traceback beginning in the user's code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return error.with_traceback(trace if trace is not None else error.__traceback__)
+
+
+# Telling --------------------------------------------------------------------------------------------------------
+
+
+def _say_why(engine: Engine, request: Request, identity: Identity, run: Run, claimed: Claimed, reason: str) -> str:
+    """Why the body runs, said in one line where that is news, and returned."""
+    title = request.work.title
+    if run.taken_over is not None:
+        say(f"{title}: attempt {claimed.number}, {run.reason}")
+        return run.reason
+    if reason or run.reason:
+        why = reason or run.reason
+        say(f"{title}: runs again, {why}")
+        return why
+    new = claimed.news
+    if new:
+        say(f"{title}: runs, {new}", once=True, about=request.work.name)
+        return new
+    return "first run"
+
+
+def _say_joining(request: Request, step: Wait) -> None:
+    if request.rerun:
+        say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
+
+
+def _returned(request: Request, identity: Identity, tried: Tried, promise: Promise, why: str) -> Result:
+    if tried.error is not None:
+        return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
+    if (name := held_argument(tried.value, request.arguments)) is not None:
+        say(
+            f"{request.work.title} returns (or holds) its argument `{name}` itself; a replay hands out a copy",
+            once=True,
+            about=request.work.name,
+        )
+    return Result(tried.value, promise, False, reason=why)

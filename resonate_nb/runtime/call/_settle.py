@@ -1,0 +1,155 @@
+"""Settle: turn the outcome into bytes, check what is stored, and commit before anybody gets the value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes
+from resonate_nb.errors import StoreError, UnstorableError
+from resonate_nb.protocol import Promise, Reply, SettlePromise, State, Status, Value, split_id
+from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
+
+from .. import _reads
+from .._engine import Engine
+from .._held import hold_interrupt
+from .._identity import Identity
+from .._memo import Entry
+from .._say import say, warn
+from ._attempt import Claimed, Request, Tried
+
+
+def settle(engine: Engine, request: Request, identity: Identity, claimed: Claimed, tried: Tried) -> Promise:
+    """Settle the promise as the try came out, committed when this returns; the record as it is then.
+
+    Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. An interrupt
+    that arrives meanwhile is held back until the commit.
+    """
+    with hold_interrupt():
+        notes = dict(request.notes()) if request.notes is not None else {}
+        if tried.error is not None:
+            return _reject(engine, request, identity, claimed, tried, notes)
+        return _resolve(engine, request, identity, claimed, tried, notes)
+
+
+def _resolve(
+    engine: Engine,
+    request: Request,
+    identity: Identity,
+    claimed: Claimed,
+    tried: Tried,
+    notes: Mapping[str, bytes],
+) -> Promise:
+    title = request.work.title
+    headers = {"code": identity.code, "elapsed_ms": str(tried.elapsed_us // 1000)}
+    if tried.files:
+        headers["files"] = _reads.to_json(tried.files)
+    if tried.effects:
+        headers["not_replayable"] = "; ".join(tried.effects)
+        say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=identity.code)
+    encoded: Encoded | None = None
+    stored: StoredFile | None = None
+    why_not = ""
+    try:
+        encoded = encode(tried.value)
+        if len(encoded.data) > INLINE_BYTES:
+            stored = engine.store.put_file([encoded.data])
+    except (UnstorableError, StoreError) as error:
+        why_not = str(error)
+    if why_not or encoded is None:
+        value = Value({**headers, "not_stored": why_not})
+    else:
+        headers["codec"] = encoded.codec
+        headers["signature"] = engine.signer.sign(
+            encoded.data, promise=f"{claimed.promise.id}|{encoded.codec}", version=claimed.promise.version
+        )
+        value = Value(
+            headers,
+            None if stored is not None else encoded.data,
+            None if stored is None else stored.name,
+            len(encoded.data),
+        )
+    try:
+        reply, counter = _commit(engine, claimed, State.RESOLVED, value, tried, notes)
+    except StoreError as error:
+        if stored is not None:
+            engine.store.drop_file(stored.name)
+        why_not = str(error)
+        reply, counter = _say_at_least(engine, claimed, Value({**headers, "not_stored": why_not}), tried)
+    if why_not:
+        warn(f"{title}: the value is returned but not stored: {why_not}")
+    if reply is None or reply.promise is None:
+        return claimed.promise
+    if reply.status is not Status.DONE:
+        if stored is not None:
+            engine.store.drop_file(stored.name)
+        warn(
+            f"{title}: the value is returned, but promise {claimed.promise.id!r} is no longer this process's to settle "
+            f"(it is {reply.promise.state.value}); another owner took it over"
+        )
+        return reply.promise
+    if encoded is not None and not why_not and not tried.effects:
+        base, _ = split_id(claimed.promise.id)
+        engine.memo.put(base, Entry(counter, reply.promise, encoded.codec, encoded.data))
+    return reply.promise
+
+
+def _reject(
+    engine: Engine,
+    request: Request,
+    identity: Identity,
+    claimed: Claimed,
+    tried: Tried,
+    notes: Mapping[str, bytes],
+) -> Promise:
+    assert tried.error is not None
+    data = failure_to_bytes(failure_of(tried.error))
+    headers = {"code": identity.code, "codec": "failure", "elapsed_ms": str(tried.elapsed_us // 1000)}
+    value = Value(headers, data, None, len(data))
+    try:
+        reply, _ = _commit(engine, claimed, State.REJECTED, value, tried, notes)
+    except StoreError as error:
+        warn(f"{request.work.title}: the failure could not be stored: {error}")
+        return claimed.promise
+    return reply.promise or claimed.promise
+
+
+def _commit(
+    engine: Engine, claimed: Claimed, state: State, value: Value, tried: Tried, notes: Mapping[str, bytes]
+) -> tuple[Reply, int]:
+    id = claimed.promise.id
+    error = tried.error
+    attempt = Attempt(
+        id,
+        claimed.number,
+        engine.store.owner,
+        claimed.started_at,
+        engine.clock.now_ms(),
+        tried.elapsed_us,
+        tried.cpu_us,
+        value.size_bytes if state is State.RESOLVED and "not_stored" not in value.headers else None,
+        state.value,
+        None if error is None else f"{type(error).__name__}: {error}"[:500],
+    )
+    counter = 0
+
+    def also(transaction: Transaction, replies: list[Reply]) -> None:
+        nonlocal counter
+        counter = transaction.invalidation
+        if replies[0].status is Status.DONE:
+            transaction.put_attempt(attempt)
+            for kind, data in notes.items():
+                transaction.put_note(id, kind, data)
+
+    replies = engine.submit([SettlePromise(id, state, value, claimed.promise.version)], also=also)
+    return replies[0], counter
+
+
+def _say_at_least(engine: Engine, claimed: Claimed, value: Value, tried: Tried) -> tuple[Reply | None, int]:
+    """The settlement without its value, which may still fit; None when even that cannot be written."""
+    try:
+        return _commit(engine, claimed, State.RESOLVED, replace(value, data=None), tried, {})
+    except StoreError:
+        # The caller is warned with the first reason; the promise stays pending under a process that will end,
+        # and is taken over then: nothing is lost but the time.
+        return None, 0
