@@ -178,18 +178,19 @@ class Demo:
         _judge(first, second)
 
     def _show(self, steps: Sequence[Step], first: Run, second: Run) -> None:
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(title=None)
+        table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
         for heading in ("step", "run 1", "run 2"):
-            table.add_column(heading)
+            table.add_column(heading, no_wrap=True)
         table.add_column("saved", justify="right")
         for step in steps:
             table.add_row(step.name, step.first, step.second, duration(step.saved_ms) if step.saved_ms else "")
         saved_ms = sum(step.saved_ms for step in steps)
         table.add_section()
         table.add_row(
-            f"{len(steps)} steps",
+            _steps_of(len(steps)),
             f"killed after {duration(first.ended_at - first.started_at)}",
             f"complete in {duration(second.ended_at - second.started_at)}",
             duration(saved_ms),
@@ -198,7 +199,9 @@ class Demo:
         self.console.print()
         self.console.print(table)
         page = _export(self.notebook)
-        self.console.print(f"\nrun 2 replayed {len(second.replays)} steps and saved {duration(saved_ms)} of computing")
+        self.console.print(
+            f"run 2 replayed {_steps_of(len(second.replays))} and saved {duration(saved_ms)} of computing\n"
+        )
         self.console.print(f"executed notebook  {self.notebook}")
         if page is not None:
             self.console.print(f"as a web page      {page}")
@@ -254,6 +257,8 @@ class _Kernel:
         return Run(started_at, self._clock.now_ms(), tuple(_look()), self._replays)
 
     async def _execute(self, plan: KillPlan | None, started_at: int, status: Status) -> None:
+        from nbclient.exceptions import DeadKernelError
+
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
         unwatch: Callable[[], None] = engine().watch(lambda: loop.call_soon_threadsafe(changed.set))
@@ -273,10 +278,17 @@ class _Kernel:
                 if victim is not None:
                     await self._kill(victim, task)
                     return
-            await task
+            try:
+                await task
+            except DeadKernelError as error:
+                log = self._demo.place / "kernel.log"
+                raise DemoError(
+                    f"the kernel of run {self._number} died by itself; its last words are in {log}"
+                ) from error
         finally:
             unwatch()
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         if plan is not None:
             raise DemoError("run 1 finished before its kernel could be killed; nothing was interrupted")
 
@@ -360,12 +372,16 @@ def _steps(first: Run, second: Run) -> list[Step]:
     return steps
 
 
+def _steps_of(number: int) -> str:
+    return "1 step" if number == 1 else f"{number} steps"
+
+
 def _first(record: Record | None, run: Run) -> str:
     if record is None or not record.attempts:
         return "not reached"
     attempt = record.attempts[-1]
     if record.promise.state is State.RESOLVED:
-        return f"computed in {duration((attempt.elapsed_us or 0) / 1000)}"
+        return f"computed {duration((attempt.elapsed_us or 0) / 1000)}"
     return f"interrupted after {duration(run.ended_at - attempt.started_at)}"
 
 
@@ -377,8 +393,8 @@ def _second(record: Record, run: Run) -> str:
         return "not needed"
     if record.promise.state is not State.RESOLVED:
         return str(record.shown)
-    again = f" (attempt {attempt.number})" if attempt.number > 1 else ""
-    return f"computed in {duration((attempt.elapsed_us or 0) / 1000)}{again}"
+    again = f", attempt {attempt.number}" if attempt.number > 1 else ""
+    return f"computed {duration((attempt.elapsed_us or 0) / 1000)}{again}"
 
 
 def _judge(first: Run, second: Run) -> None:
