@@ -1,0 +1,48 @@
+"""What a record looks like: rows, static HTML and text, and the page's ES module. Pure: no state, no widgets."""
+
+from ._assets import inspector_module, inspector_style
+from ._format import age, count, duration, instant, size
+from ._html import (
+    counts_text,
+    detail_payload,
+    details_html,
+    details_text,
+    handle_html,
+    handle_text,
+    outputs_html,
+    outputs_text,
+    plain,
+    table_html,
+    table_text,
+)
+from ._rows import LOOKS, Look, Row, Segment, counts, reading_order, row_of, rows_of, segment_bytes
+
+__all__ = [
+    "LOOKS",
+    "Look",
+    "Row",
+    "Segment",
+    "age",
+    "count",
+    "counts",
+    "counts_text",
+    "detail_payload",
+    "details_html",
+    "details_text",
+    "duration",
+    "handle_html",
+    "handle_text",
+    "inspector_module",
+    "inspector_style",
+    "instant",
+    "outputs_html",
+    "outputs_text",
+    "plain",
+    "reading_order",
+    "row_of",
+    "rows_of",
+    "segment_bytes",
+    "size",
+    "table_html",
+    "table_text",
+]

@@ -1,0 +1,377 @@
+"""Static HTML and plain text of rows, handles and details: what export, GitHub, e-mail and a dead kernel show.
+
+Plain tables that read well when every style is stripped. What colours there are hold on white and on black, because
+whoever shows this later decides the theme. Nothing that came from a user's value, id or error reaches HTML unescaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from resonate_nb.runtime import Detail, Record, Shown
+
+from ._format import count, duration, instant, size
+from ._rows import LOOKS, Row, counts, row_of
+
+_LINE = "1px solid rgba(128,128,128,.28)"
+_CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
+_NUMBER = _CELL.replace("text-align:left", "text-align:right") + ";white-space:nowrap"
+_HEAD = "font-weight:600;opacity:.72"
+_ID = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12px;overflow-wrap:anywhere"
+_TABLE = "border-collapse:collapse;border:0;margin:4px 0;font-size:13px;font-variant-numeric:tabular-nums;color:inherit"
+_PRE = (
+    "margin:2px 0;padding:6px 8px;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;"
+    f"border:{_LINE};border-radius:4px;background:none;color:inherit;font-size:12px"
+)
+
+# ECMA-48 control sequences (colours in tracebacks), operating-system commands (links), and lone escapes
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]?")
+
+
+def plain(text: str) -> str:
+    """The text without terminal control sequences."""
+    return _ANSI.sub("", text)
+
+
+def counts_text(rows: Sequence[Row]) -> str:
+    """One line: ``128 promises: 2 rejected, 1 running, 125 resolved; 3 m 12 s saved``."""
+    if not rows:
+        return "no promises"
+    parts = ", ".join(f"{count(number)} {LOOKS[shown].label}" for shown, number in counts(rows).items())
+    saved = sum(row.saved_ms for row in rows)
+    noun = "promise" if len(rows) == 1 else "promises"
+    return f"{count(len(rows))} {noun}: {parts}" + (f"; {duration(saved)} saved" if saved else "")
+
+
+def table_html(
+    rows: Sequence[Row],
+    *,
+    now_ms: int,
+    title: str = "Durable promises",
+    static_id: str = "",
+    limit: int = 50,
+    note: str = "",
+) -> str:
+    """A static table of the first `limit` rows, with the counts of all of them and the instant it holds for.
+
+    A page that shows the same live finds it by the class ``rnb-static-<static_id>`` and hides it. A class, because
+    JupyterLab's sanitiser for notebooks it does not trust keeps classes and drops ``data-`` attributes; the attribute
+    ``data-rnb-static`` says the same to whoever reads the file.
+    """
+    body = "".join(_row_html(row) for row in rows[:limit])
+    heads = (
+        ("state", _CELL),
+        ("id", _CELL),
+        ("duration", _NUMBER),
+        ("", _CELL),
+        ("owner", _CELL),
+        ("attempts", _NUMBER),
+        ("size", _NUMBER),
+        ("created", _CELL),
+    )
+    head = "".join(f'<th scope="col" style="{style};{_HEAD}">{name or "how"}</th>' for name, style in heads)
+    table = f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if rows else ""
+    more = f"<p style='margin:2px 0'>… and {count(len(rows) - limit)} more</p>" if len(rows) > limit else ""
+    said = f"<p style='margin:2px 0'>{escape(note)}</p>" if note else ""
+    marker = f' data-rnb-static="{escape(static_id)}"' if static_id else ""
+    classes = "rnb-static" + (f" rnb-static-{escape(static_id)}" if static_id else "")
+    return (
+        f'<div class="{classes}"{marker} style="color:inherit">'
+        f"<p style='margin:2px 0'><strong>{escape(title)}</strong> · {escape(counts_text(rows))}"
+        f' <span style="opacity:.72">· as of {escape(instant(now_ms))}</span></p>'
+        f"{said}{table}{more}</div>"
+    )
+
+
+def table_text(rows: Sequence[Row], *, limit: int = 50) -> str:
+    """The same as plain text, one line for each row, columns aligned."""
+    lines = [counts_text(rows)]
+    cells = [_row_text(row) for row in rows[:limit]]
+    if cells:
+        widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+        lines += [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        ]
+    if len(rows) > limit:
+        lines.append(f"… and {count(len(rows) - limit)} more")
+    return "\n".join(lines)
+
+
+def handle_text(record: Record) -> str:
+    """The plain repr of a handle: id, state, and the few facts that matter."""
+    row = row_of(record)
+    facts = [f"{LOOKS[row.shown].label}"]
+    if row.error:
+        facts.append(row.error)
+    if row.elapsed_ms is not None:
+        facts.append(duration(row.elapsed_ms))
+    if row.size_bytes:
+        facts.append(size(row.size_bytes))
+    if record.shown in (Shown.RUNNING, Shown.INTERRUPTED, Shown.WAITING) and row.owner:
+        facts.append(row.owner)
+    if row.attempts > 1:
+        facts.append(f"attempt {row.attempts}")
+    facts.extend(row.marks)
+    return f"<Handle {row.id}: {', '.join(facts)}>"
+
+
+def handle_html(record: Record) -> str:
+    """The HTML repr of a handle: one line in a thin frame."""
+    row = row_of(record)
+    facts = [
+        fact
+        for fact in (
+            duration(row.elapsed_ms),
+            _how_text(row),
+            size(row.size_bytes),
+            row.owner if row.settled_at is None else "",
+            f"attempt {row.attempts}" if row.attempts > 1 else "",
+            *row.marks,
+        )
+        if fact
+    ]
+    error = f'<div style="margin-top:2px">{escape(row.error)}</div>' if row.error else ""
+    tail = f' <span style="opacity:.72">· {escape(" · ".join(facts))}</span>' if facts else ""
+    return (
+        f'<div class="rnb-handle" style="display:inline-block;max-width:100%;padding:4px 10px;border:{_LINE};'
+        f"border-left:3px solid {LOOKS[row.shown].colour};border-radius:4px;color:inherit;font-size:13px;"
+        f'font-variant-numeric:tabular-nums">{_state_html(row)} <span style="{_ID}">{escape(row.id)}</span>'
+        f"{tail}{error}</div>"
+    )
+
+
+def details_html(detail: Detail) -> str:
+    """All that is known of one promise, as static HTML: facts, arguments, value, error, recorded output, attempts."""
+    record = detail.record
+    row = row_of(record)
+    parts = [handle_html(record), _facts_html(detail, row)]
+    if detail.arguments:
+        parts.append(_section("arguments", _pairs_html(detail.arguments.items())))
+    if detail.preview is not None:
+        parts.append(_section("value", f'<pre style="{_PRE}">{escape(plain(detail.preview))}</pre>'))
+    if detail.traceback or detail.error:
+        text = plain(detail.traceback or detail.error or "")
+        parts.append(_section("error", f'<pre style="{_PRE}">{escape(text)}</pre>'))
+    if detail.output:
+        parts.append(_section("recorded output", outputs_html(detail.output)))
+    if record.attempts:
+        parts.append(_section("attempts", _attempts_html(record)))
+    return f'<div class="rnb-details" style="color:inherit">{"".join(parts)}</div>'
+
+
+def details_text(detail: Detail) -> str:
+    """The same as plain text."""
+    record = detail.record
+    row = row_of(record)
+    lines = [handle_text(record)]
+    lines += [f"  {name}: {value}" for name, value in _facts(detail, row)]
+    for name, value in detail.arguments.items():
+        lines.append(f"  argument {name} = {value}")
+    if detail.preview is not None:
+        lines += ["value", _indented(plain(detail.preview))]
+    if detail.traceback or detail.error:
+        lines += ["error", _indented(plain(detail.traceback or detail.error or ""))]
+    text = outputs_text(detail.output)
+    if text:
+        lines += ["recorded output", _indented(text)]
+    for attempt in record.attempts:
+        took = duration(attempt.elapsed_us / 1000) if attempt.elapsed_us is not None else ""
+        outcome = attempt.outcome or "running"
+        lines.append("  ".join(filter(None, (f"attempt {attempt.number}", outcome, took, attempt.error or ""))))
+    return "\n".join(lines)
+
+
+def detail_payload(detail: Detail) -> dict[str, object]:
+    """What the page needs to open a row, as JSON. The page treats every text in it as text, never as HTML, except
+    `preview_html`, of which it keeps a short list of tags without attributes."""
+    return {
+        "arguments": [[name, text] for name, text in detail.arguments.items()],
+        "preview": None if detail.preview is None else plain(detail.preview),
+        "preview_html": detail.preview_html,
+        "error": detail.error,
+        "traceback": None if detail.traceback is None else plain(detail.traceback),
+        "why": detail.why,
+        "tags": [[name, text] for name, text in detail.record.promise.tags.items()],
+        "output": [shown for output in detail.output if (shown := _output_payload(output)) is not None],
+        "attempts": [
+            {
+                "number": attempt.number,
+                "owner": attempt.owner,
+                "started": attempt.started_at,
+                "elapsed": None if attempt.elapsed_us is None else attempt.elapsed_us // 1000,
+                "cpu": None if attempt.cpu_us is None else attempt.cpu_us // 1000,
+                "outcome": attempt.outcome or "running",
+                "error": attempt.error or "",
+            }
+            for attempt in detail.record.attempts
+        ],
+    }
+
+
+def outputs_html(outputs: Sequence[Mapping[str, object]]) -> str:
+    """Recorded display as safe HTML: texts in ``<pre>``, PNG and JPEG images; other HTML only as its plain text."""
+    parts: list[str] = []
+    for output in outputs:
+        shown = _output_payload(output)
+        if shown is None:
+            continue
+        if shown["kind"] == "image":
+            parts.append(f'<img alt="recorded image" style="max-width:100%" src="{escape(str(shown["source"]))}">')
+        else:
+            edge = (
+                f";border-left:3px solid {LOOKS[Shown.REJECTED].colour}" if shown["kind"] in ("stderr", "error") else ""
+            )
+            parts.append(f'<pre style="{_PRE}{edge}">{escape(str(shown["text"]))}</pre>')
+    return "".join(parts)
+
+
+def outputs_text(outputs: Sequence[Mapping[str, object]]) -> str:
+    """Recorded display as plain text; images by name."""
+    texts = []
+    for output in outputs:
+        shown = _output_payload(output)
+        if shown is not None:
+            texts.append("[image]" if shown["kind"] == "image" else str(shown["text"]).rstrip("\n"))
+    return "\n".join(texts)
+
+
+def _output_payload(output: Mapping[str, object]) -> dict[str, object] | None:
+    """One nbformat output as ``{kind: text|stderr|error|image, …}``; None when nothing of it can be shown safely."""
+    match output.get("output_type"):
+        case "stream":
+            text = plain(_joined(output.get("text")))
+            kind = "stderr" if output.get("name") == "stderr" else "text"
+            return {"kind": kind, "text": text} if text else None
+        case "error":
+            text = plain("\n".join(_lines(output.get("traceback"))))
+            return {"kind": "error", "text": text or f"{output.get('ename')}: {output.get('evalue')}"}
+        case "display_data" | "execute_result":
+            data = output.get("data")
+            if not isinstance(data, Mapping):
+                return None
+            for mime in ("image/png", "image/jpeg"):
+                encoded = re.sub(r"\s", "", _joined(data.get(mime)))
+                if encoded and _is_base64(encoded):
+                    return {"kind": "image", "source": f"data:{mime};base64,{encoded}"}
+            text = plain(_joined(data.get("text/plain")))
+            if text:
+                return {"kind": "text", "text": text}
+            return {"kind": "text", "text": f"[{', '.join(map(str, data))}]"} if data else None
+        case _:
+            return None
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _joined(text: object) -> str:
+    """nbformat's multiline strings: a string or a list of strings."""
+    return "".join(_lines(text))
+
+
+def _lines(text: object) -> list[str]:
+    if isinstance(text, str):
+        return [text]
+    return [str(part) for part in text] if isinstance(text, list | tuple) else []
+
+
+def _how_text(row: Row) -> str:
+    if row.how != "replayed":
+        return row.how
+    times = f" ×{row.replays}" if row.replays > 1 else ""
+    return f"replayed{times}" + (f", {duration(row.saved_ms)} saved" if row.saved_ms else "")
+
+
+def _state_html(row: Row) -> str:
+    look = LOOKS[row.shown]
+    glyph = f'<span aria-hidden="true" style="color:{look.colour}">{look.icon}</span>'
+    return f'<span style="white-space:nowrap">{glyph}&nbsp;{escape(look.label)}</span>'
+
+
+def _row_html(row: Row) -> str:
+    said = "".join(f'<div style="opacity:.72">{escape(text)}</div>' for text in (row.error, *row.marks) if text)
+    cells = (
+        (_CELL, _state_html(row)),
+        (_CELL, f'<span style="{_ID}">{escape(row.id)}</span>{said}'),
+        (_NUMBER, escape(duration(row.elapsed_ms))),
+        (_CELL, escape(_how_text(row))),
+        (_CELL, escape(row.owner)),
+        (_NUMBER, str(row.attempts) if row.attempts else ""),
+        (_NUMBER, escape(size(row.size_bytes))),
+        (_CELL + ";white-space:nowrap", escape(instant(row.created_at)[:19])),
+    )
+    fade = ' style="opacity:.6"' if row.is_superseded else ""
+    return f"<tr{fade}>" + "".join(f'<td style="{style}">{content}</td>' for style, content in cells) + "</tr>"
+
+
+def _row_text(row: Row) -> tuple[str, ...]:
+    look = LOOKS[row.shown]
+    return (
+        f"{look.icon} {look.label}",
+        row.id,
+        duration(row.elapsed_ms),
+        _how_text(row),
+        row.owner if row.settled_at is None else "",
+        size(row.size_bytes),
+        " · ".join(filter(None, (row.error, *row.marks))),
+    )
+
+
+def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
+    if detail.why:
+        yield "why it ran", detail.why
+    yield "created", instant(row.created_at)
+    if row.settled_at is not None:
+        yield "settled", instant(row.settled_at)
+    if row.version:
+        yield "version", row.version
+    if row.owner:
+        yield "owner", row.owner
+    if row.replays:
+        yield "replays", _how_text(row)
+    if detail.record.promise.tags:
+        yield "tags", ", ".join(f"{name}={text}" for name, text in detail.record.promise.tags.items())
+    for mark in row.marks:
+        yield "note", mark
+
+
+def _facts_html(detail: Detail, row: Row) -> str:
+    return _pairs_html(_facts(detail, row))
+
+
+def _pairs_html(pairs: Iterable[tuple[str, str]]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL};{_HEAD}">{escape(name)}</th>'
+        f'<td style="{_CELL};overflow-wrap:anywhere">{escape(plain(text))}</td></tr>'
+        for name, text in pairs
+    )
+    return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>'
+
+
+def _attempts_html(record: Record) -> str:
+    rows = "".join(
+        f'<tr><td style="{_NUMBER}">{attempt.number}</td>'
+        f'<td style="{_CELL}">{escape(attempt.outcome or "running")}</td>'
+        f'<td style="{_NUMBER}">{duration(attempt.elapsed_us / 1000) if attempt.elapsed_us is not None else ""}</td>'
+        f'<td style="{_CELL}">{escape(instant(attempt.started_at)[:19])}</td>'
+        f'<td style="{_CELL}">{escape(attempt.owner)}</td><td style="{_CELL}">{escape(attempt.error or "")}</td></tr>'
+        for attempt in record.attempts
+    )
+    return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>'
+
+
+def _section(name: str, content: str) -> str:
+    return f'<div style="margin-top:8px"><div style="{_HEAD};font-size:13px">{name}</div>{content}</div>'
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.rstrip("\n").splitlines())

@@ -1,0 +1,226 @@
+"""Records become rows: what one line of a table says of a promise, in which order, and how it travels to the page.
+
+A row holds no "now": it differs from the row before exactly when the promise has changed, so that comparing rows finds
+what must be sent. Running durations and ages are counted where the row is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from resonate_nb.protocol import split_id
+from resonate_nb.runtime import Record, Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is shown: never by colour alone."""
+
+    label: str
+    icon: str
+    """One glyph that every font has, for text and static HTML; the page draws its own."""
+    colour: str
+    """After Okabe and Ito, readable on white and on black."""
+    rank: int
+    """Order of the groups: failures, what goes on, what is done."""
+
+
+LOOKS: Mapping[Shown, Look] = {
+    Shown.REJECTED: Look("rejected", "✗", "#d55e00", 0),
+    Shown.TIMEDOUT: Look("timed out", "◷", "#d55e00", 0),
+    Shown.RUNNING: Look("running", "▶", "#2b7fd0", 1),
+    Shown.WAITING: Look("waiting", "◔", "#b87900", 1),
+    Shown.QUEUED: Look("queued", "○", "#7d7f87", 1),
+    Shown.INTERRUPTED: Look("interrupted", "↯", "#b0589a", 1),
+    Shown.RESOLVED: Look("resolved", "✓", "#009e73", 2),
+    Shown.CANCELED: Look("canceled", "⊘", "#7d7f87", 2),
+}
+if LOOKS.keys() != set(Shown):  # a state without a look must not reach a page
+    raise RuntimeError(f"states without a look: {set(Shown) - LOOKS.keys()}")
+
+DONE_RANK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One promise as one line."""
+
+    id: str
+    name: str
+    """Of the function or cell: the id's last part up to its first slash."""
+    version: str
+    """Of the code, as the id carries it; empty when it carries none."""
+    shown: Shown
+    created_at: int
+    started_at: int | None
+    """Begin of the attempt that runs; set exactly when `shown` is running."""
+    settled_at: int | None
+    elapsed_ms: int | None
+    """Length of the last attempt that ended; of a settled promise without attempts, its whole life."""
+    how: str
+    """``computed``, ``replayed`` (at least one hit in this process), or empty while there is no value."""
+    owner: str
+    """``pid 4711 on host``, with ``, dead`` behind it when it left a promise pending; empty when nobody has had it."""
+    attempts: int
+    size_bytes: int | None
+    """Of the value; None until there is one."""
+    error: str
+    """First line of what was raised; empty when nothing was."""
+    marks: tuple[str, ...]
+    replays: int
+    saved_ms: int
+    is_superseded: bool = False
+    """A later generation of the same id is among the rows: this one is history, and its failure is not news."""
+
+
+def row_of(record: Record, *, is_superseded: bool = False) -> Row:
+    """The row of one promise."""
+    promise = record.promise
+    name, version = _named(promise.id)
+    last = record.attempts[-1] if record.attempts else None
+    ended = next((attempt for attempt in reversed(record.attempts) if attempt.ended_at is not None), None)
+    is_running = record.shown is Shown.RUNNING
+    elapsed_ms: int | None = None
+    if ended is not None and not is_running:
+        if ended.elapsed_us is not None:
+            elapsed_ms = ended.elapsed_us // 1000
+        elif ended.ended_at is not None:
+            elapsed_ms = max(0, ended.ended_at - ended.started_at)
+    elif promise.settled_at is not None:
+        elapsed_ms = max(0, promise.settled_at - promise.created_at)
+    how = ""
+    if record.shown is Shown.RESOLVED:
+        how = "replayed" if record.replays else "computed"
+    size_bytes: int | None = None
+    if promise.settled_at is not None:
+        size_bytes = promise.value.size_bytes or len(promise.value.data or b"") or None
+    error = ""
+    if record.shown in (Shown.REJECTED, Shown.TIMEDOUT) and ended is not None and ended.error:
+        error = _first_line(ended.error)
+    return Row(
+        id=promise.id,
+        name=name,
+        version=version,
+        shown=record.shown,
+        created_at=promise.created_at,
+        started_at=(last.started_at if last is not None else promise.created_at) if is_running else None,
+        settled_at=promise.settled_at,
+        elapsed_ms=elapsed_ms,
+        how=how,
+        owner=_owner_text(record),
+        attempts=len(record.attempts),
+        size_bytes=size_bytes,
+        error=error,
+        marks=record.marks,
+        replays=record.replays,
+        saved_ms=record.saved_ms,
+        is_superseded=is_superseded,
+    )
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """The rows of what was looked up, in reading order; older generations of an id are marked as superseded."""
+    latest: dict[str, int] = {}
+    split = [split_id(record.promise.id) for record in records]
+    for base, generation in split:
+        if generation > latest.get(base, 0):
+            latest[base] = generation
+    rows = [
+        row_of(record, is_superseded=generation < latest[base])
+        for record, (base, generation) in zip(records, split, strict=True)
+    ]
+    rows.sort(key=reading_order)
+    return rows
+
+
+def reading_order(row: Row) -> tuple[int, int, str]:
+    """Sort key: failures on top, then what runs or waits, then the rest; newest first in each; then by id."""
+    rank = DONE_RANK if row.is_superseded else LOOKS[row.shown].rank
+    return rank, -row.created_at, row.id
+
+
+def counts(rows: Iterable[Row]) -> dict[Shown, int]:
+    """How many rows are in each state, in the order of `LOOKS`; states without rows are left out."""
+    found = dict.fromkeys(LOOKS, 0)
+    for row in rows:
+        found[row.shown] += 1
+    return {shown: number for shown, number in found.items() if number}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some rows on their way to a page that already has others: later segments win, row by row."""
+
+    rows: Sequence[Row]
+    seq: int
+    """Number of this segment; rises by at least one with each that is sent."""
+    after: int
+    """Number of the segment that this one builds on: a page that has another one has missed something."""
+    now_ms: int
+    """When the rows were looked up, by the sender's clock: the page sets its own against it."""
+    gone: Collection[str] = ()
+    """Ids that are no longer there."""
+
+
+def segment_bytes(segment: Segment) -> bytes:
+    """The segment as deflated JSON of columns, repeated texts replaced by their number in a list of words.
+
+    100,000 rows are about 2 MB; Jupyter's server drops what passes 1 MB a second, which plain JSON would.
+    """
+    words: dict[str, int] = {"": 0}
+
+    def word(text: str) -> int:
+        return words.setdefault(text, len(words))
+
+    rows = segment.rows
+    columns = {
+        "format": 1,
+        "seq": segment.seq,
+        "after": segment.after,
+        "now": segment.now_ms,
+        "gone": list(segment.gone),
+        "id": [row.id for row in rows],
+        "name": [word(row.name) for row in rows],
+        "version": [word(row.version) for row in rows],
+        "shown": [word(row.shown.value) for row in rows],
+        "created": [row.created_at for row in rows],
+        "started": [row.started_at for row in rows],
+        "settled": [row.settled_at for row in rows],
+        "elapsed": [row.elapsed_ms for row in rows],
+        "how": [word(row.how) for row in rows],
+        "owner": [word(row.owner) for row in rows],
+        "attempts": [row.attempts for row in rows],
+        "size": [row.size_bytes for row in rows],
+        "error": [word(row.error) for row in rows],
+        "marks": [word("\n".join(row.marks)) for row in rows],
+        "replays": [row.replays for row in rows],
+        "saved": [row.saved_ms for row in rows],
+        "old": [int(row.is_superseded) for row in rows],
+    }
+    columns["words"] = list(words)
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode("ascii"), 1)
+
+
+def _named(id: str) -> tuple[str, str]:
+    base, _ = split_id(id)
+    own = base.rpartition(":")[2]  # a child's id starts with its parent's
+    path, mark, version = own.rpartition("@")
+    if not mark:
+        path, version = own, ""
+    return path.partition("/")[0] or path, version
+
+
+def _owner_text(record: Record) -> str:
+    owner = record.owner
+    if owner is None:
+        return ""
+    text = f"pid {owner.pid} on {owner.host}"
+    return text if owner.is_alive or record.promise.settled_at is not None else f"{text}, dead"
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0].strip()
+    return line if len(line) <= 300 else line[:299] + "…"
