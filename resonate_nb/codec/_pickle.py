@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import _FIELD, MISSING  # type: ignore[attr-defined]
+from enum import Enum
 from functools import cached_property, lru_cache
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import Any, NoReturn, TypeVar
@@ -155,19 +156,25 @@ class _Pickler(pickle.Pickler):
         return None
 
     def _function(self, function: FunctionType) -> Any:
-        if not _is_notebook(function.__module__):
-            if "<" in function.__qualname__:
-                raise _Refused(
-                    function,
-                    f"it is made inside module {function.__module__!r} and cannot be found there by name; "
-                    f"define it at the top of a module or in the notebook",
-                )
-            return NotImplemented
-        make, args, state, _, _, fill = self._clouds_reduction(function)
+        if self._cloud is None and not _is_notebook(function.__module__):
+            if _is_importable(function):
+                return NotImplemented
+            raise _Refused(
+                function,
+                f"it was made inside module {function.__module__!r} and cannot be found there by name; "
+                f"define it at the top of a module or in the notebook",
+            )
+        # Of a module's functions, code of the notebook may bring along what cannot be imported: a method of a named
+        # tuple, the wrapper that a decorator made.
+        reduced = self._clouds_reduction(function)
+        if reduced is NotImplemented:
+            return reduced
+        make, args, state, _, _, fill = reduced
         self._allow_modules([*state[1]["__globals__"].values(), *state[1]["_cloudpickle_submodules"]])
         self._allow_modules(map(_content, function.__closure__ or ()))
         # A closure's values are no part of the shape, so a function with one is never taken from the session.
-        name = "" if function.__closure__ or "<" in function.__qualname__ else function.__qualname__
+        is_named = _is_notebook(function.__module__) and "<" not in function.__qualname__
+        name = function.__qualname__ if is_named and not function.__closure__ else ""
         shape = _rebuild.shape(function) if name else ""
         return _rebuild.take, (name, shape, "", make, args), ("", fill, state), None, None, _rebuild.finish
 
@@ -175,7 +182,10 @@ class _Pickler(pickle.Pickler):
         if not _is_notebook(kind.__module__):
             # Types without a name of their own (of functions, of dict views) only occur in code of the notebook.
             return NotImplemented if self._cloud is None else self._cloud.reducer_override(kind)
-        make, args, state, _, _, fill = self._clouds_reduction(kind)
+        reduced = self._clouds_reduction(kind)
+        if reduced is NotImplemented:
+            return reduced
+        make, args, state, _, _, fill = reduced
         self._allow_modules(vars(kind).values())
         name = "" if "<" in kind.__qualname__ else kind.__qualname__
         shape = _rebuild.shape(kind) if name else ""
@@ -183,6 +193,8 @@ class _Pickler(pickle.Pickler):
         # cloudpickle's own tracking (the last argument but one) is switched off: it would fill a class that is in use
         # a second time, and so undo what the session has done to it since.
         args = (*args[:-2], None, args[-1])
+        if not issubclass(kind, Enum):
+            args = (*args[:3], {**args[3], "__qualname__": kind.__qualname__}, *args[4:])
         return _rebuild.take, (name, shape, mark, make, args), (mark, fill, state), None, None, _rebuild.finish
 
     def _module(self, module: ModuleType) -> Any:
@@ -259,6 +271,14 @@ def _is_notebook(name: str | None) -> bool:
     if module is None:
         return True
     return getattr(module, "__file__", None) is None and getattr(module, "__spec__", None) is None
+
+
+def _is_importable(function: FunctionType) -> bool:
+    """Whether pickle can store it by name."""
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function
 
 
 def _is_installed(name: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from inspect import get_annotations
 from types import CodeType, FunctionType
@@ -96,28 +96,6 @@ def code(python: tuple[int, int], args: tuple[Any, ...]) -> CodeType:
     return CodeType(*args)
 
 
-_NO_CODE = frozenset(
-    # Written by the interpreter or by metaclasses; some differ between two runs of one definition.
-    (
-        "__dict__",
-        "__weakref__",
-        "__doc__",
-        "__module__",
-        "__qualname__",
-        "__annotations__",
-        "__annotate_func__",
-        "__annotations_cache__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "_abc_impl",
-        "_member_map_",
-        "_value2member_map_",
-        "_hashable_values_",
-        "_unhashable_values_",
-    )
-)
-
-
 def _describe(thing: object) -> list[str]:
     if isinstance(thing, FunctionType):
         arity = f"{len(thing.__defaults__ or ())} {sorted(thing.__kwdefaults__ or ())}"
@@ -126,15 +104,26 @@ def _describe(thing: object) -> list[str]:
         return [type(thing).__name__, *_describe(thing.__func__)]
     if isinstance(thing, property):
         return ["property", *_describe(thing.fget), *_describe(thing.fset), *_describe(thing.fdel)]
-    if isinstance(thing, type) and thing.__module__ == "__main__":
-        items = ["class", _name(type(thing)), *map(_name, thing.__bases__)]
-        for name in sorted(set(thing.__dict__) - _NO_CODE):
-            member = thing.__dict__[name]
-            # Only classes written inside this one: any other may lead back here.
-            is_foreign = isinstance(member, type) and not member.__qualname__.startswith(thing.__qualname__ + ".")
-            items += [name, "class"] if is_foreign else [name, *_describe(member)]
-        return items + sorted(get_annotations(thing))
+    if isinstance(thing, cached_property):
+        return ["cached_property", *_describe(thing.func)]
+    if isinstance(thing, type):
+        return _describe_class(thing)
     return [_name(type(thing))]
+
+
+def _describe_class(kind: type) -> list[str]:
+    members = vars(kind)
+    items = ["class", _name(type(kind)), *map(_name, kind.__bases__), repr(members.get("__slots__"))]
+    items += sorted(get_annotations(kind))  # the fields of a dataclass
+    items += sorted(members.get("_member_names_", ()))  # of an enum
+    for name, member in sorted(members.items()):
+        if isinstance(member, type):
+            # Only classes written inside this one: any other may lead back here.
+            if member.__qualname__.startswith(kind.__qualname__ + "."):
+                items += [name, *_describe_class(member)]
+        elif isinstance(member, (FunctionType, classmethod, staticmethod, property, cached_property)):
+            items += [name, *_describe(member)]
+    return items
 
 
 def _describe_code(code: CodeType) -> list[str]:

@@ -108,7 +108,7 @@ def _read(path: Path) -> bytes | None:
             f"the key file {str(path)!r} can be read or written by other users, who could then plant values that "
             f"this process would unpickle; run `chmod 600` on it",
             DurableWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return content
 
