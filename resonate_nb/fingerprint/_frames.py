@@ -1,0 +1,255 @@
+"""pandas: frames, series, indexes, their arrays and scalars, by content, names, order, dtype, categories and zones.
+
+Each column is written by itself, so blocks and their consolidation do not count; neither do chunks and offsets of
+Arrow columns, nor what lies under a missing value. pandas is never imported here: a value of its types shows that it
+is loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from . import _arrays
+from ._containers import mapping, sequence
+from ._walk import Attribute, Children, Refusal, Walk
+
+
+def write(walk: Walk, value: Any) -> Children | None:
+    """Write a value of one of pandas' own types; raises Refusal for those not covered."""
+    pd = sys.modules["pandas"]
+    if value is pd.NaT:
+        walk.pen.write(b"nat;")
+        return None
+    if value is pd.NA:
+        walk.pen.write(b"na;")
+        return None
+    cls = type(value)
+    if cls is pd.Timestamp or cls is pd.Timedelta:
+        walk.pen.blob(b"pdmoment", f"{cls.__name__} {value.unit} {value._value}".encode())
+        if cls is pd.Timestamp:
+            walk.pen.head(b"fold", value.fold)
+            return iter(((Attribute("tz"), value.tzinfo),))
+        return None
+    if cls is pd.DataFrame or cls is pd.Series:
+        if walk.met(value):
+            return None
+        return frame(walk, value) if cls is pd.DataFrame else series(walk, value)
+    if isinstance(value, pd.Index):
+        return index(walk, value)
+    if isinstance(value, pd.api.extensions.ExtensionArray):
+        if walk.met(value):
+            return None
+        walk.pen.write(b"pdarray;")
+        return column(walk, value, walk.number_of(value), 0)
+    if isinstance(value, pd.api.extensions.ExtensionDtype):
+        return dtype(walk, value)
+    if cls is pd.Period:
+        walk.pen.blob(b"period", f"{value.ordinal} {value.freqstr}".encode())
+        return None
+    if cls is pd.Interval:
+        walk.pen.blob(b"interval", value.closed.encode())
+        return iter(((Attribute("left"), value.left), (Attribute("right"), value.right)))
+    if isinstance(value, pd.tseries.offsets.BaseOffset):
+        return _offset(walk, value)
+    if cls.__name__ == "Flags" and hasattr(value, "allows_duplicate_labels"):
+        raise Refusal("it belongs to a frame")
+    if _arrays.is_named(value):
+        walk.token(value)
+        return None
+    raise Refusal("this type of pandas is not covered")
+
+
+def frame(walk: Walk, value: Any) -> Children:
+    """Write a DataFrame that was met for the first time: column by column, however they lie in blocks."""
+    walk.pen.head(b"frame", value.shape[1])
+    number = walk.number_of(value)
+    yield Attribute("columns"), value.columns
+    yield Attribute("index"), value.index
+    for position, part in enumerate(_columns(value)):
+        yield from column(walk, part, number, position) or ()
+    yield from _labels(walk, value)
+
+
+def series(walk: Walk, value: Any) -> Children:
+    """Write a Series that was met for the first time."""
+    walk.pen.write(b"series;")
+    yield Attribute("name"), value.name
+    yield Attribute("index"), value.index
+    yield from column(walk, value._values, walk.number_of(value), 0) or ()
+    yield from _labels(walk, value)
+
+
+def _labels(walk: Walk, value: Any) -> Children:
+    walk.pen.head(b"duplicates", int(value.flags.allows_duplicate_labels))
+    if value._attrs:
+        yield Attribute("attrs"), value._attrs
+    else:
+        walk.pen.write(b"noattrs;")
+
+
+def _columns(value: Any) -> Iterator[Any]:
+    # Public access (`value.iloc[:, i]`) makes a Series per column, twenty times the cost, and on pandas 2 leaves
+    # it in a cache of the frame.
+    yield from value._iter_column_arrays()
+
+
+def index(walk: Walk, value: Any) -> Children:
+    """Write an Index; never by identity, since it is immutable and frames share it behind the scenes."""
+    pd = sys.modules["pandas"]
+    cls = type(value)
+    if cls.__module__.partition(".")[0] != "pandas":
+        raise Refusal("a subclass of an Index is not covered")
+    walk.pen.blob(b"index", cls.__name__.encode())
+    if cls is pd.RangeIndex:
+        for bound in (value.start, value.stop, value.step):
+            yield Attribute("range"), int(bound)
+        yield Attribute("name"), value.name
+    elif cls is pd.MultiIndex:
+        yield Attribute("names"), tuple(value.names)
+        walk.pen.head(b"levels", value.nlevels)
+        for level, codes in zip(value.levels, value.codes, strict=True):
+            yield Attribute("levels"), level
+            yield from column(walk, codes, -1, 0) or ()
+    else:
+        yield Attribute("name"), value.name
+        if cls in (pd.DatetimeIndex, pd.TimedeltaIndex):
+            yield Attribute("freq"), value.freq
+        yield from column(walk, value._data, -1, 0) or ()
+
+
+def column(walk: Walk, value: Any, number: int, position: int) -> Children | None:
+    """Write one column (numpy or extension array) of the object with this number; -1 for one nobody writes to."""
+    np, pd = sys.modules["numpy"], sys.modules["pandas"]
+    cls = type(value)
+    if isinstance(value, np.ndarray):
+        if cls is not np.ndarray:
+            value = value.view(np.ndarray)
+        walk.pen.blob(b"column", _arrays.dtype_key(value.dtype))
+        walk.pen.head(b"n", len(value))
+        _span(walk, value, number, position)
+        return _arrays.content(walk, value)
+    if cls.__module__.partition(".")[0] != "pandas":
+        raise Refusal(f"an extension array of another package ({cls.__module__}.{cls.__qualname__})")
+    walk.pen.blob(b"extension", cls.__name__.encode())
+    walk.pen.head(b"n", len(value))
+    arrays = pd.arrays
+    if cls is arrays.NumpyExtensionArray:
+        return column(walk, value._ndarray, number, position)
+    if cls is pd.Categorical:
+        return _categorical(walk, value, number, position)
+    if cls in (arrays.DatetimeArray, arrays.TimedeltaArray, arrays.PeriodArray):
+        return _instants(walk, value, number, position)
+    if cls is arrays.IntervalArray:
+        return _intervals(walk, value, number, position)
+    if cls in (arrays.IntegerArray, arrays.FloatingArray, arrays.BooleanArray):
+        return _nullable(walk, value, number, position)
+    if cls is arrays.SparseArray:
+        return _sparse(walk, value, number, position)
+    if hasattr(value, "_pa_array"):
+        return _arrow(walk, value)
+    if isinstance(value.dtype, pd.StringDtype):
+        return _strings(walk, value, number, position)
+    raise Refusal(f"an array of pandas that is not covered ({cls.__name__})")
+
+
+def dtype(walk: Walk, value: Any) -> Children | None:
+    """Write an extension dtype of pandas."""
+    pd = sys.modules["pandas"]
+    cls = type(value)
+    if cls.__module__.partition(".")[0] != "pandas":
+        raise Refusal(f"a dtype of another package ({cls.__module__}.{cls.__qualname__})")
+    walk.pen.blob(b"pddtype", cls.__name__.encode())
+    if cls is pd.CategoricalDtype:
+        walk.pen.head(b"ordered", {None: 0, False: 1, True: 2}[value.ordered])
+        return iter(((Attribute("categories"), value.categories),))
+    if cls is pd.DatetimeTZDtype:
+        walk.pen.blob(b"unit", value.unit.encode())
+        return iter(((Attribute("tz"), value.tz),))
+    if cls is pd.StringDtype:
+        walk.pen.blob(b"storage", f"{value.storage} {'NA' if value.na_value is pd.NA else 'nan'}".encode())
+        return None
+    if cls is pd.SparseDtype:
+        walk.pen.blob(b"subtype", _arrays.dtype_key(value.subtype))
+        return iter(((Attribute("fill_value"), value.fill_value),))
+    if cls is pd.ArrowDtype:
+        walk.pen.blob(b"arrow", str(value.pyarrow_dtype).encode())
+        return None
+    if cls is pd.IntervalDtype:
+        walk.pen.blob(b"closed", str(value.closed).encode())
+        return iter(((Attribute("subtype"), value.subtype),))
+    walk.pen.blob(b"name", str(value).encode())  # nullable numbers, periods, numpy's: the name says all
+    return None
+
+
+def _span(walk: Walk, value: Any, number: int, position: int) -> None:
+    if number >= 0:
+        guarded = not sys.modules["pandas"].__version__.startswith(("1.", "2."))
+        walk.span(value, number, position, guarded)
+
+
+def _categorical(walk: Walk, value: Any, number: int, position: int) -> Children:
+    yield from dtype(walk, value.dtype) or ()
+    yield from column(walk, value._codes, number, position) or ()
+
+
+def _instants(walk: Walk, value: Any, number: int, position: int) -> Children:
+    if sys.modules["numpy"].dtype == type(value.dtype).__mro__[-2]:
+        walk.pen.blob(b"npdtype", _arrays.dtype_key(value.dtype))
+    else:
+        yield from dtype(walk, value.dtype) or ()
+    yield Attribute("freq"), getattr(value, "freq", None)  # pandas 3 keeps it at the index alone
+    yield from column(walk, value._ndarray, number, position) or ()
+
+
+def _intervals(walk: Walk, value: Any, number: int, position: int) -> Children:
+    walk.pen.blob(b"closed", value.closed.encode())
+    for side in (value._left, value._right):
+        part = side._data if hasattr(side, "_data") and not isinstance(side, sys.modules["numpy"].ndarray) else side
+        yield from column(walk, part, number, position) or ()
+
+
+def _nullable(walk: Walk, value: Any, number: int, position: int) -> Children:
+    data, mask = value._data, value._mask
+    _span(walk, data, number, position)
+    if mask.any():
+        data = data.copy()
+        data[mask] = data.dtype.type(0)
+    walk.pen.blob(b"nullable", _arrays.dtype_key(data.dtype))
+    yield from _arrays.content(walk, data) or ()
+    yield from _arrays.content(walk, mask) or ()
+
+
+def _sparse(walk: Walk, value: Any, number: int, position: int) -> Children:
+    yield from dtype(walk, value.dtype) or ()
+    walk.pen.blob(b"kind", value.kind.encode())
+    yield from column(walk, value.sp_index.to_int_index().indices, -1, 0) or ()
+    yield from column(walk, value.sp_values, number, position) or ()
+
+
+def _strings(walk: Walk, value: Any, number: int, position: int) -> Children:
+    yield from dtype(walk, value.dtype) or ()
+    items = value._ndarray
+    _span(walk, items, number, position)
+    missing = value.isna()
+    if missing.any():
+        items = items.copy()
+        items[missing] = None
+    yield from sequence(walk, b"objects", items.tolist()) or ()
+
+
+def _offset(walk: Walk, value: Any) -> Children:
+    cls = type(value)
+    if cls.__module__.partition(".")[0] != "pandas":
+        raise Refusal("a date offset of another package")
+    walk.pen.blob(b"offset", f"{cls.__qualname__} {value.normalize}".encode())
+    yield Attribute("n"), value.n
+    yield from mapping(walk, b"kwds", dict(value.kwds)) or ()
+
+
+def _arrow(walk: Walk, value: Any) -> Children:
+    yield from dtype(walk, value.dtype) or ()
+    from ._arrow import chunked
+
+    yield from chunked(walk, value._pa_array) or ()

@@ -1,0 +1,269 @@
+"""Code as a value (functions, classes, modules), enum members, and instances of the user's own classes.
+
+Code counts by what `reach` says of it. An instance counts by its class, the builtin content it inherits, its
+`__dict__` in the order in which it was filled (code that gets it can see that order), and the slots of all bases.
+A class whose instances keep state in C that no attribute shows is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import pathlib
+import sys
+import sysconfig
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from ._scalars import text
+from ._walk import CONTENT, Attribute, Children, Handler, Refusal, Walk
+
+_POINTER_BYTES = tuple.__itemsize__
+
+# The content that a subclass of a builtin inherits, as an exact builtin, read past anything the subclass overrides.
+_CONTENT: dict[type, Callable[[Any], object]] = {
+    bool: lambda value: value,
+    int: int.__int__,
+    float: float.__float__,
+    complex: complex.__complex__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+    bytearray: lambda value: bytearray.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    list: lambda value: list.__getitem__(value, slice(None)),
+    dict: lambda value: dict(dict.items(value)),
+    set: lambda value: set().union(value),
+    frozenset: lambda value: frozenset().union(value),
+    OrderedDict: lambda value: list(OrderedDict.items(value)),
+    Counter: lambda value: dict(dict.items(value)),
+    defaultdict: lambda value: (defaultdict.default_factory.__get__(value), dict(dict.items(value))),  # type: ignore[attr-defined]
+    deque: lambda value: deque(deque.__iter__(value), deque.maxlen.__get__(value)),  # type: ignore[attr-defined]
+    datetime.datetime: lambda value: datetime.datetime.__reduce_ex__(value, 4)[1],
+    datetime.date: lambda value: datetime.date.__reduce_ex__(value, 4)[1],
+    datetime.time: lambda value: datetime.time.__reduce_ex__(value, 4)[1],
+    datetime.timedelta: lambda value: datetime.timedelta.__reduce__(value)[1],
+    decimal.Decimal: lambda value: decimal.Decimal(decimal.Decimal.as_tuple(value)),
+    pathlib.PurePath: pathlib.PurePath.__str__,  # its slots are caches, filled as it is used
+    partial: lambda value: partial.__reduce__(value)[2][:3],
+}
+
+# Bases of the standard library that are written in Python and keep all their state in attributes. Named one by one:
+# others there (weakref.finalize, subprocess.Popen) look just as plain and have their state elsewhere.
+_PLAIN = frozenset(
+    (
+        "argparse.Namespace",
+        "collections.ChainMap",
+        "collections.UserDict",
+        "collections.UserList",
+        "collections.UserString",
+        "ipaddress.IPv4Address",
+        "ipaddress.IPv4Interface",
+        "ipaddress.IPv4Network",
+        "ipaddress.IPv6Address",
+        "ipaddress.IPv6Interface",
+        "ipaddress.IPv6Network",
+        "string.Template",
+    )
+)
+
+
+def code(walk: Walk, value: object) -> None:
+    """Write a class, module or builtin by what the code part of this room says of it."""
+    walk.token(value)
+
+
+def _function(walk: Walk, value: types.FunctionType) -> Children | None:
+    walk.token(value)
+    # What a caller can read of a function beside its code. Those of installed packages count by name alone, and
+    # ours (the wrapper that `durable` makes) hold the engine.
+    names = vars(value)
+    if names and is_users_module(value.__globals__.get("__name__")):
+        return _function_attributes(walk, value, names)
+    return None
+
+
+def _function_attributes(walk: Walk, value: types.FunctionType, names: dict[str, Any]) -> Children:
+    if not walk.met(value):
+        walk.pen.head(b"attributes", len(names))
+        for name in sorted(names):
+            walk.pen.blob(b"s", text(name))
+            yield Attribute(name), names[name]
+
+
+def _method(walk: Walk, value: types.MethodType) -> Children:
+    walk.pen.write(b"method;")
+    return iter(((Attribute("__func__"), value.__func__), (Attribute("__self__"), value.__self__)))
+
+
+def _builtin(walk: Walk, value: types.BuiltinFunctionType) -> Children | None:
+    owner = value.__self__
+    if owner is None or isinstance(owner, (types.ModuleType, type)):
+        walk.token(value)
+        return None
+    walk.pen.blob(b"builtinmethod", text(value.__name__))
+    return iter(((Attribute("__self__"), owner),))
+
+
+def enum_member(walk: Walk, value: enum.Enum) -> Children:
+    """Write a member by its class, name and value, and whatever else was set on it."""
+    walk.pen.write(b"enum;")
+    walk.token(type(value))
+    return _enum_parts(walk, value)
+
+
+def _enum_parts(walk: Walk, value: enum.Enum) -> Children:
+    yield Attribute("name"), value._name_
+    yield Attribute("value"), value._value_
+    base = content_base(type(value))
+    if base is not object:
+        yield CONTENT, _CONTENT[base](value)
+    names = object.__getattribute__(value, "__dict__")
+    extra = [name for name in names if name not in _ENUM_OWN and not (name[:1] == "_" and name[-1:] == "_")]
+    walk.pen.head(b"attributes", len(extra))
+    for name in sorted(extra):
+        walk.pen.blob(b"s", text(name))
+        yield Attribute(name), names[name]
+
+
+_ENUM_OWN = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_"))
+
+
+def instance(walk: Walk, value: object) -> Children | None:
+    """Write an instance of a class of the user's, or of a plain one of the standard library."""
+    cls = type(value)
+    base = content_base(cls)
+    hidden = hidden_state(cls, base)
+    if hidden:
+        raise Refusal(hidden)
+    if walk.met(value):
+        return None
+    walk.pen.write(b"instance;")
+    walk.token(cls)
+    return _instance_parts(walk, value, cls, base)
+
+
+def _instance_parts(walk: Walk, value: object, cls: type, base: type) -> Children:
+    if base is not object:
+        yield CONTENT, _CONTENT[base](value)
+    yield from state(walk, value, cls, base)
+
+
+def state(walk: Walk, value: object, cls: type, base: type = object) -> Children:
+    """Write the attributes and slots of an object beyond those of `base`, without running code of its class."""
+    names = _dict_of(value)
+    walk.pen.head(b"attributes", len(names))
+    for name, part in names.items():
+        if type(name) is str:
+            walk.pen.blob(b"s", text(name))
+        else:
+            yield CONTENT, name
+        yield Attribute(name), part
+    for owner, slot in _slots(cls):
+        if issubclass(base, owner):
+            continue
+        walk.pen.blob(b"slot", text(f"{owner.__qualname__}.{slot.__name__}"))
+        try:
+            part = slot.__get__(value)
+        except AttributeError:
+            walk.pen.write(b"unset;")
+        else:
+            yield Attribute(slot.__name__), part
+
+
+def _dict_of(value: object) -> dict[str, Any]:
+    try:
+        names = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    if type(names) is not dict:
+        raise Refusal("its __dict__ is not a dict")
+    return names
+
+
+@lru_cache(maxsize=4096)
+def _slots(cls: type) -> tuple[tuple[type, types.MemberDescriptorType], ...]:
+    """The slots of all bases written in Python, most basic class first."""
+    return tuple(
+        (owner, slot)
+        for owner in reversed(cls.__mro__)
+        if "__slots__" in vars(owner)
+        for name, slot in sorted(vars(owner).items())
+        if isinstance(slot, types.MemberDescriptorType)
+    )
+
+
+@lru_cache(maxsize=4096)
+def content_base(cls: type) -> type:
+    """The builtin whose content instances of this class carry; `object` where there is none."""
+    return next((owner for owner in cls.__mro__ if owner in _CONTENT), object)
+
+
+_ELSEWHERE = frozenset(("weakref", "threading", "subprocess", "tempfile", "multiprocessing", "concurrent", "asyncio"))
+
+
+@lru_cache(maxsize=4096)
+def hidden_state(cls: type, base: type) -> str:
+    """Why attributes, slots and inherited content do not show all of an instance's state; empty when they do.
+
+    The arithmetic is that of `object.__reduce_ex__`: whatever the memory layout holds beyond the base's, the dict,
+    the weak reference list and the slots is state that no attribute shows.
+    """
+    for owner in cls.__mro__:
+        if owner.__module__.partition(".")[0] in _ELSEWHERE:
+            return f"it is a {owner.__module__}.{owner.__qualname__}, whose state is more than its attributes"
+    known = base.__basicsize__ + _POINTER_BYTES * (
+        (cls.__dictoffset__ > 0 >= base.__dictoffset__)
+        + (cls.__weakrefoffset__ > 0 >= base.__weakrefoffset__)
+        + sum(not issubclass(base, owner) for owner, _ in _slots(cls))
+    )
+    if cls.__basicsize__ > known or cls.__itemsize__ > base.__itemsize__:
+        return "it keeps state in C that no attribute shows"
+    return ""
+
+
+def is_plain(cls: type) -> bool:
+    """Whether this is a class of the standard library known to keep all its state in attributes."""
+    return f"{cls.__module__}.{cls.__qualname__}" in _PLAIN
+
+
+def is_users_class(cls: type) -> bool:
+    """Whether a class is the user's: of the notebook, or of a source file outside installed packages."""
+    return is_users_module(cls.__module__)
+
+
+def is_users_module(name: object) -> bool:
+    """Whether the module of this name is the notebook or a local file."""
+    if name == "__main__":
+        return True
+    if not isinstance(name, str) or name.partition(".")[0] in sys.stdlib_module_names | {"resonate_nb"}:
+        return False
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    if module is None or not isinstance(file, str):
+        # A module made by hand (`types.ModuleType`, an exec'd namespace) is nobody's package.
+        return module is None or getattr(module, "__spec__", None) is None
+    path = Path(file)
+    return not any(path.is_relative_to(root) for root in _installed()) and "site-packages" not in path.parts
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+HANDLERS: dict[type, Handler] = {
+    types.FunctionType: _function,
+    types.BuiltinFunctionType: _builtin,
+    types.MethodType: _method,
+    types.ModuleType: code,
+    types.MethodDescriptorType: code,
+    types.WrapperDescriptorType: code,
+    types.ClassMethodDescriptorType: code,
+    type: code,
+}

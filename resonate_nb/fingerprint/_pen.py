@@ -1,0 +1,81 @@
+"""How canonical bytes are written: each item carries a type tag and a length, so no two values share an encoding.
+
+The structure goes through blake3 (cut to 128 bits). A large buffer enters the structure as its length and its
+xxh3_128 digest, which runs at the speed of memory; both depend on content alone, never on how it was reached.
+
+A tag is one or more letters; then comes what tells the four forms apart: ``.`` length and bytes, ``#`` length and
+digest, ``:`` a number (the items counted by it follow), ``;`` a run of bytes whose length the tag fixes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from blake3 import blake3
+from xxhash import xxh3_128
+
+DIGEST_BYTES = 16
+# From this size on a buffer is written as its digest. Part of the format: a change moves every key.
+LARGE_BYTES = 16_384
+_FLUSH_BYTES = 65_536
+
+
+class Pen:
+    """Collects the canonical bytes of one item; `digest` is the 128-bit fingerprint of all that was written."""
+
+    __slots__ = ("_hasher", "_pending")
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._hasher: blake3 | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes that are self-delimiting already."""
+        self._pending += data
+        if len(self._pending) > _FLUSH_BYTES:
+            self._flush()
+
+    def head(self, tag: bytes, count: int) -> None:
+        """Append a tag and a length; the caller then writes that many items."""
+        self.write(b"%b:%b" % (tag, count.to_bytes(8, "little")))
+
+    def blob(self, tag: bytes, data: bytes | bytearray | memoryview) -> None:
+        """Append a tagged run of bytes; `data` is contiguous."""
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        if size < LARGE_BYTES:
+            self.write(b"%b.%b" % (tag, size.to_bytes(8, "little")))
+            self.write(data)
+        else:
+            self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), xxh3_128(data).digest()))
+
+    def stream(self, tag: bytes, size: int, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Append what `blob` would for the joined chunks, without joining them; `size` is their sum in bytes."""
+        if size < LARGE_BYTES:
+            self.blob(tag, b"".join(chunks))
+            return
+        hasher = xxh3_128()
+        for chunk in chunks:
+            hasher.update(chunk)
+        self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), hasher.digest()))
+
+    def digest(self) -> bytes:
+        """The fingerprint of everything written so far."""
+        if self._hasher is None:
+            return blake3(self._pending).digest(length=DIGEST_BYTES)
+        self._flush()
+        return self._hasher.digest(length=DIGEST_BYTES)
+
+    def _flush(self) -> None:
+        if self._hasher is None:
+            self._hasher = blake3()
+        self._hasher.update(self._pending)
+        self._pending = bytearray()
+
+
+class Refusal(Exception):
+    """Raised where a value cannot be covered; the walker adds the path and the type's name."""
+
+    def __init__(self, reason: str, type_name: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.type_name = type_name

@@ -1,0 +1,221 @@
+"""Values without parts: numbers, text, dates and the like, each under a tag of its own.
+
+`1`, `True`, `1.0` and `0.0`, `-0.0` are apart; every NaN is equal to every other.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import marshal
+import math
+import operator
+import pathlib
+import re
+import struct
+import uuid
+import zoneinfo
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+from ._walk import Attribute, Children, Handler, Refusal, Walk
+
+_NAN = math.nan
+_ATOMS = frozenset((int, float, str, bytes, bool, type(None), complex))
+
+
+def atoms(items: Any, types: set[type]) -> bytes | None:
+    """One canonical run of bytes for a flat list, tuple or dict of builtin scalars; None when it is not one.
+
+    marshal's version 2 keeps no table of objects seen and tells all of these types apart, but would write anything
+    with a buffer (an array, a numpy scalar) as plain bytes: hence the types, compared exactly, from the caller.
+    """
+    if not types <= _ATOMS:
+        return None
+    if float in types or complex in types:
+        values = [*items, *items.values()] if isinstance(items, dict) else items
+        if types == {float}:
+            total = sum(values)
+            unclear = total != total
+        else:
+            unclear = any(map(operator.ne, values, values))
+        if unclear and any(map(operator.ne, values, values)):
+            if types != {float} or isinstance(items, dict):
+                return None
+            items = [_NAN if item != item else item for item in items]
+    try:
+        return marshal.dumps(items, 2)
+    except ValueError:  # one string beyond what marshal can measure
+        return None
+
+
+def real(value: float) -> bytes:
+    """Eight bytes; the sign of zero counts, the payload of a NaN does not."""
+    return struct.pack("<d", value if value == value else _NAN)
+
+
+def integer(value: int) -> bytes:
+    """The shortest two's complement, little-endian."""
+    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+
+
+def text(value: str) -> bytes:
+    """UTF-8, in which lone surrogates are kept."""
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _constant(tag: bytes) -> Handler:
+    encoded = tag + b";"
+    return lambda walk, _: walk.pen.write(encoded)
+
+
+def _bool(walk: Walk, value: bool) -> None:
+    walk.pen.write(b"true;" if value else b"false;")
+
+
+def _int(walk: Walk, value: int) -> None:
+    walk.pen.blob(b"i", integer(value))
+
+
+def _float(walk: Walk, value: float) -> None:
+    walk.pen.write(b"f;" + real(value))
+
+
+def _complex(walk: Walk, value: complex) -> None:
+    walk.pen.write(b"c;" + real(value.real) + real(value.imag))
+
+
+def _str(walk: Walk, value: str) -> None:
+    walk.pen.blob(b"s", text(value))
+
+
+def _bytes(walk: Walk, value: bytes) -> None:
+    walk.pen.blob(b"b", value)
+
+
+def _range(walk: Walk, value: range) -> None:
+    walk.pen.write(b"range;")
+    for bound in (value.start, value.stop, value.step):
+        _int(walk, bound)
+
+
+def _slice(walk: Walk, value: slice) -> Children:
+    walk.pen.write(b"slice;")
+    return iter(((Attribute("start"), value.start), (Attribute("stop"), value.stop), (Attribute("step"), value.step)))
+
+
+def _moment(tag: bytes, kind: type) -> Handler:
+    """A date, time or datetime: its packed state (fold included) and its zone."""
+
+    read: Callable[[Any, int], Any] = kind.__reduce_ex__
+
+    def write(walk: Walk, value: Any) -> Children | None:
+        packed, *zone = read(value, 4)[1]
+        walk.pen.blob(tag, packed)
+        if zone:
+            return iter(((Attribute("tzinfo"), zone[0]),))
+        walk.pen.write(b"nozone;")
+        return None
+
+    return write
+
+
+def _timedelta(walk: Walk, value: datetime.timedelta) -> None:
+    walk.pen.write(b"timedelta;")
+    for part in (value.days, value.seconds, value.microseconds):
+        _int(walk, part)
+
+
+def _timezone(walk: Walk, value: datetime.timezone) -> None:
+    offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
+    walk.pen.head(b"timezone", len(name))
+    _timedelta(walk, offset)
+    for given in name:
+        _str(walk, given)
+
+
+def _zone(walk: Walk, value: zoneinfo.ZoneInfo) -> None:
+    if value.key is None:
+        raise Refusal("a zone read from a file has no name")
+    walk.pen.blob(b"zone", text(value.key))
+
+
+def _decimal(walk: Walk, value: decimal.Decimal) -> None:
+    sign, digits, exponent = decimal.Decimal.as_tuple(value)
+    walk.pen.blob(b"decimal", f"{sign} {exponent} {''.join(map(str, digits))}".encode())
+
+
+def _fraction(walk: Walk, value: fractions.Fraction) -> None:
+    walk.pen.write(b"fraction;")
+    _int(walk, value.numerator)
+    _int(walk, value.denominator)
+
+
+def _uuid(walk: Walk, value: uuid.UUID) -> None:
+    walk.pen.write(b"uuid;" + value.bytes)
+    _str(walk, value.is_safe.name)
+
+
+def _path(walk: Walk, value: pathlib.PurePath) -> None:
+    walk.pen.blob(type(value).__name__.encode(), text(str(value)))
+
+
+def _pattern(walk: Walk, value: re.Pattern[Any]) -> None:
+    walk.pen.write(b"pattern;")
+    if isinstance(value.pattern, str):
+        _str(walk, value.pattern)
+    elif isinstance(value.pattern, bytes):
+        _bytes(walk, value.pattern)
+    else:
+        raise Refusal("its pattern is neither str nor bytes")
+    _int(walk, value.flags)
+
+
+def _array(walk: Walk, value: array[Any]) -> None:
+    if not walk.met(value):
+        walk.pen.head(b"array", ord(value.typecode))
+        if value.typecode in "uw":
+            _str(walk, value.tounicode())
+        else:
+            walk.pen.head(b"itemsize", value.itemsize)
+            walk.pen.blob(b"b", memoryview(value).cast("B") if len(value) else b"")
+        walk.buffer(value)
+
+
+def _bytearray(walk: Walk, value: bytearray) -> None:
+    if not walk.met(value):
+        walk.pen.blob(b"bytearray", value)
+        walk.buffer(value)
+
+
+HANDLERS: dict[type, Handler] = {
+    type(None): _constant(b"none"),
+    type(Ellipsis): _constant(b"ellipsis"),
+    type(NotImplemented): _constant(b"notimplemented"),
+    bool: _bool,
+    int: _int,
+    float: _float,
+    complex: _complex,
+    str: _str,
+    bytes: _bytes,
+    bytearray: _bytearray,
+    range: _range,
+    slice: _slice,
+    datetime.date: _moment(b"date", datetime.date),
+    datetime.time: _moment(b"time", datetime.time),
+    datetime.datetime: _moment(b"datetime", datetime.datetime),
+    datetime.timedelta: _timedelta,
+    datetime.timezone: _timezone,
+    zoneinfo.ZoneInfo: _zone,
+    decimal.Decimal: _decimal,
+    fractions.Fraction: _fraction,
+    uuid.UUID: _uuid,
+    pathlib.PurePosixPath: _path,
+    pathlib.PureWindowsPath: _path,
+    pathlib.PosixPath: _path,
+    pathlib.WindowsPath: _path,
+    re.Pattern: _pattern,
+    array: _array,
+}

@@ -1,0 +1,212 @@
+"""Value -> fingerprint: one walk with a stack of its own, so no nesting is too deep, over types that are fully covered.
+
+Dispatch goes by exact type, then by the package a type comes from. What is not covered is refused with its path,
+never written as something weaker.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..errors import UnfingerprintableError
+from . import _arrays, _containers, _estimators, _frames, _instances, _scalars
+from ._pen import Pen
+from ._walk import CONTENT, Attribute, Children, Handler, Note, Refusal, Span, Walk
+
+_EXACT: dict[type, Handler] = {**_scalars.HANDLERS, **_containers.HANDLERS, **_instances.HANDLERS}
+
+# By the package a type comes from; only asked when that package is loaded.
+_PACKAGES: dict[str, Handler] = {
+    "numpy": _arrays.write,
+    "pandas": _frames.write,
+    "sklearn": _estimators.write,
+    "scipy": _estimators.write_sparse,
+}
+
+_REASONS = {
+    "generator": "it can be read only once",
+    "coroutine": "it can be awaited only once",
+    "async_generator": "it can be read only once",
+    "memoryview": "it shows memory of something else; pass that, or its bytes",
+    "lock": "it is a lock, which has no content",
+    "RLock": "it is a lock, which has no content",
+    "TextIOWrapper": "it is an open file; pass its path",
+    "BufferedReader": "it is an open file; pass its path",
+    "BufferedWriter": "it is an open file; pass its path",
+    "FileIO": "it is an open file; pass its path",
+    "Connection": "it is a connection to something outside",
+    "socket": "it is a connection to something outside",
+    "ReferenceType": "it refers weakly to something that may vanish",
+    "frame": "it is a running piece of code",
+    "traceback": "it belongs to a running piece of code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The fingerprints of several named values that are looked at together."""
+
+    joint: str
+    """Of all of them in one walk: names, contents, and which mutable objects and memory they share."""
+    parts: Mapping[str, str]
+    """Of each by itself, by name."""
+
+
+class Walker(Walk):
+    """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
+
+    __slots__ = ("_first", "_kept", "_links", "_memory", "_parts")
+
+    def __init__(self, reach: Callable[[object], bytes]) -> None:
+        super().__init__(reach)
+        self._parts: list[bytes] = []
+        self._links: list[tuple[int, int, int, int]] = []
+        self._first: dict[int, tuple[int, int]] = {}
+        self._memory: list[tuple[int, Span]] = []
+        self._kept: list[object] = []
+
+    def digest(self, path: str, value: object) -> bytes:
+        """The 128-bit fingerprint of this value by itself; `path` names it in errors.
+
+        What it shares with values given to this walker before shows in `joint`, not here.
+
+        Raises:
+            UnfingerprintableError: something in it is not covered; the path leads there.
+        """
+        self.begin()
+        self.pen.write(b"value1;")
+        self._run(path, value)
+        _write_sharing(self.pen, [(0, span) for span in self.spans])
+        digest = self.pen.digest()
+        part = len(self._parts)
+        self._parts.append(digest)
+        for number, met in enumerate(self.order):
+            first = self._first.setdefault(id(met), (part, number))
+            if first[0] != part:
+                self._links.append((*first, part, number))
+        self._memory += ((part, span) for span in self.spans)
+        self._kept += (value, self.order)
+        return digest
+
+    def joint(self) -> bytes:
+        """The 128-bit fingerprint of all values so far, in their order, with all that they share."""
+        pen = Pen()
+        pen.head(b"values", len(self._parts))
+        pen.write(b"".join(self._parts))
+        pen.head(b"links", len(self._links))
+        for link in self._links:
+            for number in link:
+                pen.head(b"n", number)
+        _write_sharing(pen, self._memory)
+        return pen.digest()
+
+    def _run(self, path: str, value: object) -> None:
+        """Depth first over the value; `steps` holds the step taken last at each level, for the path of a refusal."""
+        stack: list[Children] = []
+        steps: list[object] = []
+        current = value
+        exact = _EXACT
+        try:
+            children = self._handler(value)(self, value)
+            if children is None:
+                return
+            stack.append(children)
+            steps.append(CONTENT)
+            while stack:
+                for steps[-1], current in stack[-1]:
+                    handler = exact.get(type(current))
+                    children = handler(self, current) if handler else self._handler(current)(self, current)
+                    if children is not None:
+                        stack.append(children)
+                        steps.append(CONTENT)
+                        break
+                else:
+                    stack.pop()
+                    steps.pop()
+        except Refusal as refusal:
+            raise UnfingerprintableError(
+                path + "".join(map(_shown, steps)), refusal.type_name or _type_name(current), refusal.reason
+            ) from None
+
+    def _handler(self, value: object) -> Handler:
+        """The handler for a value whose exact type may be unknown; raises Refusal where none fits."""
+        cls = type(value)
+        handler = _EXACT.get(cls)
+        if handler is not None:
+            return handler
+        if isinstance(value, type):
+            return _instances.code
+        root = cls.__module__.partition(".")[0]
+        package = _PACKAGES.get(root)
+        if package is not None and root in sys.modules:
+            return package
+        if isinstance(value, enum.Enum):
+            return _instances.enum_member
+        if _instances.is_users_class(cls) or _instances.is_plain(cls):
+            return _instances.instance
+        raise Refusal(_REASONS.get(cls.__name__, f"nothing is known about the content of a {_type_name(value)}"))
+
+
+def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
+    """The fingerprint of one value, as 32 hex digits."""
+    return Walker(reach).digest("value", value).hex()
+
+
+def fingerprint_values(values: Mapping[str, object], reach: Callable[[object], bytes]) -> Digests:
+    """The fingerprints of named values, each and together; the order of the names does not count."""
+    walker = Walker(reach)
+    pen = Pen()
+    parts: dict[str, str] = {}
+    for name in sorted(values):
+        parts[name] = walker.digest(name, values[name]).hex()
+        pen.blob(b"name", _scalars.text(name))
+    pen.write(b"joint;" + walker.joint())
+    return Digests(pen.digest().hex(), MappingProxyType({name: parts[name] for name in values}))
+
+
+def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:
+    """Write which arrays lie over one another, by their numbers and their places relative to one another.
+
+    Columns that copy-on-write keeps apart count only where something unguarded lies over them too.
+    """
+    if len(spans) < 2:
+        return
+    groups: list[list[tuple[int, Span]]] = []
+    high = -1
+    for part, span in sorted(spans, key=lambda pair: pair[1].low):
+        if span.low >= high:
+            groups.append([])
+        groups[-1].append((part, span))
+        high = max(high, span.high)
+    shared = []
+    for group in groups:
+        if len(group) > 1 and not all(span.guarded for _, span in group):
+            base = min(span.low for _, span in group)
+            shared.append(
+                sorted(
+                    (part, span.number, span.column, span.low - base, span.high - base, span.strides)
+                    for part, span in group
+                )
+            )
+    for found in sorted(shared):
+        pen.blob(b"memory", repr(found).encode())
+
+
+def _shown(step: object) -> str:
+    if isinstance(step, Note):
+        return str(step)
+    if isinstance(step, Attribute):
+        return f".{step}"
+    if type(step) in (int, str, bytes, float, bool, type(None)):
+        shown = repr(step)
+        return f"[{shown if len(shown) <= 60 else shown[:57] + '...'}]"
+    return f"[<{_type_name(step)}>]"
+
+
+def _type_name(value: object) -> str:
+    cls = type(value)
+    return cls.__qualname__ if cls.__module__ in ("builtins", "__main__") else f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,168 @@
+"""What one joint walk over values remembers: the pen, who was met under which number, and where arrays lie.
+
+Mutable objects get a number at first sight and are written as that number when met again, so `[a, a]` differs from
+`[a, copy(a)]` and cycles end. Immutable ones never count by identity. Everything numbered is kept alive until the
+walk is over, since the memory address of a dead object may come back as another's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ._pen import Pen, Refusal
+
+# A handler writes what it can itself and returns the parts still to be walked, each with the step that leads to it.
+# A step is an `Attribute`, else the key or index; it is only looked at when something is refused.
+Children = Iterator[tuple[object, object]]
+Handler = Callable[["Walk", Any], Children | None]
+
+
+class Attribute(str):
+    """A step by attribute: shown as ``.name``."""
+
+    __slots__ = ()
+
+
+class Note(str):
+    """A step that is no expression, such as a key of a dict: shown as ``<key>``."""
+
+    __slots__ = ()
+
+
+KEY = Note("<key>")
+MEMBER = Note("<member>")
+CONTENT = Note("")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The memory that one array of the walk covers."""
+
+    low: int
+    """First address."""
+    high: int
+    """One past the last address."""
+    number: int
+    """Of the object that holds it, in order of first visit."""
+    column: int
+    """Which column of a frame, else 0."""
+    strides: tuple[int, ...]
+    guarded: bool
+    """Whether copy-on-write keeps writes through this one away from other guarded ones."""
+
+
+class Walk:
+    """The memory of one walk over one value (a part); `begin` starts the next part."""
+
+    __slots__ = ("_numbers", "_seals", "_tokens", "order", "pen", "reach", "spans")
+
+    def __init__(self, reach: Callable[[object], bytes]) -> None:
+        self.reach = reach
+        self._tokens: dict[int, tuple[object, bytes]] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing is numbered and nothing is written; what code is, stays known."""
+        self.pen = Pen()
+        self.order: list[object] = []
+        self.spans: list[Span] = []
+        self._numbers: dict[int, int] = {}
+        self._seals: dict[int, tuple[object, bytes]] = {}
+
+    def met(self, value: object) -> bool:
+        """Whether this mutable object was met before; then its number is written, else it has a number now."""
+        number = self._numbers.setdefault(id(value), len(self.order))
+        if number == len(self.order):
+            self.order.append(value)
+            return False
+        self.pen.head(b"ref", number)
+        return True
+
+    def number_of(self, value: object) -> int:
+        """The number of an object that was met."""
+        return self._numbers[id(value)]
+
+    def token(self, thing: object) -> None:
+        """Write what a class, function or module is, as the code part of this room says."""
+        known = self._tokens.get(id(thing))
+        if known is None:
+            known = (thing, self.reach(thing))
+            self._tokens[id(thing)] = known
+        self.pen.blob(b"code", known[1])
+
+    def buffer(self, value: object) -> None:
+        """Note where the bytes of this writable buffer lie; an array of the walk may be a view of them."""
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and len(value):  # type: ignore[arg-type]
+            self.span(numpy.frombuffer(value, dtype="u1"), self.number_of(value))
+
+    def span(self, array: Any, number: int, column: int = 0, guarded: bool = False) -> None:
+        """Note where an array lies, so that arrays that share memory are told from equal ones that do not."""
+        if array.size and array.itemsize:
+            low = high = array.__array_interface__["data"][0]
+            for length, stride in zip(array.shape, array.strides, strict=True):
+                if stride < 0:
+                    low += (length - 1) * stride
+                else:
+                    high += (length - 1) * stride
+            self.spans.append(Span(low, high + array.itemsize, number, column, array.strides, guarded))
+
+    def sealed(self, value: object, tag: bytes, children: Children) -> Children | None:
+        """Write an immutable container as the digest of its parts.
+
+        The digest is remembered where the walk inside numbered nothing new, for then it reads the same at the next
+        visit: a tuple that holds another one twice, fifty levels deep, takes a hundred steps and not 2**50.
+        """
+        known = self._seals.get(id(value))
+        if known is None:
+            return self._seal(value, tag, children)
+        self.pen.write(tag + b";" + known[1])
+        return None
+
+    def _seal(self, value: object, tag: bytes, children: Children) -> Children:
+        outer, mark = self.pen, len(self.order)
+        self.pen = Pen()
+        yield from children
+        digest = self.pen.digest()
+        self.pen = outer
+        if len(self.order) == mark:
+            self._seals[id(value)] = (value, digest)
+        outer.write(tag + b";" + digest)
+
+    def members(self, tag: bytes, members: list[Any]) -> Children:
+        """Write the parts of a container whose order is an accident of hashing, by the order of their digests.
+
+        Each member is walked as if it came first. Where members hold mutable objects they are walked once more, in
+        the order found, which gives those objects their numbers.
+        """
+        outer, mark = self.pen, len(self.order)
+        found: list[tuple[bytes, object]] = []
+        immutable = True
+        for member in members:
+            self.pen = Pen()
+            yield MEMBER, member
+            found.append((self.pen.digest(), member))
+            immutable &= self._forget_from(mark)
+        self.pen = outer
+        found.sort(key=lambda pair: pair[0])
+        outer.head(tag, len(found))
+        outer.write(b"".join(digest for digest, _ in found))
+        if not immutable:
+            for _, member in found:
+                yield MEMBER, member
+
+    def _forget_from(self, mark: int) -> bool:
+        if len(self.order) == mark:
+            return True
+        while len(self.order) > mark:
+            del self._numbers[id(self.order.pop())]
+        while self.spans and self.spans[-1].number >= mark:
+            self.spans.pop()
+        self._seals.clear()
+        return False
+
+
+__all__ = ["CONTENT", "KEY", "MEMBER", "Attribute", "Children", "Handler", "Note", "Refusal", "Span", "Walk"]
