@@ -1,0 +1,41 @@
+"""Rows and files that survive the process, and nothing about rules.
+
+`Store` is the port and its contract; `SqliteStore` keeps a directory, `MemoryStore` nothing. A directory holds
+
+- ``promises.db``: one SQLite database with a row per promise and its task, attempts, notes, fences;
+- ``values/``: a file per value above `INLINE_BYTES`, written whole before its row, unlinked after its row's commit;
+- ``owners/``: a locked file per living process;
+- ``signal``: two mapped words that tell other processes of changes.
+"""
+
+from ._memory import MemoryStore
+from ._place import locate
+from ._port import (
+    INLINE_BYTES,
+    Attempt,
+    Durability,
+    OwnerInfo,
+    Problem,
+    Query,
+    Reader,
+    Store,
+    StoredFile,
+    Transaction,
+)
+from ._sqlite import SqliteStore
+
+__all__ = [
+    "INLINE_BYTES",
+    "Attempt",
+    "Durability",
+    "MemoryStore",
+    "OwnerInfo",
+    "Problem",
+    "Query",
+    "Reader",
+    "SqliteStore",
+    "Store",
+    "StoredFile",
+    "Transaction",
+    "locate",
+]

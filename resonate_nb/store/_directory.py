@@ -1,0 +1,222 @@
+"""What one process has open of a store directory: connections, words, owner, locks; and what a fork makes of them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resonate_nb.clock import Clock
+from resonate_nb.errors import StoreError
+
+from . import _failures, _place, _rows, _schema
+from ._owners import Owners
+from ._pool import Link, Pool
+from ._port import Durability
+from ._signal import Signal
+from ._values import list_values
+
+if TYPE_CHECKING:
+    from ._files import ValueFiles
+
+DATABASE = "promises.db"
+SIGNAL = "signal"
+
+_BUSY_TRIES = 60
+"""Waits of half a second each for the write lock, so that an interrupt is heard between two of them."""
+_LOOK_SECONDS = 0.1
+"""How often the link count is looked at."""
+_FORK_SECONDS = 5.0
+"""How long a fork waits for another thread to end its transaction."""
+
+
+class Directory:
+    """The open parts of a store. Raises StoreError with the way out whenever one of them fails."""
+
+    def __init__(self, path: Path, durability: Durability, clock: Clock) -> None:
+        """Make what is missing, and map the words. `set_up` must follow."""
+        _place.make(path)
+        self.path = path
+        self.values = path / _place.VALUES
+        self.signal = Signal(path / SIGNAL)
+        self.owners = Owners(path / _place.OWNERS, clock)
+        self.pool = Pool(path / DATABASE, durability, self.look_now)
+        self.lock = threading.RLock()
+        """Held by the one thread of this process that writes. Re-entrant only so that a second transaction of the
+        same thread is refused (see `is_writing`) instead of waiting for itself."""
+        self.is_writing = False
+        self.forks = 0
+        """How many forks lie between the opening process and this one; a transaction of another number is not ours."""
+        self._durability = durability
+        self._clock = clock
+        self._next_look = float("-inf")
+        self._is_closed = False
+        self._files: ValueFiles | None = None
+        self._undeleted: list[str] = []
+        self._setup_lock = threading.Lock()
+        self._forked_while_busy = False
+        self._holds_lock_for_fork = False
+        _OPEN.add(self)
+
+    def set_up(self) -> None:
+        """The tables are there, the words are right, what dead processes left is cleared up, and we are an owner.
+
+        Other openers are kept out meanwhile: switching a new database to write-ahead logging, for one, is not
+        something that two processes can do at once.
+        """
+        with self.lock, self._setup_lock, self.signal.lock():
+            link = self.pool.writer()
+            try:
+                self.begin(link)
+                self.signal.set_invalidation(_schema.prepare(link.connection, self.path))
+                self._clear_up(link)
+                link.cursor.execute("COMMIT")
+            except BaseException:
+                self.pool.drop_writer()
+                raise
+            self.owners.register()
+            self.signal.move()
+
+    def look(self) -> None:
+        """Raises StoreError if the handle is of no use any more. Asks the system at most ten times a second."""
+        if self._clock.monotonic() >= self._next_look:
+            self.look_now()
+
+    def look_now(self) -> None:
+        """As `look`, and asks at once."""
+        self._next_look = float("-inf")
+        if self._is_closed:
+            raise _failures.closed(self.path)
+        if self._forked_while_busy:
+            raise _failures.forked(self.path)
+        if self.signal.is_deleted:
+            raise _failures.deleted(self.path)
+        self._next_look = self._clock.monotonic() + _LOOK_SECONDS
+
+    def failure(self, error: sqlite3.Error | OSError) -> StoreError:
+        """What to raise for a failure that reached the door."""
+        if not self._is_closed and self.signal.is_deleted:
+            return _failures.deleted(self.path)
+        return _failures.translated(error, self.path)
+
+    def begin(self, link: Link) -> None:
+        """The database's write lock is ours."""
+        for _ in range(_BUSY_TRIES - 1):
+            try:
+                link.cursor.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+        link.cursor.execute("BEGIN IMMEDIATE")
+
+    def files(self) -> ValueFiles:
+        """The value files. Imported with the first of them: diskcache costs more than the rest of the room."""
+        if self._files is None:
+            from ._files import ValueFiles
+
+            self._files = ValueFiles(self.values, self.owner, synced=self._durability == "full")
+        return self._files
+
+    def remove_files(self, names: list[str]) -> None:
+        """Unlink after a commit. What is refused (an open file on some systems) is tried again after the next one,
+        and cleared up by a later opener at the latest."""
+        waiting, self._undeleted = [*self._undeleted, *names], []
+        for name in waiting:
+            try:
+                self.files().remove(name)
+            except OSError:
+                self._undeleted.append(name)
+
+    def owner(self) -> str:
+        """This process; a forked child becomes an owner of its own at its first question."""
+        own = self.owners.own
+        if own is not None:
+            return own
+        self.look_now()
+        try:
+            with self._setup_lock, self.signal.lock():
+                return self.owners.register()
+        except OSError as error:
+            raise self.failure(error) from error
+
+    def close(self) -> None:
+        """Idempotent."""
+        with self.lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._next_look = float("-inf")
+            _OPEN.discard(self)
+            self.pool.close()
+            self.owners.close()
+            self.signal.close()
+
+    def _clear_up(self, link: Link) -> None:
+        """What dead processes left is gone: files that no row names, files half written, old owner files.
+
+        Under the write lock, since a living process may be naming a dead one's file in a row just now. Files of the
+        living stay: the row may be about to come.
+        """
+        dead = self.owners.newly_dead()
+        if not dead:
+            return
+        named = {name for files in link.cursor.execute(_rows.ALL_FILES) for name in files}
+        for listed in list_values(self.values):
+            if listed.owner and listed.name not in named and not self.owners.is_alive(listed.owner):
+                (self.values / listed.name).unlink(missing_ok=True)
+        self.owners.mark_dead(dead)
+        self.owners.remove_old({owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)})
+
+    def before_fork(self) -> None:
+        """No thread writes and no connection is open, until `after_fork`; else the child will refuse the store."""
+        self._holds_lock_for_fork = self.lock.acquire(timeout=_FORK_SECONDS)
+        if self._holds_lock_for_fork and not self.is_writing:
+            self._forked_while_busy = not self.pool.pause()
+        else:
+            self._forked_while_busy = True
+        self._next_look = float("-inf")
+
+    def after_fork_in_parent(self) -> None:
+        self._forked_while_busy = False
+        self.pool.resume()
+        if self._holds_lock_for_fork:
+            self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """The locks, connections and owner are this process's own: none yet."""
+        self.forks += 1
+        self.lock = threading.RLock()
+        self.is_writing = False
+        self._setup_lock = threading.Lock()
+        self._undeleted = []
+        self.pool.reset_in_child()
+        self.owners.close()
+        self.signal.renew()
+
+
+_OPEN: weakref.WeakSet[Directory] = weakref.WeakSet()
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    _forking.directories = list(_OPEN)
+    for directory in _forking.directories:
+        directory.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for directory in _forking.__dict__.pop("directories", ()):
+        directory.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for directory in _forking.__dict__.pop("directories", ()):
+        directory.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -1,0 +1,79 @@
+"""What the disk and the database say, translated once into errors that name the store and the way out."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from resonate_nb.errors import StoreError
+
+_ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
+
+_BY_SQLITE = {
+    sqlite3.SQLITE_FULL: ("the disk is full", f"Free some space, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_READONLY: ("it is read-only", f"Make it writable, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_PERM: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_CANTOPEN: (
+        "its database cannot be opened",
+        f"Check that the directory is there and writable, or {_ELSEWHERE}.",
+    ),
+    sqlite3.SQLITE_CORRUPT: ("its database is malformed", f"Keep it aside and restore a copy, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_NOTADB: ("its database is not a SQLite file", f"Keep it aside and restore a copy, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_BUSY: ("another process has kept it locked for too long", f"End that process, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_LOCKED: (
+        "another connection has kept it locked for too long",
+        f"End what holds it, or {_ELSEWHERE}.",
+    ),
+    sqlite3.SQLITE_IOERR: ("the disk failed", f"Check the disk, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_TOOBIG: (
+        "a row is larger than SQLite allows",
+        "Store less, or leave large arguments out with ignore=(...).",
+    ),
+}
+
+_BY_ERRNO = {
+    errno.ENOSPC: ("the disk is full", f"Free some space, or {_ELSEWHERE}."),
+    errno.EDQUOT: ("the disk quota is used up", f"Free some space, or {_ELSEWHERE}."),
+    errno.EFBIG: ("a file would pass the size limit", f"Raise the limit (ulimit -f), or {_ELSEWHERE}."),
+    errno.EROFS: ("it is on a read-only file system", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
+    errno.EACCES: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
+    errno.EPERM: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
+    errno.ENOENT: ("a part of it is missing", f"Restart the kernel, or {_ELSEWHERE}."),
+}
+
+
+def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+    """The StoreError for a failure of the database or of a file under `path`; one that is ours already stays."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, OSError):
+        what, remedy = _BY_ERRNO.get(error.errno or 0, ("the disk failed", f"Check the disk, or {_ELSEWHERE}."))
+    else:
+        # The low byte is the primary code; the rest says more exactly where it happened.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
+    return StoreError(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
+
+
+def deleted(path: Path) -> StoreError:
+    """The error for a store that was deleted, or replaced, while this process had it open."""
+    return StoreError(
+        f"the store {str(path)!r} was deleted while this process was using it; nothing is stored any more. "
+        "Restart the kernel, or go on with a new one: rnb.configure(store=...)."
+    )
+
+
+def closed(path: Path) -> StoreError:
+    """The error for a handle that was closed."""
+    return StoreError(
+        f"the store {str(path)!r} is closed in this process. Open it again with rnb.configure(store=...)."
+    )
+
+
+def forked(path: Path) -> StoreError:
+    """The error for a child that was forked while its parent was in the middle of a transaction."""
+    return StoreError(
+        f"this process was forked while its parent was using the store {str(path)!r}, so it must not touch it. "
+        "Start the child outside of the store's use, or with the 'spawn' method of multiprocessing."
+    )

@@ -1,0 +1,158 @@
+"""Who is alive: one locked file per process, whose lock ends with the process however it ends.
+
+A file is named by its owner while the owner lives or has just died, and ``<owner>.dead`` once an opener of the store
+has cleared up after it. It is kept for a week after the process opened the store, so that one can still say which
+process it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+from collections.abc import Collection
+from pathlib import Path
+
+from resonate_nb.clock import Clock
+
+from . import _locks
+from ._port import OwnerInfo
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+-(\d+)-[0-9a-f]{8}")
+_DEAD = ".dead"
+_KEPT_MS = 7 * 24 * 3600 * 1000
+
+
+def new_owner() -> str:
+    """A name for this process that no process had or will have: host, pid, and a random part, fit for a file name."""
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:64] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def pid_of(owner: str) -> int:
+    """The pid inside an owner's name; 0 when it is not a name of ours."""
+    match = _NAME.fullmatch(owner)
+    return int(match[1]) if match else 0
+
+
+class Owners:
+    """The owner files of one store, and the one that is ours."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._own: str | None = None
+        self._descriptor: int | None = None
+
+    @property
+    def own(self) -> str | None:
+        """Our name; None until `register`, and again in a forked child."""
+        return self._own
+
+    def register(self) -> str:
+        """This process has a locked file. Call while holding the store's setup lock: whoever looks for dead owners
+        would otherwise find the file before it is locked."""
+        if self._own is not None:
+            return self._own
+        owner = new_owner()
+        descriptor = os.open(self._directory / owner, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _locks.hold(descriptor)
+            about = {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "started_at": self._clock.now_ms(),
+                "process_start": _process_start(),
+            }
+            os.write(descriptor, json.dumps(about).encode())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        self._own = owner
+        return owner
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether the owner's file is still locked. A name that is not ours to give is nobody's."""
+        if owner == self._own:
+            # Our own lock would stand in our way: another descriptor of this process conflicts as well.
+            return True
+        if not _NAME.fullmatch(owner):
+            return False
+        try:
+            descriptor = os.open(self._directory / owner, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return _locks.is_held(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def describe(self, owner: str) -> OwnerInfo:
+        """What its file says; what its name says where the file is gone (then `started_at` is 0)."""
+        about = self._about(owner)
+        pid = about.get("pid")
+        started_at = about.get("started_at")
+        return OwnerInfo(
+            owner=owner,
+            pid=pid if isinstance(pid, int) else pid_of(owner),
+            host=str(about.get("host") or owner.rsplit("-", 2)[0]),
+            started_at=started_at if isinstance(started_at, int) else 0,
+            is_alive=self.is_alive(owner),
+        )
+
+    def newly_dead(self) -> list[str]:
+        """Owners that died and after whom nobody has cleared up. Call while holding the setup lock."""
+        return [name for name in os.listdir(self._directory) if _NAME.fullmatch(name) and not self.is_alive(name)]
+
+    def mark_dead(self, owners: Collection[str]) -> None:
+        """Their left-overs are cleared up; they are not found by `newly_dead` again."""
+        for owner in owners:
+            os.rename(self._directory / owner, self._directory / f"{owner}{_DEAD}")
+
+    def remove_old(self, named: Collection[str]) -> None:
+        """Files of owners that opened the store more than a week ago and died are gone, save those in `named`."""
+        oldest = self._clock.now_ms() - _KEPT_MS
+        for name in os.listdir(self._directory):
+            owner = name.removesuffix(_DEAD)
+            if name == owner or owner in named or not _NAME.fullmatch(owner):
+                continue
+            if self.describe(owner).started_at < oldest:
+                (self._directory / name).unlink(missing_ok=True)
+
+    def forget_own(self) -> None:
+        """After a fork, in the child: the parent's lock is the parent's alone, and this process has no name yet."""
+        self.close()
+
+    def close(self) -> None:
+        """Our lock is gone: whoever asks sees a dead owner. Idempotent."""
+        if self._descriptor is not None:
+            # Closed, not unlocked: in a forked child unlocking would take the lock from the parent.
+            os.close(self._descriptor)
+        self._descriptor = None
+        self._own = None
+
+    def _about(self, owner: str) -> dict[str, object]:
+        if not _NAME.fullmatch(owner):
+            return {}
+        for name in (owner, f"{owner}{_DEAD}"):
+            try:
+                about = json.loads((self._directory / name).read_bytes())
+            except (FileNotFoundError, ValueError):
+                # Not there, or its process died before the first write was through: the name has to do.
+                continue
+            if isinstance(about, dict):
+                return about
+        return {}
+
+
+def _process_start() -> int | None:
+    """Start of this process in the kernel's own count, which with the pid names it for good; None where not told."""
+    try:
+        stat = Path("/proc/self/stat").read_text()
+    except OSError:
+        return None
+    # Field 22, counted behind the command's closing parenthesis, since the command may hold spaces.
+    return int(stat.rpartition(")")[2].split()[19])

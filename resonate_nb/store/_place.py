@@ -1,0 +1,85 @@
+"""Where a store lies when nobody says (DESIGN 5, "Movable"), and making its directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from resonate_nb.errors import StoreError
+
+NAME = ".resonate_nb"
+VARIABLE = "RESONATE_NB_STORE"
+VALUES = "values"
+OWNERS = "owners"
+
+
+def locate(start: Path | None = None) -> Path:
+    """The store for work done in `start` (the working directory). Looks only; makes nothing."""
+    return choose(start or Path.cwd(), home=_home(), environ=os.environ)
+
+
+def choose(start: Path, *, home: Path | None, environ: Mapping[str, str]) -> Path:
+    """The directory of the store, absolute, there or not.
+
+    - ``RESONATE_NB_STORE`` wins and is taken as it is.
+    - Inside a repository: the nearest one from `start` up to the root, else one at the root.
+    - Elsewhere under home: the nearest one up to, not including, home, else one in `start`.
+    - Anywhere else: one in `start`.
+
+    A directory of another user is never used. Raises StoreError when only such a one is left.
+    """
+    named = environ.get(VARIABLE)
+    if named:
+        return Path(os.path.abspath(os.path.expanduser(named)))
+    start = start.resolve()
+    upwards = (start, *start.parents)
+    root = next((folder for folder in upwards if (folder / ".git").exists()), None)
+    if root is not None:
+        searched = upwards[: upwards.index(root) + 1]
+        made_at = root
+    elif home is not None and home.resolve() in start.parents:
+        searched = upwards[: upwards.index(home.resolve())]
+        made_at = start
+    else:
+        searched = (start,)
+        made_at = start
+    for folder in searched:
+        if _is_ours(folder / NAME):
+            return folder / NAME
+    for folder in (made_at, start):
+        if not os.path.lexists(folder / NAME):
+            return folder / NAME
+    raise StoreError(
+        f"{str(start / NAME)!r} belongs to another user or is not a directory, so it is not used as a store. "
+        f"Name another place with {VARIABLE} or rnb.configure(store=...)."
+    )
+
+
+def make(path: Path) -> None:
+    """The directory and its rooms are there. A new one is for its user alone, and git does not see what is in it."""
+    try:
+        path.mkdir(parents=True, mode=0o700)
+        is_new = True
+    except FileExistsError:
+        # One that the user made beforehand is a new store too, unless something else already lives there.
+        is_new = not any(path.iterdir())
+    if is_new:
+        (path / ".gitignore").write_text("*\n")
+    for room in (VALUES, OWNERS):
+        (path / room).mkdir(mode=0o700, exist_ok=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    return folder.is_dir() and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None

@@ -1,0 +1,183 @@
+"""Connections of one process to one database: handed out one reader each, and closed around a fork."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ._port import Durability
+
+_READ_BUSY_SECONDS = 30.0
+_WRITE_BUSY_SECONDS = 0.5
+"""Short, since the store asks again, and hears an interrupt in between."""
+_DRAIN_SECONDS = 5.0
+"""How long a fork waits for other threads to end what they are reading or writing."""
+
+_ABANDONED: list[Link] = []
+"""Connections that a forked child inherited in use. They are the parent's: closing them here would write to its
+database, so they are kept from being collected."""
+
+
+class Link:
+    """A connection with its cursors, which are used over and over: making one costs as much as a small SELECT."""
+
+    __slots__ = ("connection", "cursor", "snapshot", "thread")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.cursor = connection.cursor()
+        self.snapshot = connection.cursor()
+        self.thread = 0
+
+    def close(self) -> None:
+        self.cursor.close()
+        self.snapshot.close()
+        self.connection.close()
+
+
+class Pool:
+    """All connections of this process to one database."""
+
+    def __init__(self, path: Path, durability: Durability, before_connect: Callable[[], None]) -> None:
+        self._path = path
+        self._durability = durability
+        self._before_connect = before_connect
+        self._mode = "rwc"
+        self._changed = threading.Condition(threading.Lock())
+        self._idle: list[Link] = []
+        self._taken: set[Link] = set()
+        self._writer: Link | None = None
+        self._paused_by: int | None = None
+        self._is_closed = False
+
+    def take(self) -> Link:
+        """A connection to read with, for this caller alone until `give` or `drop`."""
+        me = threading.get_ident()
+        with self._changed:
+            while self._paused_by is not None and self._paused_by != me:
+                self._changed.wait()
+            link = self._idle.pop() if self._idle else self._connect(_READ_BUSY_SECONDS)
+            link.thread = me
+            self._taken.add(link)
+            return link
+
+    def give(self, link: Link) -> None:
+        """The connection is free for others."""
+        with self._changed:
+            self._taken.discard(link)
+            if self._is_closed:
+                link.close()
+            else:
+                self._idle.append(link)
+            if self._paused_by is not None:
+                self._changed.notify_all()
+
+    def drop(self, link: Link) -> None:
+        """The connection, which may be damaged, is closed and not used again."""
+        with self._changed:
+            self._taken.discard(link)
+            self._changed.notify_all()
+        link.close()
+
+    def writer(self) -> Link:
+        """The one connection that writes. Call while holding the store's lock for writing."""
+        if self._writer is None:
+            self._writer = self._connect(_WRITE_BUSY_SECONDS)
+        return self._writer
+
+    @property
+    def writer_if_open(self) -> Link | None:
+        return self._writer
+
+    def drop_writer(self) -> None:
+        """Closed, which rolls back what is open. Call while holding the store's lock for writing."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def close(self) -> None:
+        """All idle connections are closed; one that is being read with is closed when it is given back.
+
+        Call while holding the store's lock for writing.
+        """
+        with self._changed:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for link in idle:
+            link.close()
+        self.drop_writer()
+
+    def pause(self) -> bool:
+        """No connection is open, nor will be until `resume`: what a fork must see. False if one is in use and stays so.
+
+        SQLite keeps its locks per process: a child that opens the database while it has inherited an open connection
+        is taken to hold the parent's locks, and the write-ahead log can be deleted under it when the parent ends.
+        Call while holding the store's lock for writing.
+        """
+        me = threading.get_ident()
+        with self._changed:
+            while self._paused_by is not None and self._paused_by != me:
+                self._changed.wait()
+            self._paused_by = me
+            if not any(link.thread == me for link in self._taken):
+                self._changed.wait_for(lambda: not self._taken, _DRAIN_SECONDS)
+            idle, self._idle = self._idle, []
+            is_quiet = not self._taken
+        for link in idle:
+            link.close()
+        self.drop_writer()
+        return is_quiet
+
+    def resume(self) -> None:
+        with self._changed:
+            self._paused_by = None
+            self._changed.notify_all()
+
+    def reset_in_child(self) -> None:
+        """After a fork, in the child: nothing of the parent's is used, and nothing of it is closed."""
+        _ABANDONED.extend(self._taken)
+        if self._writer is not None:
+            _ABANDONED.append(self._writer)
+        _ABANDONED.extend(self._idle)
+        self._idle = []
+        self._taken = set()
+        self._writer = None
+        self._paused_by = None
+        self._changed = threading.Condition(threading.Lock())
+
+    def _connect(self, busy_seconds: float) -> Link:
+        self._before_connect()
+        # Only the first one may make the file: a database that was deleted under us must not come back empty.
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode={self._mode}",
+            uri=True,
+            timeout=busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if self._mode == "rwc":
+                self._make_wal(connection)
+                self._mode = "rw"
+            if self._durability == "full":
+                connection.execute("PRAGMA synchronous = FULL")
+                if sys.platform == "darwin":
+                    connection.execute("PRAGMA fullfsync = ON")
+                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+            else:
+                # In WAL mode a commit makes no sync; only a checkpoint does, so that a power cut cannot tear the file.
+                connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
+        return Link(connection)
+
+    def _make_wal(self, connection: sqlite3.Connection) -> None:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.OperationalError(
+                f"write-ahead logging is not possible there (journal mode {mode!r}); a network file system?"
+            )

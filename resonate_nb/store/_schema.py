@@ -1,0 +1,108 @@
+"""Tables of the SQLite store, and the number that says which tables they are."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from resonate_nb.errors import SchemaError, StoreError
+
+SCHEMA = 1
+"""The schema this package reads and writes. A store of a higher one is refused, at opening and in each transaction."""
+
+# One row per promise with its task: a call costs one look-up and two writes. A rowid table with an index beside it
+# was faster to write than WITHOUT ROWID (rows of up to 30 KB make a poor index). The wide columns come last, so that
+# a listing does not read the overflow pages of values it does not look at.
+_TABLES = (
+    """
+    CREATE TABLE promises (
+        row INTEGER PRIMARY KEY,
+        base TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        timeout_at INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        settled_at INTEGER,
+        task TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        owner TEXT,
+        lease_ms INTEGER,
+        lease_until INTEGER,
+        tags TEXT,
+        param_headers TEXT,
+        param_file TEXT,
+        param_size INTEGER NOT NULL,
+        value_headers TEXT,
+        value_file TEXT,
+        value_size INTEGER NOT NULL,
+        param_data BLOB,
+        value_data BLOB,
+        UNIQUE (base, generation)
+    )
+    """,
+    """
+    CREATE TABLE attempts (
+        promise TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        elapsed_us INTEGER,
+        cpu_us INTEGER,
+        result_bytes INTEGER,
+        outcome TEXT,
+        error TEXT,
+        PRIMARY KEY (promise, number)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE notes (
+        promise TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (promise, kind)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE fences (
+        promise TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        schema INTEGER NOT NULL,
+        invalidation INTEGER NOT NULL
+    )
+    """,
+)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> int:
+    """The tables are there and of our schema; returns the invalidation counter. Call inside a write transaction."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        for statement in _TABLES:
+            connection.execute(statement)
+        connection.execute("INSERT INTO meta (one, schema, invalidation) VALUES (1, ?, 0)", (SCHEMA,))
+    elif "meta" not in tables:
+        raise StoreError(
+            f"the database of {str(path)!r} is not a store of this package (it has no table 'meta'). "
+            "Name another directory with rnb.configure(store=...) or RESONATE_NB_STORE."
+        )
+    row = connection.execute("SELECT schema, invalidation FROM meta WHERE one = 1").fetchone()
+    if row is None:
+        raise StoreError(f"the store {str(path)!r} has lost its schema number; restore it from a copy or use another.")
+    schema, invalidation = row
+    if schema != SCHEMA:
+        raise refused(schema, path)
+    return int(invalidation)
+
+
+def refused(schema: int, path: Path) -> SchemaError:
+    """The error for a store whose schema is not ours; a newer package has raised it, perhaps while we had it open."""
+    return SchemaError(
+        f"the store {str(path)!r} has schema {schema}, and this package knows schema {SCHEMA}. "
+        "Upgrade resonate-nb and restart the kernel, or name another store with RESONATE_NB_STORE."
+    )

@@ -1,0 +1,93 @@
+"""Two words in a small mapped file: every process sees at once that something changed, without I/O.
+
+The *change word* moves with each commit. Each writer stores a number that no one else ever stores (a random half of
+its own, a count of its own) after its commit. There is no reading and adding, so no increment can be lost, and the
+word cannot come back to what a waiter has seen: whoever compares after a commit sees it differ. A process killed
+between its commit and its store loses that one wake-up; waiters look again at a slow tick of their own.
+
+The *invalidation word* mirrors the invalidation counter of the database. A writer that raises the counter stores the
+new number before it commits, and the old one again on a rollback, both under the database's write lock. So an entry
+tagged with a counter read in the same snapshot as its row is stale only when the word differs from the tag. The word
+may run ahead of the database (a killed writer): then entries miss until the next writer repairs it, never the reverse.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+from pathlib import Path
+from types import TracebackType
+
+from . import _locks
+
+_SIZE_BYTES = 16
+_CHANGE = 0
+_INVALIDATION = 1
+
+
+class Signal:
+    """The mapped words of one store directory. Reading one costs tens of nanoseconds."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file, making it if the store is new."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(self._descriptor).st_size < _SIZE_BYTES:
+                # Extends with zeros and never cuts, so two processes may do it at once.
+                os.ftruncate(self._descriptor, _SIZE_BYTES)
+            self._map = mmap.mmap(self._descriptor, _SIZE_BYTES)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        # Native 8-byte items, aligned: read and stored whole, never half.
+        self._words = memoryview(self._map).cast("Q")
+        self._next = secrets.randbits(32) << 32
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the file has been unlinked: the store is gone, and this mapping with it is all that is left."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
+    def change_word(self) -> int:
+        return self._words[_CHANGE]
+
+    def invalidation_word(self) -> int:
+        return self._words[_INVALIDATION]
+
+    def move(self) -> None:
+        """The change word holds a number that it never held before."""
+        self._next += 1
+        self._words[_CHANGE] = self._next
+
+    def set_invalidation(self, number: int) -> None:
+        """Call under the database's write lock only."""
+        self._words[_INVALIDATION] = number
+
+    def renew(self) -> None:
+        """Numbers of our own again, after a fork has copied those of the parent."""
+        self._next = secrets.randbits(32) << 32
+
+    def lock(self) -> SetupLock:
+        """Excludes other processes while a store is set up or an owner registers; held for milliseconds."""
+        return SetupLock(self._descriptor)
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+        os.close(self._descriptor)
+
+
+class SetupLock:
+    """An exclusive lock on the signal file, for the length of a `with`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        _locks.hold(self._descriptor)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _locks.release(self._descriptor)

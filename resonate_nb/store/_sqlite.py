@@ -1,0 +1,112 @@
+"""A store in a directory: one SQLite database, value files, owner files, and the mapped words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from resonate_nb.clock import Clock
+
+from . import _failures
+from ._directory import Directory
+from ._port import Durability, OwnerInfo, Problem, StoredFile
+from ._transaction import SqliteReader, SqliteTransaction
+
+
+class SqliteStore:
+    """The store of one directory, open in this process. Made by `open`; the port says what holds."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    @classmethod
+    def open(cls, path: Path, *, durability: Durability = "full", clock: Clock) -> SqliteStore:
+        """The store is there, of our schema, cleared of what dead processes left, and this process is an owner of it.
+
+        Raises StoreError when it cannot be used, SchemaError when a newer package wrote it.
+        """
+        path = Path(os.path.abspath(path))
+        try:
+            directory = Directory(path, durability, clock)
+            try:
+                directory.set_up()
+            except BaseException:
+                directory.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise _failures.translated(error, path) from error
+        return cls(directory)
+
+    @property
+    def path(self) -> Path:
+        return self._directory.path
+
+    @property
+    def owner(self) -> str:
+        return self._directory.owners.own or self._directory.owner()
+
+    def read(self) -> SqliteReader:
+        return SqliteReader(self._directory)
+
+    def write(self) -> SqliteTransaction:
+        return SqliteTransaction(self._directory)
+
+    def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
+        self._directory.look()
+        try:
+            return self._directory.files().put(chunks)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def drop_file(self, name: str) -> None:
+        self._directory.look()
+        try:
+            self._directory.files().remove(name)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def read_file(self, name: str, size_bytes: int) -> bytes:
+        self._directory.look()
+        try:
+            return self._directory.files().read(name, size_bytes)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def change_word(self) -> int:
+        try:
+            return self._directory.signal.change_word()
+        except ValueError:
+            raise _failures.closed(self._directory.path) from None
+
+    def invalidation_word(self) -> int:
+        try:
+            return self._directory.signal.invalidation_word()
+        except ValueError:
+            raise _failures.closed(self._directory.path) from None
+
+    def is_alive(self, owner: str) -> bool:
+        try:
+            return self._directory.owners.is_alive(owner)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def describe(self, owner: str) -> OwnerInfo:
+        try:
+            return self._directory.owners.describe(owner)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def check(self) -> list[Problem]:
+        # Imported when asked for: nobody checks on the way to a result.
+        from ._check import check
+
+        self._directory.look_now()
+        try:
+            return check(self._directory)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def close(self) -> None:
+        self._directory.close()

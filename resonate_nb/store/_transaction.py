@@ -1,0 +1,292 @@
+"""Reading and writing one SQLite store: a snapshot, and a transaction that is all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import assert_never
+
+from resonate_nb.protocol import Deleted, Delta, Inserted, Leased, Promise, Settled, join_id, split_id
+
+from . import _failures, _query, _rows, _schema
+from ._directory import Directory
+from ._pool import Link
+from ._port import Attempt, Query
+
+
+class _Rows:
+    """Look-ups through one connection."""
+
+    __slots__ = ("_directory", "_forks", "_invalidation", "link")
+
+    link: Link
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._forks = directory.forks
+        self._invalidation = 0
+
+    @property
+    def invalidation(self) -> int:
+        return self._invalidation
+
+    def get(self, id: str) -> Promise | None:
+        row = self.link.cursor.execute(_rows.LOOK_UP, split_id(id)).fetchone()
+        return None if row is None else _rows.promise_of(row)
+
+    def latest(self, base: str) -> Promise | None:
+        row = self.link.cursor.execute(_rows.LATEST, (base,)).fetchone()
+        return None if row is None else _rows.promise_of(row)
+
+    def fence(self, id: str) -> int:
+        row = self.link.cursor.execute(_rows.FENCE, (id,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def search(self, query: Query) -> list[Promise]:
+        """Two steps: which rows, then the rows, so that sorting does not carry the values about."""
+        cursor = self.link.cursor
+        statement, parameters, is_exact = _rows.listing(query)
+        found = cursor.execute(statement, parameters).fetchall()
+        if not is_exact:
+            matches = _query.matcher(query.glob) if query.glob is not None else None
+            wanted = query.tags or {}
+            found = [
+                row
+                for row in found
+                if (matches is None or matches(join_id(row[1], row[2])))
+                and (not wanted or _query.has_tags(_rows.mapping_of(row[3]), wanted))
+            ][: query.limit]
+        return [_rows.promise_of(cursor.execute(_rows.AT_ROW, row[:1]).fetchone()) for row in found]
+
+    def attempts(self, promise: str) -> list[Attempt]:
+        return [_rows.attempt_of(row) for row in self.link.cursor.execute(_rows.ATTEMPTS, (promise,)).fetchall()]
+
+    def note(self, promise: str, kind: str) -> bytes | None:
+        row = self.link.cursor.execute(_rows.NOTE, (promise, kind)).fetchone()
+        return None if row is None else row[0]
+
+    def notes(self, kind: str, promises: Sequence[str]) -> dict[str, bytes]:
+        found = {}
+        for promise in promises:
+            data = self.note(promise, kind)
+            if data is not None:
+                found[promise] = data
+        return found
+
+
+class SqliteReader(_Rows):
+    """One snapshot; a context manager of its own, since a generator would cost as much as the SELECT."""
+
+    __slots__ = ("_is_open",)
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__(directory)
+        self._is_open = False
+
+    def __enter__(self) -> SqliteReader:
+        directory = self._directory
+        directory.look()
+        try:
+            self.link = directory.pool.take()
+            self._is_open = True
+            # The statement stays half read: that holds the snapshot until `__exit__` (see SNAPSHOT).
+            schema, self._invalidation = self.link.snapshot.execute(_rows.SNAPSHOT).fetchone()
+            if schema != _schema.SCHEMA:
+                raise _schema.refused(schema, directory.path)
+        except sqlite3.Error as error:
+            self._release(is_sound=False)
+            raise directory.failure(error) from error
+        except BaseException:
+            self._release(is_sound=False)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            self._release(is_sound=False)
+            raise self._directory.failure(error) from error
+        self._release(is_sound=True)
+
+    def __del__(self) -> None:
+        # An interrupt can arrive at the first instruction of __exit__: the connection still has to come back.
+        if self._is_open:
+            self._release(is_sound=False)
+
+    def _release(self, *, is_sound: bool) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        directory = self._directory
+        if self._forks != directory.forks:
+            # We are a forked child and the connection is our parent's.
+            return
+        if is_sound:
+            self.link.snapshot.fetchone()
+            directory.pool.give(self.link)
+        else:
+            directory.pool.drop(self.link)
+
+
+class SqliteTransaction(_Rows):
+    """One write transaction; holds the lock of this process and of the database from `__enter__` to `__exit__`."""
+
+    __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_unnamed_files")
+
+    def __init__(self, directory: Directory) -> None:
+        super().__init__(directory)
+        self._is_open = False
+        self._is_changed = False
+        self._is_invalidating = False
+        self._unnamed_files: list[str] = []
+
+    def __enter__(self) -> SqliteTransaction:
+        directory = self._directory
+        directory.look()
+        try:
+            directory.lock.acquire()
+            if directory.is_writing:
+                raise RuntimeError("a write transaction inside another one of the same thread would wait for itself")
+            directory.is_writing = self._is_open = True
+            self.link = directory.pool.writer()
+            directory.begin(self.link)
+            schema, self._invalidation = self.link.cursor.execute(_rows.META).fetchone()
+            if schema != _schema.SCHEMA:
+                raise _schema.refused(schema, directory.path)
+            if self._invalidation != directory.signal.invalidation_word():
+                # A writer was killed between the word and its commit.
+                directory.signal.set_invalidation(self._invalidation)
+        except BaseException as error:
+            self._abort()
+            self._release()
+            if isinstance(error, sqlite3.Error):
+                raise directory.failure(error) from error
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        directory = self._directory
+        if self._forks != directory.forks:
+            # We are a forked child: the transaction is our parent's, and it ends there.
+            self._is_open = False
+            raise _failures.forked(directory.path)
+        try:
+            if kind is None:
+                if self._is_invalidating:
+                    directory.signal.set_invalidation(self._invalidation)
+                self.link.cursor.execute("COMMIT")
+            else:
+                self._abort()
+        except BaseException as failure:
+            self._abort()
+            if isinstance(failure, sqlite3.Error):
+                raise directory.failure(failure) from failure
+            raise
+        finally:
+            if kind is None and self._is_changed:
+                directory.signal.move()
+            self._release()
+        if kind is None:
+            if self._unnamed_files:
+                directory.remove_files(self._unnamed_files)
+        elif isinstance(error, sqlite3.Error):
+            raise directory.failure(error) from error
+
+    def __del__(self) -> None:
+        # An interrupt can arrive at the first instruction of __exit__: the locks still have to come free.
+        if self._is_open and self._forks == self._directory.forks:
+            self._abort()
+            self._release()
+
+    def apply(self, deltas: Iterable[Delta]) -> None:
+        cursor = self.link.cursor
+        self._is_changed = True
+        for delta in deltas:
+            match delta:
+                case Inserted():
+                    self._insert(delta.promise)
+                case Settled():
+                    cursor.execute(_rows.SETTLE, _rows.settlement_of(delta))
+                    _must_be_one(cursor, delta)
+                case Leased():
+                    cursor.execute(_rows.LEASE, _rows.lease_of(delta))
+                    _must_be_one(cursor, delta)
+                case Deleted():
+                    self._delete(delta)
+                case _:
+                    assert_never(delta)
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        self._is_changed = True
+        self.link.cursor.execute(_rows.PUT_ATTEMPT, _rows.row_of_attempt(attempt))
+
+    def put_note(self, promise: str, kind: str, data: bytes | None) -> None:
+        self._is_changed = True
+        if data is None:
+            self.link.cursor.execute(_rows.DELETE_NOTE, (promise, kind))
+        else:
+            self.link.cursor.execute(_rows.PUT_NOTE, (promise, kind, data))
+
+    def invalidate(self) -> None:
+        if self._is_invalidating:
+            return
+        self._is_changed = self._is_invalidating = True
+        self._invalidation += 1
+        self.link.cursor.execute(_rows.INVALIDATE, (self._invalidation,))
+
+    def _insert(self, promise: Promise) -> None:
+        try:
+            self.link.cursor.execute(_rows.INSERT, _rows.row_of(promise))
+        except sqlite3.IntegrityError as error:
+            raise RuntimeError(f"a delta Inserted for {promise.id!r}, which is in the store") from error
+
+    def _delete(self, delta: Deleted) -> None:
+        cursor = self.link.cursor
+        where = split_id(delta.id)
+        files = cursor.execute(_rows.FILES, where).fetchone()
+        if files is None:
+            raise _absent(delta)
+        self._unnamed_files.extend(name for name in files if name is not None)
+        cursor.execute(_rows.DELETE, where)
+        cursor.execute(_rows.DELETE_ATTEMPTS, (delta.id,))
+        cursor.execute(_rows.DELETE_NOTES, (delta.id,))
+        cursor.execute(_rows.PUT_FENCE, (delta.id, delta.version))
+
+    def _abort(self) -> None:
+        """What was written is undone, and the mapped word says again what the database says."""
+        link = self._directory.pool.writer_if_open
+        # Where SQLite has rolled back by itself (a full disk, say) the lock is gone and the word is not ours to write
+        # any more. It then runs ahead of the database until the next writer: look-ups miss meanwhile, none is stale.
+        if not self._is_open or link is None or not link.connection.in_transaction:
+            return
+        if self._is_invalidating:
+            self._directory.signal.set_invalidation(self._invalidation - 1)
+        try:
+            link.cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            # What matters is the error that brought us here; closing the connection rolls back as well.
+            self._directory.pool.drop_writer()
+
+    def _release(self) -> None:
+        """The locks are free. The caller has committed or aborted."""
+        if self._is_open:
+            self._is_open = False
+            self._directory.is_writing = False
+        try:
+            self._directory.lock.release()
+        except RuntimeError:
+            # An interrupt came before the lock was ours.
+            return
+
+
+def _must_be_one(cursor: sqlite3.Cursor, delta: Settled | Leased) -> None:
+    if cursor.rowcount != 1:
+        raise _absent(delta)
+
+
+def _absent(delta: Settled | Leased | Deleted) -> RuntimeError:
+    return RuntimeError(f"a delta {type(delta).__name__} for {delta.id!r}, which is not in the store")
