@@ -116,6 +116,7 @@ export class Rows {
     this.seq = { base: 0, middle: 0, tail: 0 };
     this.skew = 0; // the page's clock minus the kernel's, in ms
     this.queue = Promise.resolve();
+    this.arrived = new Set();
     this.ready = false;
     this.answers = new Map();
     this.details = new Map(); // id -> the last answer; shown at once when a row is opened again
@@ -140,14 +141,24 @@ export class Rows {
     this.listeners.clear();
   }
 
+  // Traits that changed in one message arrive as several events in no promised order: collect them, then take them
+  // from the widest to the latest.
   take(level) {
-    const buffer = this.model.get(level);
-    if (!buffer) return;
-    const arrived = Date.now();
-    this.queue = this.queue
-      .then(() => unpack(buffer))
-      .then((segment) => segment && this.apply(level, segment, arrived))
-      .catch((error) => console.error("[resonate_nb] rows of the inspector could not be read", error));
+    if (!this.model.get(level)) return;
+    this.arrived.add(level);
+    if (this.arrived.size > 1) return;
+    const at = Date.now();
+    this.queue = this.queue.then(() => this.takeAll(at)).catch((error) => console.error("[resonate_nb] the inspector's rows could not be read", error));
+  }
+
+  async takeAll(at) {
+    const levels = ["base", "middle", "tail"].filter((level) => this.arrived.has(level));
+    this.arrived.clear();
+    const buffers = levels.map((level) => this.model.get(level)); // now: a later message must not mix in
+    for (const [index, level] of levels.entries()) {
+      const segment = await unpack(buffers[index]);
+      if (segment) this.apply(level, segment, at);
+    }
   }
 
   apply(level, segment, arrived) {

@@ -50,7 +50,7 @@ class Row:
 
     id: str
     name: str
-    """Of the function or cell: the id's last part up to its first slash."""
+    """Of the function or cell, as it was recorded; else the id's last part up to its first slash."""
     version: str
     """Of the code, as the id carries it; empty when it carries none."""
     shown: Shown
@@ -59,14 +59,14 @@ class Row:
     """Begin of the attempt that runs; set exactly when `shown` is running."""
     settled_at: int | None
     elapsed_ms: int | None
-    """Length of the last attempt that ended; of a settled promise without attempts, its whole life."""
+    """Length of the last attempt that ended; of a settled promise without attempts, its life; None while running."""
     how: str
     """``computed``, ``replayed`` (at least one hit in this process), or empty while there is no value."""
     owner: str
     """``pid 4711 on host``, with ``, dead`` behind it when it left a promise pending; empty when nobody has had it."""
     attempts: int
     size_bytes: int | None
-    """Of the value; None until there is one."""
+    """Of the stored value; None while there is none."""
     error: str
     """First line of what was raised; empty when nothing was."""
     marks: tuple[str, ...]
@@ -83,26 +83,30 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     last = record.attempts[-1] if record.attempts else None
     ended = next((attempt for attempt in reversed(record.attempts) if attempt.ended_at is not None), None)
     is_running = record.shown is Shown.RUNNING
+    headers = promise.value.headers
     elapsed_ms: int | None = None
-    if ended is not None and not is_running:
-        if ended.elapsed_us is not None:
-            elapsed_ms = ended.elapsed_us // 1000
-        elif ended.ended_at is not None:
-            elapsed_ms = max(0, ended.ended_at - ended.started_at)
+    if is_running:
+        pass  # counted where it is drawn
+    elif ended is not None and ended.elapsed_us is not None:
+        elapsed_ms = ended.elapsed_us // 1000
+    elif headers.get("elapsed_ms", "").isdecimal():
+        elapsed_ms = int(headers["elapsed_ms"])
+    elif ended is not None and ended.ended_at is not None:
+        elapsed_ms = max(0, ended.ended_at - ended.started_at)
     elif promise.settled_at is not None:
         elapsed_ms = max(0, promise.settled_at - promise.created_at)
     how = ""
+    size_bytes: int | None = None
     if record.shown is Shown.RESOLVED:
         how = "replayed" if record.replays else "computed"
-    size_bytes: int | None = None
-    if promise.settled_at is not None:
-        size_bytes = promise.value.size_bytes or len(promise.value.data or b"") or None
+        if "not_stored" not in headers:
+            size_bytes = promise.value.size_bytes or len(promise.value.data or b"")
     error = ""
     if record.shown in (Shown.REJECTED, Shown.TIMEDOUT) and ended is not None and ended.error:
         error = _first_line(ended.error)
     return Row(
         id=promise.id,
-        name=name,
+        name=promise.param.headers.get("name") or name,
         version=version,
         shown=record.shown,
         created_at=promise.created_at,

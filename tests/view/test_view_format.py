@@ -1,0 +1,102 @@
+"""Numbers as people read them, and the page's copy of the same rules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from resonate_nb.view import age, count, duration, inspector_module, size
+
+DURATIONS = [
+    (0, "0 ms"),
+    (0.4, "0 ms"),
+    (0.5, "1 ms"),
+    (850, "850 ms"),
+    (999.4, "999 ms"),
+    (999.5, "1.0 s"),
+    (1_000, "1.0 s"),
+    (3_249, "3.2 s"),
+    (3_250, "3.3 s"),
+    (9_949, "9.9 s"),
+    (9_950, "10 s"),
+    (59_499, "59 s"),
+    (59_500, "1 m 00 s"),
+    (192_000, "3 m 12 s"),
+    (3_599_500, "1 h 00 m"),
+    (7_500_000, "2 h 05 m"),
+    (86_399_999, "1 d 00 h"),
+    (273_600_000, "3 d 04 h"),
+    (-5, "0 ms"),
+]
+AGES = [(0, "now"), (-9_000, "now"), (1_999, "now"), (2_000, "2 s"), (59_999, "59 s"), (180_000, "3 m")] + [
+    (7_200_000, "2 h"),
+    (47 * 3_600_000, "47 h"),
+    (48 * 3_600_000, "2 d"),
+]
+SIZES = [
+    (0, "0 B"),
+    (999, "999 B"),
+    (1_000, "1.0 kB"),
+    (9_949, "9.9 kB"),
+    (9_950, "10 kB"),
+    (999_499, "999 kB"),
+    (999_500, "1.0 MB"),
+    (1_200_000, "1.2 MB"),
+    (48_200_000, "48 MB"),
+    (3_000_000_000, "3.0 GB"),
+    (2_000_000_000_000_000, "2 PB"),
+]
+COUNTS = [(0, "0"), (999, "999"), (1_000, "1,000"), (100_000, "100,000"), (1_234_567, "1,234,567")]
+
+
+@pytest.mark.parametrize(("ms", "text"), DURATIONS, ids=[text for _, text in DURATIONS])
+def test_durations_have_at_most_two_units(ms: float, text: str) -> None:
+    assert text == duration(ms)
+
+
+@pytest.mark.parametrize(("ms", "text"), AGES)
+def test_ages_have_one_unit(ms: int, text: str) -> None:
+    assert text == age(ms)
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), SIZES, ids=[text for _, text in SIZES])
+def test_sizes_are_decimal(size_bytes: int, text: str) -> None:
+    assert text == size(size_bytes)
+
+
+@pytest.mark.parametrize(("number", "text"), COUNTS)
+def test_counts_are_grouped(number: int, text: str) -> None:
+    assert text == count(number)
+
+
+def test_what_is_not_known_is_empty() -> None:
+    assert ("", "") == (duration(None), size(None))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's module")
+def test_page_formats_like_the_kernel(tmp_path: Path) -> None:
+    """The same promise must not read differently in the live and in the static table."""
+    (tmp_path / "inspector.mjs").write_text(inspector_module())
+    (tmp_path / "run.mjs").write_text(
+        "import * as page from './inspector.mjs';\n"
+        "const cases = JSON.parse(process.argv[2]);\n"
+        "console.log(JSON.stringify(cases.map(([name, value]) => page[name](value))));\n"
+    )
+    cases = [
+        *(("duration", ms, text) for ms, text in DURATIONS),
+        *(("age", ms, text) for ms, text in AGES),
+        *(("size", size_bytes, text) for size_bytes, text in SIZES),
+        *(("count", number, text) for number, text in COUNTS),
+        ("duration", None, ""),
+        ("size", None, ""),
+    ]
+    asked = json.dumps([[name, value] for name, value, _ in cases])
+    run = subprocess.run(
+        ["node", str(tmp_path / "run.mjs"), asked], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert [text for _, _, text in cases] == json.loads(run.stdout)

@@ -1,0 +1,197 @@
+"""Static HTML and text: right, complete, and safe whatever a user's value or error holds."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html.parser import HTMLParser
+
+import pytest
+from view_records import T0, make_record
+
+from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.view import (
+    counts_text,
+    detail_payload,
+    details_html,
+    details_text,
+    handle_html,
+    handle_text,
+    outputs_html,
+    outputs_text,
+    plain,
+    rows_of,
+    table_html,
+    table_text,
+)
+
+EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;"
+VOID = {"img", "br"}
+
+
+class Reader(HTMLParser):
+    """What a browser would make of it: tags, attributes, text; and whether every tag is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def evil_record() -> Record:
+    return make_record(
+        f"f/{EVIL}@1", Shown.REJECTED, error=EVIL, marks=(EVIL,), headers={"not_stored": EVIL}, name=EVIL
+    )
+
+
+def evil_detail() -> Detail:
+    return Detail(
+        evil_record(),
+        {EVIL: EVIL},
+        EVIL,
+        EVIL,
+        EVIL,
+        EVIL,
+        (
+            {"output_type": "stream", "name": "stdout", "text": EVIL},
+            {"output_type": "display_data", "data": {"text/html": EVIL, "text/plain": EVIL}},
+            {"output_type": "display_data", "data": {"image/png": f'" onerror="{EVIL}', "text/plain": EVIL}},
+            {"output_type": "error", "ename": EVIL, "evalue": EVIL, "traceback": [EVIL]},
+        ),
+        EVIL,
+    )
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        pytest.param(lambda: table_html(rows_of([evil_record()]), now_ms=T0, title=EVIL, note=EVIL), id="table"),
+        pytest.param(lambda: handle_html(evil_record()), id="handle"),
+        pytest.param(lambda: details_html(evil_detail()), id="details"),
+        pytest.param(lambda: outputs_html(evil_detail().output), id="outputs"),
+    ],
+)
+def test_nothing_of_the_users_becomes_markup(html) -> None:  # type: ignore[no-untyped-def]
+    reader = Reader(html())
+    assert "<script>alert('x')</script>" in reader.text
+    assert not {"script", "img", "iframe", "style"} & {tag for tag, _ in reader.tags}
+    assert not [name for _, attributes in reader.tags for name in attributes if name.startswith("on")]
+
+
+def test_table_says_counts_states_and_the_moment() -> None:
+    records = [
+        make_record("a/1@1", replays=2, saved_ms=192_000),
+        make_record("b/1@1", Shown.REJECTED, error="KeyError: 'gust'"),
+        make_record("c/1@1", Shown.RUNNING),
+    ]
+    reader = Reader(table_html(rows_of(records), now_ms=T0, static_id="abc123"))
+    for text in (
+        "3 promises: 1 rejected, 1 running, 1 resolved; 3 m 12 s saved",
+        "as of 2023-11-1",
+        "KeyError: 'gust'",
+        "replayed ×2, 3 m 12 s saved",
+        "✗",
+        "rejected",
+        "1.2 MB",
+        "pid 4711 on lab-7",
+    ):
+        assert text in reader.text.replace("\xa0", " ")
+    tag, attributes = reader.tags[0]
+    assert ("div", "abc123") == (tag, attributes["data-rnb-static"])
+    assert "rnb-static-abc123" in (attributes["class"] or "").split()
+    assert 1 + len(records) == sum(tag == "tr" for tag, _ in reader.tags)
+
+
+def test_long_table_says_what_it_leaves_out() -> None:
+    rows = rows_of([make_record(f"f/{number}@1") for number in range(60)])
+    reader = Reader(table_html(rows, now_ms=T0, limit=50))
+    assert 51 == sum(tag == "tr" for tag, _ in reader.tags)
+    assert "and 10 more" in reader.text
+    assert "… and 10 more" == table_text(rows, limit=50).splitlines()[-1]
+
+
+def test_empty_table_says_so() -> None:
+    assert "no promises" in Reader(table_html([], now_ms=T0)).text
+    assert ("no promises", "no promises") == (counts_text([]), table_text([]))
+
+
+def test_text_table_is_aligned() -> None:
+    rows = rows_of([make_record("a@1"), make_record("longer/id@1", Shown.REJECTED, error="E: x")])
+    first, second = table_text(rows).splitlines()[1:]
+    assert first.index("longer/id@1") == second.index("a@1")
+    assert "✗ rejected" == first[:10]
+
+
+def test_handle_reprs_name_the_facts() -> None:
+    record = make_record(replays=1, saved_ms=4_200, marks=("rerun",))
+    assert "<Handle clean/4be1f09c66d2a370@a91c03f7: resolved, 4.2 s, 1.2 MB, rerun>" == handle_text(record)
+    text = Reader(handle_html(record)).text.replace("\xa0", " ")
+    assert "✓ resolved clean/4be1f09c66d2a370@a91c03f7 · 4.2 s · replayed, 4.2 s saved · 1.2 MB · rerun" == text
+    running = make_record("slow@1", Shown.RUNNING, attempts=2)
+    assert "<Handle slow@1: running, pid 4711 on lab-7, attempt 2>" == handle_text(running)
+
+
+def test_details_hold_everything() -> None:
+    detail = Detail(
+        make_record(shown=Shown.REJECTED, error="KeyError: 'gust'", attempts=2),
+        {"day": "date(2026, 11, 24)"},
+        error="KeyError: 'gust'",
+        traceback="Traceback …\nKeyError: 'gust'",
+        output=({"output_type": "stream", "name": "stdout", "text": ["fold 1\n", "fold 2\n"]},),
+        why="argument day is new",
+    )
+    for text in (Reader(details_html(detail)).text, details_text(detail)):
+        for piece in ("date(2026, 11, 24)", "Traceback …", "fold 2", "argument day is new", "lost"):
+            assert piece in text
+
+
+def test_outputs_show_images_and_plain_text_but_never_foreign_html() -> None:
+    png = base64.b64encode(b"\x89PNG\r\n").decode()
+    outputs = (
+        {"output_type": "display_data", "data": {"image/png": png + "\n", "text/plain": "<Figure>"}},
+        {"output_type": "execute_result", "data": {"text/html": "<b>bold</b>", "text/plain": "a frame"}},
+        {"output_type": "display_data", "data": {"text/html": "<b>only html</b>"}},
+        {"output_type": "display_data", "data": {}},
+        {"output_type": "stream", "name": "stderr", "text": "\x1b[31mred\x1b[0m"},
+        {"output_type": "mystery"},
+    )
+    reader = Reader(outputs_html(outputs))
+    assert [f"data:image/png;base64,{png}"] == [attributes["src"] for tag, attributes in reader.tags if tag == "img"]
+    assert "a frame[text/html]red" == reader.text
+    assert "[image]\na frame\n[text/html]\nred" == outputs_text(outputs)
+
+
+def test_payload_is_plain_data() -> None:
+    """It crosses the wire as JSON; the page takes its texts as text."""
+    payload = json.loads(json.dumps(detail_payload(evil_detail())))
+    assert [[EVIL, EVIL]] == payload["arguments"]
+    assert ["text", "text", "text", "error"] == [output["kind"] for output in payload["output"]]
+    assert "rejected" == payload["attempts"][-1]["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("\x1b[1;31mKeyError\x1b[0m: x", "KeyError: x"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]0;title\x07after", "after"),
+        ("plain [31m text", "plain [31m text"),
+    ],
+)
+def test_terminal_codes_are_taken_out(raw: str, text: str) -> None:
+    assert text == plain(raw)

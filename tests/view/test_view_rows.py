@@ -1,0 +1,142 @@
+"""Records become rows, rows are ordered, and travel to the page in columns."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from view_records import DEAD, OWNER, T0, make_record
+
+from resonate_nb.runtime import Shown
+from resonate_nb.view import LOOKS, Row, Segment, counts, reading_order, row_of, rows_of, segment_bytes
+
+
+def test_row_of_a_computed_promise() -> None:
+    row = row_of(make_record())
+    assert row == Row(
+        id="clean/4be1f09c66d2a370@a91c03f7",
+        name="clean",
+        version="a91c03f7",
+        shown=Shown.RESOLVED,
+        created_at=T0,
+        started_at=None,
+        settled_at=T0 + 4_200,
+        elapsed_ms=4_200,
+        how="computed",
+        owner="pid 4711 on lab-7",
+        attempts=1,
+        size_bytes=1_200_000,
+        error="",
+        marks=(),
+        replays=0,
+        saved_ms=0,
+    )
+
+
+def test_a_hit_makes_it_replayed() -> None:
+    assert "replayed" == row_of(make_record(replays=3, saved_ms=12_600)).how
+
+
+def test_running_row_has_a_start_and_no_duration() -> None:
+    """The page counts: a row that held a running duration would differ at each look and be sent again for nothing."""
+    row = row_of(make_record(shown=Shown.RUNNING))
+    assert (T0 + 5, None, "", None) == (row.started_at, row.elapsed_ms, row.how, row.size_bytes)
+
+
+def test_interrupted_row_names_the_dead_owner() -> None:
+    row = row_of(make_record(shown=Shown.INTERRUPTED, owner=DEAD))
+    assert ("pid 3902 on lab-7, dead", 10) == (row.owner, row.elapsed_ms)
+
+
+def test_dead_owner_of_a_settled_promise_is_no_news() -> None:
+    assert "pid 3902 on lab-7" == row_of(make_record(owner=DEAD)).owner
+
+
+def test_error_is_one_short_line() -> None:
+    row = row_of(make_record(shown=Shown.REJECTED, error="\n KeyError: 'a'\nmore\n"))
+    assert "KeyError: 'a'" == row.error
+    long = row_of(make_record(shown=Shown.REJECTED, error="x" * 1_000)).error
+    assert (300, "…") == (len(long), long[-1])
+
+
+def test_a_value_that_was_not_stored_has_no_size() -> None:
+    row = row_of(make_record(headers={"not_stored": "an open file"}, marks=("not stored: an open file",)))
+    assert (None, ("not stored: an open file",)) == (row.size_bytes, row.marks)
+
+
+def test_names_and_versions_come_from_the_id_unless_recorded() -> None:
+    cases = {
+        "features/2026-11-24@2": ("features", "2"),
+        "features/2026-11-24@2~3": ("features", "2"),
+        "features/2026-11-24@2:fetch/91c0aa17e2b3d001.1": ("fetch", ""),
+        "approve": ("approve", ""),
+        "/odd@1": ("/odd", "1"),
+        "@": ("", ""),
+    }
+    assert cases == {id: (row_of(make_record(id)).name, row_of(make_record(id)).version) for id in cases}
+    assert "Model.fit" == row_of(make_record("fit/1@2", name="Model.fit")).name
+
+
+def test_every_state_has_a_look_of_its_own() -> None:
+    """Colour alone must not tell two states apart."""
+    assert set(Shown) == set(LOOKS)
+    assert len(LOOKS) == len({look.icon for look in LOOKS.values()}) == len({look.label for look in LOOKS.values()})
+
+
+def test_failures_are_on_top_then_what_goes_on_then_the_newest() -> None:
+    records = [
+        make_record("old@1", created_at=T0),
+        make_record("new@1", created_at=T0 + 50),
+        make_record("waits@1", Shown.WAITING, created_at=T0 + 1, attempts=0),
+        make_record("runs@1", Shown.RUNNING, created_at=T0 + 9),
+        make_record("broke@1", Shown.REJECTED, created_at=T0 - 9, error="E: x"),
+        make_record("late@1", Shown.TIMEDOUT, created_at=T0 - 5),
+        make_record("stopped@1", Shown.CANCELED, created_at=T0 + 7),
+    ]
+    expected = ["late@1", "broke@1", "runs@1", "waits@1", "new@1", "stopped@1", "old@1"]
+    assert expected == [row.id for row in rows_of(records)]
+
+
+def test_superseded_failure_is_history() -> None:
+    """A failure that a later generation has mended must not stay on top for ever."""
+    records = [
+        make_record("f/1@2", Shown.REJECTED, created_at=T0, error="E: x"),
+        make_record("f/1@2~2", created_at=T0 + 10),
+        make_record("g/1@2", Shown.RUNNING, created_at=T0),
+    ]
+    rows = rows_of(records)
+    assert ["g/1@2", "f/1@2~2", "f/1@2"] == [row.id for row in rows]
+    assert [False, False, True] == [row.is_superseded for row in rows]
+
+
+def test_order_is_total() -> None:
+    rows = [row_of(make_record(f"f/{number}@1")) for number in range(20)]
+    assert len(rows) == len({reading_order(row) for row in rows})
+
+
+def test_counts_follow_the_order_of_looks() -> None:
+    rows = rows_of([make_record("a@1"), make_record("b@1"), make_record("c@1", Shown.REJECTED, error="E")])
+    assert [(Shown.REJECTED, 1), (Shown.RESOLVED, 2)] == list(counts(rows).items())
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    return json.loads(zlib.decompress(data))  # type: ignore[no-any-return]
+
+
+def test_segment_carries_rows_as_columns() -> None:
+    rows = rows_of([make_record("a/1@9", marks=("rerun", "x")), make_record("b/1@9", Shown.RUNNING, owner=OWNER)])
+    segment = unpacked(segment_bytes(Segment(rows, 7, 6, T0, ["gone@1"])))
+    words = segment["words"]
+    assert (7, 6, T0, ["gone@1"]) == (segment["seq"], segment["after"], segment["now"], segment["gone"])
+    assert ["b/1@9", "a/1@9"] == segment["id"]
+    assert ["running", "resolved"] == [words[index] for index in segment["shown"]]
+    assert ["", "rerun\nx"] == [words[index] for index in segment["marks"]]
+    assert [T0 + 5, None] == segment["started"]
+
+
+def test_ids_of_any_characters_travel() -> None:
+    """An id from the wire is any string without NUL, lone surrogates included."""
+    ids = ["Zürich/…@1", 'quote"/@1', "lone \ud800@1", "</script>@1"]
+    segment = unpacked(segment_bytes(Segment(rows_of([make_record(id) for id in ids]), 1, 0, T0)))
+    assert sorted(ids) == sorted(segment["id"])
