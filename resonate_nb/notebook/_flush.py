@@ -1,0 +1,94 @@
+"""The flusher: one thread that turns any number of changes into at most ten looks a second, also while a cell runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from resonate_nb.clock import Clock
+
+EVERY_SECONDS = 0.1
+"""Jupyter's server drops messages above 1,000 a second and 1 MB a second; people see ten a second as live."""
+SHARE = 0.1
+"""Part of the time that flushing may take: it competes with the user's own Python for the interpreter."""
+
+
+class Flusher:
+    """Calls `flush` on a thread of its own, soon after each change, until it is closed.
+
+    - Changes that come while a flush runs, or before the next one is due, are served by one flush together.
+    - `flush` returns after how many seconds it wants to be called again without a change, or None for never: a dead
+      owner is no commit, so whoever shows one must look.
+    - An error of `flush` goes to `failed`; the thread goes on with the next change.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[], float | None],
+        subscribe: Callable[[Callable[[], None]], Callable[[], None]],
+        clock: Clock,
+        failed: Callable[[Exception], None],
+        *,
+        name: str = "resonate_nb inspector",
+    ) -> None:
+        """Starts at once.
+
+        Args:
+            flush: does the work.
+            subscribe: called with what a change calls; returns what ends the subscription.
+            clock: paces the flushes.
+            failed: told of each error of `flush`; must not raise.
+            name: of the thread.
+        """
+        self._flush = flush
+        self._clock = clock
+        self._failed = failed
+        self._changed = threading.Condition()
+        self._is_dirty = False
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._unsubscribe = subscribe(self.wake)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something has changed. Returns at once; any thread."""
+        with self._changed:
+            self._is_dirty = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the subscription and the thread; a flush that runs is waited for. Idempotent."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._changed.notify_all()
+        self._unsubscribe()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        again: float | None = None
+        not_before = self._clock.monotonic()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_dirty or self._is_closed, again)
+                pause = not_before - self._clock.monotonic()
+                if pause > 0:
+                    self._changed.wait_for(lambda: self._is_closed, pause)
+                if self._is_closed:
+                    return
+                self._is_dirty = False
+            started = self._clock.monotonic()
+            try:
+                again = self._flush()
+            except Exception as error:
+                again = None
+                self._failed(error)
+            ended = self._clock.monotonic()
+            not_before = next_start(started, ended)
+
+
+def next_start(started: float, ended: float) -> float:
+    """The earliest begin of the next flush, in seconds of the same clock: flushes keep to their share of the time."""
+    return max(started + EVERY_SECONDS, ended + (ended - started) * (1 - SHARE) / SHARE)
