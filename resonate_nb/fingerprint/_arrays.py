@@ -10,41 +10,44 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._containers import sequence
+from ._package import is_importable
 from ._pen import LARGE_BYTES
 from ._scalars import text
-from ._walk import Attribute, Children, Refusal, Walk
+from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 _PLAIN_CHARS = frozenset("?bhilqpBHILQPefdgFDGSUVOMm")
 _CHUNK_BYTES = 1_048_576
 
 
-def write(walk: Walk, value: Any) -> Children | None:
-    """Write a value of numpy's own types; raises Refusal for those not covered."""
+def handler_of(cls: type) -> Handler:
+    """The handler for values of one of numpy's own types; raises Refusal for a type that is not covered."""
     np = sys.modules["numpy"]
-    cls = type(value)
     if cls is np.ndarray:
-        return array(walk, value)
-    if isinstance(value, np.generic):
-        if value.dtype.hasobject:
-            raise Refusal("a scalar record that holds objects")
-        walk.pen.blob(b"npscalar", dtype_key(value.dtype))
-        return content(walk, np.asarray(value))
-    if isinstance(value, np.dtype):
-        walk.pen.blob(b"npdtype", dtype_key(value))
-        return None
-    if isinstance(value, np.ma.MaskedArray):
-        return _masked(walk, value, cls) if cls in (np.ma.MaskedArray,) else _masked_constant(walk, value, np)
-    if isinstance(value, np.ndarray) and cls in (np.memmap, np.matrix, np.recarray, np.char.chararray):
-        walk.pen.blob(b"ndsubclass", cls.__name__.encode())
-        return array(walk, value.view(np.ndarray)) if not walk.met(value) else None
-    if isinstance(value, (np.random.Generator, np.random.RandomState, np.random.BitGenerator)):
-        return _random(walk, value, np) if not walk.met(value) else None
-    if isinstance(value, np.random.SeedSequence):
-        return _seeds(walk, value) if not walk.met(value) else None
-    if cls is np.ufunc or is_named(value):
+        return array
+    if issubclass(cls, np.generic):
+        return _scalar
+    if issubclass(cls, np.dtype):
+        return _dtype
+    if cls is np.ma.MaskedArray:
+        return _masked
+    if cls in (np.memmap, np.matrix, np.recarray, np.char.chararray):
+        return _dressed
+    if issubclass(cls, (np.random.Generator, np.random.RandomState, np.random.BitGenerator)):
+        return _random
+    if cls is np.random.SeedSequence:
+        return _seeds
+    return named
+
+
+def named(walk: Walk, value: Any) -> None:
+    """Write what its module has under its name, such as a ufunc; raises Refusal for anything else."""
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    if value is getattr(getattr(sys.modules.get("numpy"), "ma", None), "masked", None):
+        walk.pen.write(b"masked;")
+    elif type(value).__name__ == "ufunc" or is_importable(value, getattr(value, "__module__", None), name):
         walk.token(value)
-        return None
-    raise Refusal("this type of numpy is not covered")
+    else:
+        raise Refusal("nothing is known about the content of this type")
 
 
 def array(walk: Walk, value: Any) -> Children | None:
@@ -131,49 +134,65 @@ def _significant(value: Any) -> Any:
     return np.ascontiguousarray(flat[:, :used])
 
 
-def _masked(walk: Walk, value: Any, cls: type) -> Children | None:
+def _scalar(walk: Walk, value: Any) -> Children | None:
+    dtype = value.dtype
+    if dtype.hasobject:
+        raise Refusal("it is a record that holds objects")
+    walk.pen.blob(b"npscalar", dtype_key(dtype))
+    if dtype.kind == "f" and value != value:
+        walk.pen.write(b"nan;")
+        return None
+    if dtype.names is None and dtype.char not in "gG":
+        walk.pen.blob(b"raw", value.tobytes())
+        return None
+    return content(walk, sys.modules["numpy"].asarray(value))
+
+
+def _dtype(walk: Walk, value: Any) -> None:
+    walk.pen.blob(b"npdtype", dtype_key(value))
+
+
+def _dressed(walk: Walk, value: Any) -> Children | None:
+    """A subclass of ndarray that adds methods, no content (a memmap without its file, as it comes out of a pickle)."""
     if walk.met(value):
         return None
-    walk.pen.write(b"masked;")
-    return _masked_parts(walk, value)
+    walk.pen.blob(b"ndsubclass", type(value).__name__.encode())
+    return array(walk, value.view(sys.modules["numpy"].ndarray))
 
 
-def _masked_parts(walk: Walk, value: Any) -> Children:
+def _masked(walk: Walk, value: Any) -> Children | None:
+    if walk.met(value):
+        return None
+    walk.pen.write(b"maskedarray;")
+    return _masked_parts(value)
+
+
+def _masked_parts(value: Any) -> Children:
     yield Attribute("data"), value.data
-    mask = value.mask
-    yield Attribute("mask"), mask
+    yield Attribute("mask"), value.mask
     yield Attribute("fill_value"), value._fill_value
-    yield Attribute("hardmask"), value.hardmask
-    if getattr(value, "_basedict", None):
-        yield Attribute("__dict__"), dict(value._basedict)
+    yield Attribute("hardmask"), bool(value.hardmask)
+    yield Attribute("__dict__"), dict(value._basedict or {})
 
 
-def _masked_constant(walk: Walk, value: Any, np: Any) -> None:
-    if value is not np.ma.masked:
-        raise Refusal("this kind of masked array is not covered")
-    walk.pen.write(b"maskedconstant;")
+def _random(walk: Walk, value: Any) -> Children | None:
+    return None if walk.met(value) else _random_parts(walk, value)
 
 
-def _random(walk: Walk, value: Any, np: Any) -> Children:
+def _random_parts(walk: Walk, value: Any) -> Children:
+    random = sys.modules["numpy"].random
     walk.pen.blob(b"random", type(value).__qualname__.encode())
-    if type(value).__module__.partition(".")[0] != "numpy":
-        raise Refusal("a random generator of another package")
-    if isinstance(value, np.random.RandomState):
+    if isinstance(value, random.RandomState):
         yield Attribute("state"), value.get_state(legacy=False)
-    elif isinstance(value, np.random.Generator):
+    elif isinstance(value, random.Generator):
         yield Attribute("bit_generator"), value.bit_generator
     else:
         yield Attribute("state"), value.state
         yield Attribute("seed_seq"), value.seed_seq
 
 
-def _seeds(walk: Walk, value: Any) -> Children:
+def _seeds(walk: Walk, value: Any) -> Children | None:
+    if walk.met(value):
+        return None
     walk.pen.write(b"seedsequence;")
-    yield Attribute("state"), value.state
-
-
-def is_named(value: Any) -> bool:
-    """Whether this is what its module and name say, such as the wrapped functions that numpy makes of its own."""
-    module = sys.modules.get(getattr(value, "__module__", None) or "")
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
-    return callable(value) and module is not None and isinstance(name, str) and getattr(module, name, None) is value
+    return iter(((Attribute("state"), value.state),))

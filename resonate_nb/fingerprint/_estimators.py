@@ -5,12 +5,13 @@ Neither package is imported here: a value of their types shows that they are loa
 
 from __future__ import annotations
 
-import copyreg
 from typing import Any
 
 from . import _arrays
-from ._instances import content_base, hidden_state, instance
-from ._walk import Attribute, Children, Refusal, Walk
+from ._instances import hidden_state, instance_of
+from ._walk import Attribute, Children, Handler, Refusal, Walk
+
+_HEAP_TYPE = 1 << 9  # of `__flags__`: not a static type of C
 
 _SPARSE_PARTS = {
     "csr": ("data", "indices", "indptr"),
@@ -21,19 +22,19 @@ _SPARSE_PARTS = {
 }
 
 
-def write(walk: Walk, value: Any) -> Children | None:
-    """Write an object of scikit-learn; raises Refusal for what its attributes do not show."""
-    if _arrays.is_named(value):
-        walk.token(value)
-        return None
-    cls = type(value)
-    if not hidden_state(cls, content_base(cls)):
-        return instance(walk, value)
-    if walk.met(value):
-        return None
-    walk.pen.write(b"reduced;")
-    walk.token(cls)
-    return _reduced(walk, value)
+def handler_of(cls: type) -> Handler:
+    """The handler for objects of one class of scikit-learn."""
+    if getattr(cls, "__flags__", 0) & _HEAP_TYPE and not hidden_state(cls):
+        return instance_of(cls)
+
+    def write(walk: Walk, value: Any) -> Children | None:
+        if walk.met(value):
+            return None
+        walk.pen.write(b"reduced;")
+        walk.token(cls)
+        return _reduced(walk, value)
+
+    return write
 
 
 def _reduced(walk: Walk, value: Any) -> Children:
@@ -45,25 +46,26 @@ def _reduced(walk: Walk, value: Any) -> Children:
     if not isinstance(reduced, tuple) or any(part is not None for part in reduced[3:]):
         raise Refusal("it keeps state in C in an unusual way")
     make, arguments, *state = reduced
-    if make is not copyreg.__newobj__:
-        yield Attribute("__reduce__"), make
+    yield Attribute("__reduce__"), make
     yield Attribute("__reduce__"), arguments
     for part in state:
         yield Attribute("__getstate__"), part
 
 
-def write_sparse(walk: Walk, value: Any) -> Children | None:
-    """Write a sparse matrix or array of scipy: format, shape and the arrays it is made of."""
-    cls = type(value)
+def sparse_handler_of(cls: type) -> Handler:
+    """The handler for sparse matrices and arrays of scipy: format, shape and the arrays they are made of."""
+    if not cls.__module__.startswith("scipy.sparse"):
+        return _arrays.named
+    return _sparse
+
+
+def _sparse(walk: Walk, value: Any) -> Children | None:
     parts = _SPARSE_PARTS.get(getattr(value, "format", ""))
-    if parts is None or not cls.__module__.startswith("scipy.sparse"):
-        if _arrays.is_named(value):
-            walk.token(value)
-            return None
-        raise Refusal("this type of scipy is not covered")
+    if parts is None:
+        raise Refusal("of scipy's sparse formats csr, csc, bsr, coo and dia are covered")
     if walk.met(value):
         return None
-    walk.pen.blob(b"sparse", cls.__name__.encode())
+    walk.pen.blob(b"sparse", type(value).__name__.encode())
     return _sparse_parts(value, parts)
 
 

@@ -11,19 +11,21 @@ import datetime
 import decimal
 import enum
 import pathlib
-import sys
-import sysconfig
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+from ._containers import attributes as _attributes
+from ._package import Origin, origin_of_function, origin_of_module
 from ._scalars import text
 from ._walk import CONTENT, Attribute, Children, Handler, Refusal, Walk
 
 _POINTER_BYTES = tuple.__itemsize__
+
+_DEFAULT_FACTORY: Any = vars(defaultdict)["default_factory"]
+_MAXLEN: Any = vars(deque)["maxlen"]
 
 # The content that a subclass of a builtin inherits, as an exact builtin, read past anything the subclass overrides.
 _CONTENT: dict[type, Callable[[Any], object]] = {
@@ -41,18 +43,21 @@ _CONTENT: dict[type, Callable[[Any], object]] = {
     frozenset: lambda value: frozenset().union(value),
     OrderedDict: lambda value: list(OrderedDict.items(value)),
     Counter: lambda value: dict(dict.items(value)),
-    defaultdict: lambda value: (defaultdict.default_factory.__get__(value), dict(dict.items(value))),  # type: ignore[attr-defined]
-    deque: lambda value: deque(deque.__iter__(value), deque.maxlen.__get__(value)),  # type: ignore[attr-defined]
+    defaultdict: lambda value: (_DEFAULT_FACTORY.__get__(value), dict(dict.items(value))),
+    deque: lambda value: deque(deque.__iter__(value), _MAXLEN.__get__(value)),
     datetime.datetime: lambda value: datetime.datetime.__reduce_ex__(value, 4)[1],
     datetime.date: lambda value: datetime.date.__reduce_ex__(value, 4)[1],
     datetime.time: lambda value: datetime.time.__reduce_ex__(value, 4)[1],
     datetime.timedelta: lambda value: datetime.timedelta.__reduce__(value)[1],
-    decimal.Decimal: lambda value: decimal.Decimal(decimal.Decimal.as_tuple(value)),
+    decimal.Decimal: lambda value: decimal.Decimal(tuple(decimal.Decimal.as_tuple(value)))  # type: ignore[arg-type],
     pathlib.PurePath: pathlib.PurePath.__str__,  # its slots are caches, filled as it is used
     partial: lambda value: partial.__reduce__(value)[2][:3],
 }
 
-# Bases of the standard library that are written in Python and keep all their state in attributes. Named one by one:
+# Modules whose objects have their state elsewhere, however plain they look.
+_ELSEWHERE = frozenset(("weakref", "threading", "subprocess", "tempfile", "multiprocessing", "concurrent", "asyncio"))
+
+# Classes of the standard library that are written in Python and keep all their state in attributes. Named one by one:
 # others there (weakref.finalize, subprocess.Popen) look just as plain and have their state elsewhere.
 _PLAIN = frozenset(
     (
@@ -82,7 +87,7 @@ def _function(walk: Walk, value: types.FunctionType) -> Children | None:
     # What a caller can read of a function beside its code. Those of installed packages count by name alone, and
     # ours (the wrapper that `durable` makes) hold the engine.
     names = vars(value)
-    if names and is_users_module(value.__globals__.get("__name__")):
+    if names and origin_of_function(value) is Origin.USER:
         return _function_attributes(walk, value, names)
     return None
 
@@ -133,49 +138,43 @@ def _enum_parts(walk: Walk, value: enum.Enum) -> Children:
 _ENUM_OWN = frozenset(("_value_", "_name_", "__objclass__", "_sort_order_"))
 
 
-def instance(walk: Walk, value: object) -> Children | None:
-    """Write an instance of a class of the user's, or of a plain one of the standard library."""
-    cls = type(value)
+def instance_of(cls: type) -> Handler:
+    """The handler for instances of a class whose state is all in attributes, slots and inherited builtin content.
+
+    Raises Refusal where it is not.
+    """
     base = content_base(cls)
-    hidden = hidden_state(cls, base)
-    if hidden:
-        raise Refusal(hidden)
-    if walk.met(value):
-        return None
-    walk.pen.write(b"instance;")
-    walk.token(cls)
-    return _instance_parts(walk, value, cls, base)
+    slots = _slots(cls)
+    reason = hidden_state(cls)
+    if reason:
+        raise Refusal(reason)
+    slots = tuple((owner, slot) for owner, slot in slots if not issubclass(base, owner))
 
+    def write(walk: Walk, value: object) -> Children | None:
+        if walk.met(value):
+            return None
+        walk.pen.write(b"instance;")
+        walk.token(cls)
+        return parts(walk, value)
 
-def _instance_parts(walk: Walk, value: object, cls: type, base: type) -> Children:
-    if base is not object:
-        yield CONTENT, _CONTENT[base](value)
-    yield from state(walk, value, cls, base)
+    def parts(walk: Walk, value: object) -> Children:
+        if base is not object:
+            yield CONTENT, _CONTENT[base](value)
+        yield from _attributes(walk, _dict_of(value))
+        for owner, slot in slots:
+            walk.pen.blob(b"slot", text(f"{owner.__qualname__}.{slot.__name__}"))
+            try:
+                part = slot.__get__(value)
+            except AttributeError:
+                walk.pen.write(b"unset;")
+            else:
+                yield Attribute(slot.__name__), part
 
-
-def state(walk: Walk, value: object, cls: type, base: type = object) -> Children:
-    """Write the attributes and slots of an object beyond those of `base`, without running code of its class."""
-    names = _dict_of(value)
-    walk.pen.head(b"attributes", len(names))
-    for name, part in names.items():
-        if type(name) is str:
-            walk.pen.blob(b"s", text(name))
-        else:
-            yield CONTENT, name
-        yield Attribute(name), part
-    for owner, slot in _slots(cls):
-        if issubclass(base, owner):
-            continue
-        walk.pen.blob(b"slot", text(f"{owner.__qualname__}.{slot.__name__}"))
-        try:
-            part = slot.__get__(value)
-        except AttributeError:
-            walk.pen.write(b"unset;")
-        else:
-            yield Attribute(slot.__name__), part
+    return write
 
 
 def _dict_of(value: object) -> dict[str, Any]:
+    # Past any `__getattribute__` or `__dict__` property of the class: no code of the user's runs here.
     try:
         names = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -185,29 +184,23 @@ def _dict_of(value: object) -> dict[str, Any]:
     return names
 
 
-@lru_cache(maxsize=4096)
 def _slots(cls: type) -> tuple[tuple[type, types.MemberDescriptorType], ...]:
     """The slots of all bases written in Python, most basic class first."""
     return tuple(
         (owner, slot)
         for owner in reversed(cls.__mro__)
         if "__slots__" in vars(owner)
-        for name, slot in sorted(vars(owner).items())
+        for _, slot in sorted(vars(owner).items())
         if isinstance(slot, types.MemberDescriptorType)
     )
 
 
-@lru_cache(maxsize=4096)
 def content_base(cls: type) -> type:
     """The builtin whose content instances of this class carry; `object` where there is none."""
     return next((owner for owner in cls.__mro__ if owner in _CONTENT), object)
 
 
-_ELSEWHERE = frozenset(("weakref", "threading", "subprocess", "tempfile", "multiprocessing", "concurrent", "asyncio"))
-
-
-@lru_cache(maxsize=4096)
-def hidden_state(cls: type, base: type) -> str:
+def hidden_state(cls: type) -> str:
     """Why attributes, slots and inherited content do not show all of an instance's state; empty when they do.
 
     The arithmetic is that of `object.__reduce_ex__`: whatever the memory layout holds beyond the base's, the dict,
@@ -216,6 +209,7 @@ def hidden_state(cls: type, base: type) -> str:
     for owner in cls.__mro__:
         if owner.__module__.partition(".")[0] in _ELSEWHERE:
             return f"it is a {owner.__module__}.{owner.__qualname__}, whose state is more than its attributes"
+    base = content_base(cls)
     known = base.__basicsize__ + _POINTER_BYTES * (
         (cls.__dictoffset__ > 0 >= base.__dictoffset__)
         + (cls.__weakrefoffset__ > 0 >= base.__weakrefoffset__)
@@ -233,28 +227,7 @@ def is_plain(cls: type) -> bool:
 
 def is_users_class(cls: type) -> bool:
     """Whether a class is the user's: of the notebook, or of a source file outside installed packages."""
-    return is_users_module(cls.__module__)
-
-
-def is_users_module(name: object) -> bool:
-    """Whether the module of this name is the notebook or a local file."""
-    if name == "__main__":
-        return True
-    if not isinstance(name, str) or name.partition(".")[0] in sys.stdlib_module_names | {"resonate_nb"}:
-        return False
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
-    if module is None or not isinstance(file, str):
-        # A module made by hand (`types.ModuleType`, an exec'd namespace) is nobody's package.
-        return module is None or getattr(module, "__spec__", None) is None
-    path = Path(file)
-    return not any(path.is_relative_to(root) for root in _installed()) and "site-packages" not in path.parts
-
-
-@lru_cache(maxsize=1)
-def _installed() -> tuple[Path, ...]:
-    paths = sysconfig.get_paths()
-    return tuple({Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    return origin_of_module(cls.__module__) is Origin.USER
 
 
 HANDLERS: dict[type, Handler] = {

@@ -43,10 +43,17 @@ class Pen:
         """Append a tagged run of bytes; `data` is contiguous."""
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         if size < LARGE_BYTES:
-            self.write(b"%b.%b" % (tag, size.to_bytes(8, "little")))
-            self.write(data)
+            pending = self._pending
+            pending += b"%b.%b" % (tag, size.to_bytes(8, "little"))
+            pending += data
+            if len(pending) > _FLUSH_BYTES:
+                self._flush()
         else:
-            self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), xxh3_128(data).digest()))
+            self.large(tag, size, xxh3_128(data).digest())
+
+    def large(self, tag: bytes, size: int, digest: bytes) -> None:
+        """Append what `blob` would for a large run of bytes whose xxh3_128 digest is known already."""
+        self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), digest))
 
     def stream(self, tag: bytes, size: int, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
         """Append what `blob` would for the joined chunks, without joining them; `size` is their sum in bytes."""
@@ -56,7 +63,7 @@ class Pen:
         hasher = xxh3_128()
         for chunk in chunks:
             hasher.update(chunk)
-        self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), hasher.digest()))
+        self.large(tag, size, hasher.digest())
 
     def digest(self) -> bytes:
         """The fingerprint of everything written so far."""

@@ -17,32 +17,37 @@ import struct
 import uuid
 import zoneinfo
 from array import array
-from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 _NAN = math.nan
+_ROWS = {tuple}
 _ATOMS = frozenset((int, float, str, bytes, bool, type(None), complex))
 
 
 def atoms(items: Any, types: set[type]) -> bytes | None:
-    """One canonical run of bytes for a flat list, tuple or dict of builtin scalars; None when it is not one.
+    """One canonical run of bytes for builtin scalars in a list, tuple or dict, or rows of them; None for others.
 
     marshal's version 2 keeps no table of objects seen and tells all of these types apart, but would write anything
     with a buffer (an array, a numpy scalar) as plain bytes: hence the types, compared exactly, from the caller.
     """
+    values = items
+    if types == _ROWS and type(items) is list:
+        values = list(chain.from_iterable(items))
+        types = set(map(type, values))
     if not types <= _ATOMS:
         return None
     if float in types or complex in types:
-        values = [*items, *items.values()] if isinstance(items, dict) else items
+        values = [*items, *items.values()] if isinstance(items, dict) else values
         if types == {float}:
             total = sum(values)
             unclear = total != total
         else:
             unclear = any(map(operator.ne, values, values))
         if unclear and any(map(operator.ne, values, values)):
-            if types != {float} or isinstance(items, dict):
+            if types != {float} or values is not items:
                 return None
             items = [_NAN if item != item else item for item in items]
     try:
@@ -109,7 +114,7 @@ def _slice(walk: Walk, value: slice) -> Children:
 def _moment(tag: bytes, kind: type) -> Handler:
     """A date, time or datetime: its packed state (fold included) and its zone."""
 
-    read: Callable[[Any, int], Any] = kind.__reduce_ex__
+    read: Any = kind.__reduce_ex__
 
     def write(walk: Walk, value: Any) -> Children | None:
         packed, *zone = read(value, 4)[1]

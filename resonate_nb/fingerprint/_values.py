@@ -13,19 +13,29 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..errors import UnfingerprintableError
-from . import _arrays, _containers, _estimators, _frames, _instances, _scalars
+from . import _arrays, _containers, _estimators, _frames, _instances, _scalars, _zones
 from ._pen import Pen
-from ._walk import CONTENT, Attribute, Children, Handler, Note, Refusal, Span, Walk
+from ._walk import CONTENT, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
 
-_EXACT: dict[type, Handler] = {**_scalars.HANDLERS, **_containers.HANDLERS, **_instances.HANDLERS}
-
-# By the package a type comes from; only asked when that package is loaded.
-_PACKAGES: dict[str, Handler] = {
-    "numpy": _arrays.write,
-    "pandas": _frames.write,
-    "sklearn": _estimators.write,
-    "scipy": _estimators.write_sparse,
+_EXACT: dict[type, Handler] = {
+    **_scalars.HANDLERS,
+    **_containers.HANDLERS,
+    **_instances.HANDLERS,
+    Part: lambda _, part: part.children,
 }
+
+# By the package a type comes from, which is loaded, then; never imported here.
+_PACKAGES: dict[str, Callable[[type], Handler]] = {
+    "numpy": _arrays.handler_of,
+    "pandas": _frames.handler_of,
+    "sklearn": _estimators.handler_of,
+    "scipy": _estimators.sparse_handler_of,
+    "pytz": _zones.handler_of,
+    "dateutil": _zones.handler_of,
+}
+
+# Beyond this many arrays over one stretch of memory they are taken to share it, without asking each pair.
+_MAX_COMPARED = 64
 
 _REASONS = {
     "generator": "it can be read only once",
@@ -59,10 +69,11 @@ class Digests:
 class Walker(Walk):
     """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
 
-    __slots__ = ("_first", "_kept", "_links", "_memory", "_parts")
+    __slots__ = ("_first", "_handlers", "_kept", "_links", "_memory", "_parts")
 
     def __init__(self, reach: Callable[[object], bytes]) -> None:
         super().__init__(reach)
+        self._handlers = dict(_EXACT)
         self._parts: list[bytes] = []
         self._links: list[tuple[int, int, int, int]] = []
         self._first: dict[int, tuple[int, int]] = {}
@@ -106,20 +117,15 @@ class Walker(Walk):
 
     def _run(self, path: str, value: object) -> None:
         """Depth first over the value; `steps` holds the step taken last at each level, for the path of a refusal."""
-        stack: list[Children] = []
-        steps: list[object] = []
+        stack: list[Children] = [iter(((CONTENT, value),))]
+        steps: list[object] = [CONTENT]
         current = value
-        exact = _EXACT
+        handlers = self._handlers
         try:
-            children = self._handler(value)(self, value)
-            if children is None:
-                return
-            stack.append(children)
-            steps.append(CONTENT)
             while stack:
                 for steps[-1], current in stack[-1]:
-                    handler = exact.get(type(current))
-                    children = handler(self, current) if handler else self._handler(current)(self, current)
+                    handler = handlers.get(type(current)) or self._handler(current)
+                    children = handler(self, current)
                     if children is not None:
                         stack.append(children)
                         steps.append(CONTENT)
@@ -128,27 +134,33 @@ class Walker(Walk):
                     stack.pop()
                     steps.pop()
         except Refusal as refusal:
+            where = path + "".join(map(_shown, steps))
+            raise UnfingerprintableError(where, _type_name(current), refusal.reason) from None
+        except UnfingerprintableError as error:
+            # What a function or class reaches is named from there; the value is where the user can look first.
+            where = path + "".join(map(_shown, steps))
             raise UnfingerprintableError(
-                path + "".join(map(_shown, steps)), refusal.type_name or _type_name(current), refusal.reason
-            ) from None
+                where, _type_name(current), f"it reaches {error.path}: {error.reason}"
+            ) from error
 
     def _handler(self, value: object) -> Handler:
-        """The handler for a value whose exact type may be unknown; raises Refusal where none fits."""
+        """The handler for a type met for the first time; raises Refusal where none fits."""
         cls = type(value)
-        handler = _EXACT.get(cls)
-        if handler is not None:
-            return handler
-        if isinstance(value, type):
-            return _instances.code
         root = cls.__module__.partition(".")[0]
-        package = _PACKAGES.get(root)
-        if package is not None and root in sys.modules:
-            return package
-        if isinstance(value, enum.Enum):
-            return _instances.enum_member
-        if _instances.is_users_class(cls) or _instances.is_plain(cls):
-            return _instances.instance
-        raise Refusal(_REASONS.get(cls.__name__, f"nothing is known about the content of a {_type_name(value)}"))
+        if isinstance(value, type):
+            handler: Handler = _instances.code
+        elif root in _PACKAGES and root in sys.modules:
+            handler = _PACKAGES[root](cls)
+        elif isinstance(value, enum.Enum):
+            handler = _instances.enum_member
+        elif _instances.is_users_class(cls) or _instances.is_plain(cls):
+            handler = _instances.instance_of(cls)
+        elif cls.__name__ in _REASONS:
+            raise Refusal(_REASONS[cls.__name__])
+        else:
+            handler = _arrays.named
+        self._handlers[cls] = handler
+        return handler
 
 
 def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
@@ -182,18 +194,41 @@ def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:
             groups.append([])
         groups[-1].append((part, span))
         high = max(high, span.high)
-    shared = []
-    for group in groups:
-        if len(group) > 1 and not all(span.guarded for _, span in group):
-            base = min(span.low for _, span in group)
-            shared.append(
-                sorted(
-                    (part, span.number, span.column, span.low - base, span.high - base, span.strides)
-                    for part, span in group
-                )
-            )
+    shared = [
+        sorted((part, span.number, span.column, span.low - group[0][1].low, span.array.strides) for part, span in group)
+        for near in groups
+        for group in _sharing(near)
+    ]
     for found in sorted(shared):
         pen.blob(b"memory", repr(found).encode())
+
+
+def _sharing(near: list[tuple[int, Span]]) -> list[list[tuple[int, Span]]]:
+    """Those of some arrays whose outer bounds overlap that share memory: two columns of one table do not."""
+    if len({(part, span.number) for part, span in near}) < 2 or all(span.guarded for _, span in near):
+        return []
+    if len(near) > _MAX_COMPARED:
+        return [near]
+    groups: list[list[tuple[int, Span]]] = []
+    for part, span in near:
+        joined = [group for group in groups if any(_overlap(span, other) for _, other in group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append([pair for group in joined for pair in group] + [(part, span)])
+    return [
+        sorted(group, key=lambda pair: pair[1].low)
+        for group in groups
+        if len(group) > 1 and not all(span.guarded for _, span in group)
+    ]
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    if one.high <= other.low or other.high <= one.low or (one.guarded and other.guarded):
+        return False
+    numpy = sys.modules["numpy"]
+    try:
+        return bool(numpy.shares_memory(one.array, other.array, max_work=10_000))
+    except numpy.exceptions.TooHardError:
+        return True
 
 
 def _shown(step: object) -> str:

@@ -32,6 +32,15 @@ class Note(str):
     __slots__ = ()
 
 
+class Part:
+    """Children that stand under one step of their own, such as the column of a frame."""
+
+    __slots__ = ("children",)
+
+    def __init__(self, children: Children) -> None:
+        self.children = children
+
+
 KEY = Note("<key>")
 MEMBER = Note("<member>")
 CONTENT = Note("")
@@ -41,6 +50,8 @@ CONTENT = Note("")
 class Span:
     """The memory that one array of the walk covers."""
 
+    array: Any
+    """The array itself, or a view of it; an address means nothing once it is gone."""
     low: int
     """First address."""
     high: int
@@ -49,7 +60,6 @@ class Span:
     """Of the object that holds it, in order of first visit."""
     column: int
     """Which column of a frame, else 0."""
-    strides: tuple[int, ...]
     guarded: bool
     """Whether copy-on-write keeps writes through this one away from other guarded ones."""
 
@@ -108,7 +118,7 @@ class Walk:
                     low += (length - 1) * stride
                 else:
                     high += (length - 1) * stride
-            self.spans.append(Span(low, high + array.itemsize, number, column, array.strides, guarded))
+            self.spans.append(Span(array, low, high + array.itemsize, number, column, guarded))
 
     def sealed(self, value: object, tag: bytes, children: Children) -> Children | None:
         """Write an immutable container as the digest of its parts.
@@ -165,4 +175,4 @@ class Walk:
         return False
 
 
-__all__ = ["CONTENT", "KEY", "MEMBER", "Attribute", "Children", "Handler", "Note", "Refusal", "Span", "Walk"]
+__all__ = ["CONTENT", "KEY", "MEMBER", "Attribute", "Children", "Handler", "Note", "Part", "Refusal", "Span", "Walk"]
