@@ -49,7 +49,7 @@ _CONTENT: dict[type, Callable[[Any], object]] = {
     datetime.date: lambda value: datetime.date.__reduce_ex__(value, 4)[1],
     datetime.time: lambda value: datetime.time.__reduce_ex__(value, 4)[1],
     datetime.timedelta: lambda value: datetime.timedelta.__reduce__(value)[1],
-    decimal.Decimal: lambda value: decimal.Decimal(tuple(decimal.Decimal.as_tuple(value)))  # type: ignore[arg-type],
+    decimal.Decimal: lambda value: tuple(decimal.Decimal.as_tuple(value)),
     pathlib.PurePath: pathlib.PurePath.__str__,  # its slots are caches, filled as it is used
     partial: lambda value: partial.__reduce__(value)[2][:3],
 }
