@@ -439,6 +439,34 @@ def test_checker_finds_the_offender(rule: str, module: str, source: str) -> None
     assert all((name.rpartition("._")[0] or name) in fault for fault in faults)
 
 
+def intrusions(path: str, source: str, known: frozenset[str]) -> list[str]:
+    """Modules behind a door that a test imports, other than those of the room whose tests stand in its folder."""
+    folder = Path(path).parts[0]
+    imports = Module("test", source, known, is_package=False).imports
+    return [
+        f"{path}:{found.line} imports {found.target}"
+        for found in imports
+        if room_of(found.target) not in ("", folder) and found.target.count(".") > 1
+    ]
+
+
+def test_tests_enter_by_the_doors(house: dict[str, Module]) -> None:
+    """A room may be rebuilt behind its door, and only its own tests need follow."""
+    known = frozenset(house)
+    found = []
+    for path in sorted(TESTS.rglob("*.py")):
+        found += intrusions(str(path.relative_to(TESTS)), path.read_text("utf-8"), known)
+    assert [] == found
+
+
+def test_intruding_test_is_found() -> None:
+    """Only its own room is open to a test."""
+    source = "from resonate_nb.store import _sqlite, Store\nimport resonate_nb.runtime"
+    known = frozenset({"resonate_nb.store._sqlite", "resonate_nb.store", "resonate_nb.runtime"})
+    assert [] == intrusions("store/test_x.py", source, known)
+    assert ["traps/test_x.py:1 imports resonate_nb.store._sqlite"] == intrusions("traps/test_x.py", source, known)
+
+
 def public_names() -> list[str]:
     return [name for name in getattr(resonate_nb, "__all__", ()) if not name.startswith("_")]
 
