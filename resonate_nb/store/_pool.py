@@ -46,39 +46,42 @@ class Pool:
         self._durability = durability
         self._before_connect = before_connect
         self._mode = "rwc"
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition(threading.RLock())
         self._idle: list[Link] = []
         self._taken: set[Link] = set()
+        self._opened = 0
+        """Readers there are: the idle, the taken, and those on their way between the two."""
         self._writer: Link | None = None
         self._paused_by: int | None = None
         self._is_closed = False
 
     def take(self) -> Link:
         """A connection to read with, for this caller alone until `give` or `drop`."""
-        me = threading.get_ident()
-        with self._changed:
-            while self._paused_by is not None and self._paused_by != me:
-                self._changed.wait()
-            link = self._idle.pop() if self._idle else self._connect(_READ_BUSY_SECONDS)
-            link.thread = me
-            self._taken.add(link)
-            return link
+        # The way of almost every read takes no lock: pop, add and append are atomic. A fork in the making is seen
+        # after the link is among the taken ones; before, `pause` misses the link in its count and waits for it.
+        try:
+            link = self._idle.pop()
+        except IndexError:
+            return self._take_slowly()
+        self._taken.add(link)
+        link.thread = threading.get_ident()
+        if self._paused_by is not None and self._paused_by != link.thread:
+            self.give(link)
+            return self._take_slowly()
+        return link
 
     def give(self, link: Link) -> None:
         """The connection is free for others."""
-        with self._changed:
-            self._taken.discard(link)
-            if self._is_closed:
-                link.close()
-            else:
-                self._idle.append(link)
-            if self._paused_by is not None:
-                self._changed.notify_all()
+        self._taken.discard(link)
+        self._idle.append(link)
+        if self._paused_by is not None or self._is_closed:
+            self._give_slowly()
 
     def drop(self, link: Link) -> None:
         """The connection, which may be damaged, is closed and not used again."""
         with self._changed:
             self._taken.discard(link)
+            self._opened -= 1
             self._changed.notify_all()
         link.close()
 
@@ -103,11 +106,8 @@ class Pool:
 
         Call while holding the store's lock for writing.
         """
-        with self._changed:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for link in idle:
-            link.close()
+        self._is_closed = True
+        self._close_idle()
         self.drop_writer()
 
     def pause(self) -> bool:
@@ -122,12 +122,10 @@ class Pool:
             while self._paused_by is not None and self._paused_by != me:
                 self._changed.wait()
             self._paused_by = me
-            if not any(link.thread == me for link in self._taken):
-                self._changed.wait_for(lambda: not self._taken, _DRAIN_SECONDS)
-            idle, self._idle = self._idle, []
-            is_quiet = not self._taken
-        for link in idle:
-            link.close()
+            if not any(link.thread == me for link in list(self._taken)):
+                self._changed.wait_for(lambda: len(self._idle) == self._opened, _DRAIN_SECONDS)
+            self._close_idle()
+            is_quiet = self._opened == 0
         self.drop_writer()
         return is_quiet
 
@@ -144,9 +142,33 @@ class Pool:
         _ABANDONED.extend(self._idle)
         self._idle = []
         self._taken = set()
+        self._opened = 0
         self._writer = None
         self._paused_by = None
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition(threading.RLock())
+
+    def _take_slowly(self) -> Link:
+        me = threading.get_ident()
+        with self._changed:
+            while self._paused_by is not None and self._paused_by != me:
+                self._changed.wait()
+            link = self._connect(_READ_BUSY_SECONDS)
+            link.thread = me
+            self._opened += 1
+            self._taken.add(link)
+            return link
+
+    def _give_slowly(self) -> None:
+        with self._changed:
+            if self._is_closed:
+                self._close_idle()
+            self._changed.notify_all()
+
+    def _close_idle(self) -> None:
+        with self._changed:
+            while self._idle:
+                self._idle.pop().close()
+                self._opened -= 1
 
     def _connect(self, busy_seconds: float) -> Link:
         self._before_connect()
@@ -162,6 +184,8 @@ class Pool:
             if self._mode == "rwc":
                 self._make_wal(connection)
                 self._mode = "rw"
+            # Grows only as pages are read: 8 MB hold the upper levels of a store of a million promises.
+            connection.execute("PRAGMA cache_size = -8000")
             if self._durability == "full":
                 connection.execute("PRAGMA synchronous = FULL")
                 if sys.platform == "darwin":

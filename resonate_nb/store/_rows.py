@@ -23,6 +23,10 @@ _TASKS = {str(task): task for task in TaskState}
 
 Row = tuple[Any, ...]
 
+# Made once: `json.dumps` with separators makes an encoder at each call, and `json.loads` looks for white space.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+
 
 def promise_of(row: Row) -> Promise:
     """The record of a row with `COLUMNS`. Raises ValueError or KeyError for a row no package of ours has written."""
@@ -138,12 +142,12 @@ def row_of_attempt(attempt: Attempt) -> Row:
 
 
 def text_of(mapping: Mapping[str, str]) -> str | None:
-    """A mapping as it lies in a column; None when empty, so that the usual row pays nothing for it."""
-    return json.dumps(dict(mapping), separators=(",", ":")) if mapping else None
+    """A mapping as it lies in a column; None when empty, which costs nothing to store and to read."""
+    return _encode(dict(mapping)) if mapping else None
 
 
 def mapping_of(text: str | None) -> dict[str, str]:
-    return json.loads(text) if text else {}
+    return _decode(text)[0] if text else {}
 
 
 def listing(query: Query) -> tuple[str, list[Any], bool]:

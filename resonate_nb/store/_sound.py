@@ -40,7 +40,8 @@ def _wrong_task(promise: Promise) -> str | None:
             return "acquired at version 0"
     elif lease != (None, None, None):
         return f"owner or lease on a task that is {promise.task}"
-    elif (promise.task is TaskState.FULFILLED) != (promise.state is not State.PENDING):
-        if promise.task is not TaskState.ABSENT:
+    elif promise.task is not TaskState.ABSENT:
+        is_fulfilled = promise.task is TaskState.FULFILLED
+        if is_fulfilled != promise.state.is_settled:
             return f"{promise.state} with a task that is {promise.task}"
     return None

@@ -20,12 +20,11 @@ class _Rows:
 
     __slots__ = ("_directory", "_forks", "_invalidation", "link")
 
+    _directory: Directory
+    _forks: int
+    """How many forks the store had seen when this began: in a forked child it is the parent's business."""
+    _invalidation: int
     link: Link
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._forks = directory.forks
-        self._invalidation = 0
 
     @property
     def invalidation(self) -> int:
@@ -81,53 +80,49 @@ class SqliteReader(_Rows):
     __slots__ = ("_is_open",)
 
     def __init__(self, directory: Directory) -> None:
-        super().__init__(directory)
+        self._directory = directory
+        self._forks = directory.forks
         self._is_open = False
 
     def __enter__(self) -> SqliteReader:
         directory = self._directory
         directory.look()
         try:
-            self.link = directory.pool.take()
+            link = self.link = directory.pool.take()
             self._is_open = True
             # The statement stays half read: that holds the snapshot until `__exit__` (see SNAPSHOT).
-            schema, self._invalidation = self.link.snapshot.execute(_rows.SNAPSHOT).fetchone()
+            schema, self._invalidation = link.snapshot.execute(_rows.SNAPSHOT).fetchone()
             if schema != _schema.SCHEMA:
                 raise _schema.refused(schema, directory.path)
-        except sqlite3.Error as error:
-            self._release(is_sound=False)
-            raise directory.failure(error) from error
-        except BaseException:
-            self._release(is_sound=False)
+        except BaseException as error:
+            self._give_up()
+            if isinstance(error, sqlite3.Error):
+                raise directory.failure(error) from error
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        directory = self._directory
         if isinstance(error, sqlite3.Error):
-            self._release(is_sound=False)
-            raise self._directory.failure(error) from error
-        self._release(is_sound=True)
+            self._give_up()
+            raise directory.failure(error) from error
+        if self._forks == directory.forks:
+            self.link.snapshot.fetchone()
+            self._is_open = False
+            directory.pool.give(self.link)
 
     def __del__(self) -> None:
-        # An interrupt can arrive at the first instruction of __exit__: the connection still has to come back.
+        # An interrupt can arrive at the first instruction of __exit__: the connection must not be counted for ever.
         if self._is_open:
-            self._release(is_sound=False)
+            self._give_up()
 
-    def _release(self, *, is_sound: bool) -> None:
-        if not self._is_open:
-            return
-        self._is_open = False
-        directory = self._directory
-        if self._forks != directory.forks:
-            # We are a forked child and the connection is our parent's.
-            return
-        if is_sound:
-            self.link.snapshot.fetchone()
-            directory.pool.give(self.link)
-        else:
-            directory.pool.drop(self.link)
+    def _give_up(self) -> None:
+        """The connection, which may be damaged or in the middle of something, is closed; a parent's is left alone."""
+        if self._is_open and self._forks == self._directory.forks:
+            self._is_open = False
+            self._directory.pool.drop(self.link)
 
 
 class SqliteTransaction(_Rows):
@@ -136,7 +131,8 @@ class SqliteTransaction(_Rows):
     __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_unnamed_files")
 
     def __init__(self, directory: Directory) -> None:
-        super().__init__(directory)
+        self._directory = directory
+        self._forks = directory.forks
         self._is_open = False
         self._is_changed = False
         self._is_invalidating = False
