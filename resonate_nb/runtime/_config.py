@@ -71,7 +71,7 @@ def is_enabled() -> bool:
 def engine() -> Engine:
     """The engine of this process; its store is resolved and named at the first use and kept (DESIGN 5, Movable)."""
     found = _engine
-    return found if found is not None else _open(make=True)
+    return found if found is not None else _open()
 
 
 def existing_engine() -> Engine | None:
@@ -81,14 +81,14 @@ def existing_engine() -> Engine | None:
             return _engine
         if _store is not None and not isinstance(_store, Path):
             return engine()
-        return _open(make=True) if (_path() / "store.db").exists() else None
+        return _open() if SqliteStore.exists(_path()) else None
 
 
 def _path() -> Path:
     return _store if isinstance(_store, Path) else locate()
 
 
-def _open(*, make: bool) -> Engine:
+def _open() -> Engine:
     global _engine
     with _lock:
         if _engine is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from resonate_nb.clock import Clock
 
 from . import _failures
-from ._directory import Directory
+from ._directory import DATABASE, Directory
 from ._port import Durability, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader, SqliteTransaction
 
@@ -20,6 +20,11 @@ class SqliteStore:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether a store lies in this directory; looks only."""
+        return (path / DATABASE).is_file()
 
     @classmethod
     def open(cls, path: Path, *, durability: Durability = "full", clock: Clock) -> SqliteStore:

@@ -1,0 +1,36 @@
+"""A store in memory, or one on disk, in use for one test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from resonate_nb import runtime
+from resonate_nb.clock import SystemClock
+from resonate_nb.store import MemoryStore
+
+
+@pytest.fixture(autouse=True)
+def own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESONATE_NB_KEY", "a key of the tests")
+    monkeypatch.delenv("RESONATE_NB", raising=False)
+    monkeypatch.delenv("RESONATE_NB_STORE", raising=False)
+
+
+@pytest.fixture
+def engine() -> Iterator[runtime.Engine]:
+    runtime.configure(store=MemoryStore(SystemClock()))
+    found = runtime.engine()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[runtime.Engine]:
+    runtime.configure(store=tmp_path / "store", durability="process")
+    found = runtime.engine()
+    yield found
+    assert [] == found.store.check()
+    found.close()

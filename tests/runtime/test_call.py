@@ -1,0 +1,510 @@
+"""Walk 1: a durable call, from its arguments to its value."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pickle
+import threading
+import traceback
+import warnings
+
+import pytest
+
+import resonate_nb as rnb
+from resonate_nb import durable
+from resonate_nb.protocol import State
+from resonate_nb.runtime import Engine, Shown, record_of
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+def counted(calls: list[object]):
+    """A durable function that notes its runs where the key does not look."""
+
+    @durable(ignore=("calls",))
+    def square(x):
+        calls.append(x)
+        return x * x
+
+    return square
+
+
+def test_a_call_runs_once_and_replays_ever_after():
+    calls: list[object] = []
+    square = counted(calls)
+    assert [9, 9, 16, 9] == [square(3), square(3), square(4), square(x=3)]
+    assert [3, 4] == calls
+
+
+def test_each_hit_hands_out_a_fresh_value():
+    @durable
+    def numbers():
+        return [1, 2, 3]
+
+    first = numbers()
+    first.append("changed by its caller")
+    second = numbers()
+    second.append("changed again")
+    assert [1, 2, 3] == numbers()
+
+
+def test_what_the_body_raised_arrives_as_itself_and_is_kept_as_data():
+    calls: list[int] = []
+
+    @durable(ignore=("calls",))
+    def fails(x):
+        calls.append(x)
+        raise KeyError("no such day")
+
+    with pytest.raises(KeyError, match="no such day"):
+        fails(1)
+    handle = fails.get(1)
+    assert handle is not None
+    assert State.REJECTED is handle.state
+    error = handle.exception()
+    assert isinstance(error, KeyError)
+    with pytest.raises(KeyError):
+        fails(1)
+    assert [1, 1] == calls
+    assert handle.id + "~2" == fails.get(1).id
+
+
+def test_the_traceback_of_a_failure_shows_one_frame_of_ours():
+    @durable
+    def fails():
+        raise ValueError("here")
+
+    with pytest.raises(ValueError, match="here") as caught:
+        fails()
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert 1 == sum("resonate_nb/durable.py" in file for file in files)
+    assert 0 == sum("/runtime/" in file and "tests" not in file for file in files)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_what_only_stops_the_work_gives_the_task_back(engine: Engine, stop: type[BaseException]):
+    stopping = [True]
+
+    @durable(ignore=("stopping", "stop"))
+    def work():
+        if stopping:
+            stopping.clear()
+            raise stop
+        return "done"
+
+    with pytest.raises(stop):
+        work()
+    handle = work.get()
+    assert handle is not None
+    assert State.PENDING is handle.state
+    assert Shown.INTERRUPTED is record_of(engine, engine.peek([handle.id])[0]).shown
+    assert "done" == work()
+    assert ["interrupted", "resolved"] == [attempt.outcome for attempt in work.get().attempts]
+
+
+def test_a_rerun_is_a_new_generation_and_history_is_kept():
+    calls: list[object] = []
+    square = counted(calls)
+    assert (9, 9, 9) == (square(3), square.rerun(3), square(3))
+    assert [3, 3] == calls
+    ids = sorted(handle.id for handle in rnb.search("*"))
+    assert 2 == len(ids)
+    assert ids[0] + "~2" == ids[1]
+
+
+def test_forget_drops_all_generations_and_the_version_goes_on(engine: Engine):
+    calls: list[object] = []
+    square = counted(calls)
+    square(3)
+    square.rerun(3)
+    before = engine.peek([square.get(3).id])[0].version
+    assert 2 == len(square.forget(3))
+    assert square.get(3) is None
+    square(3)
+    assert 3 == len(calls)
+    assert before < engine.peek([square.get(3).id])[0].version
+
+
+def test_a_mark_runs_the_next_generation_once():
+    calls: list[object] = []
+    square = counted(calls)
+    square(3)
+    from resonate_nb.runtime import mark_rerun
+
+    mark_rerun(square.get(3).id)
+    assert 9 == rnb.get(square.get(3).id).result()
+    square(3)
+    square(3)
+    assert 2 == len(calls)
+
+
+def test_a_template_names_the_promise_and_percent_encodes_values():
+    @durable(id="features/{day}/{region.upper}", version=2)
+    def features(day, region):
+        return day
+
+    with pytest.raises(rnb.InvalidOptionError, match="cannot be filled"):
+        features("2026-11-24", 5)
+
+    @durable(id="features/{day:>12}/{region}", version=2)
+    def other(day, region):
+        return day
+
+    other("2026-11-24", "a:b@c~d%e")
+    assert "features/  2026-11-24/a%3Ab%40c%7Ed%25e@2" == other.get("2026-11-24", "a:b@c~d%e").id
+
+
+def test_the_same_id_with_other_arguments_is_refused_by_name():
+    @durable(id="report/{day}", version=1)
+    def report(day, region, scale=1):
+        return region
+
+    assert "north" == report("monday", "north")
+    with pytest.raises(rnb.IdReuseError) as caught:
+        report("monday", "south")
+    assert ("region",) == caught.value.differing
+    assert "report/monday@1" in str(caught.value)
+    assert "south" == report.rerun("monday", "south")
+
+
+def test_a_fixed_version_keeps_its_result_for_other_code_and_warns_with_the_diff():
+    def first():
+        @durable(name="step", version=1)
+        def step():
+            return 1
+
+        return step
+
+    def second():
+        @durable(name="step", version=1)
+        def step():
+            return 2
+
+        return step
+
+    assert 1 == first()()
+    with pytest.warns(rnb.DurableWarning, match="code has changed") as caught:
+        assert 1 == second()()
+    assert "return 2" in str(caught[0].message)
+
+
+def test_a_fixed_version_never_hides_changed_data():
+    table = [1, 2]
+
+    @durable(version=1)
+    def total():
+        return sum(table)
+
+    assert 3 == total()
+    table.append(10)
+    assert 13 == total()
+
+
+def test_a_body_that_changes_its_argument_is_not_replayed():
+    calls = []
+
+    @durable(ignore=("calls",))
+    def add_column(table):
+        calls.append(1)
+        table["b"] = 2
+        return len(table)
+
+    for _ in range(2):
+        mine = {"a": 1}
+        assert 2 == add_column(mine)
+        assert {"a": 1, "b": 2} == mine
+    assert 2 == len(calls)
+    assert "table" in rnb.search("*")[0].record.marks[0]
+
+
+def test_a_body_that_changes_a_global_is_not_replayed():
+    bag = []
+
+    @durable
+    def collect(x):
+        bag.append(x)
+        return len(bag)
+
+    assert [1, 2] == [collect(1), collect(1)]
+    assert [1, 1] == bag
+
+
+def test_a_result_that_cannot_be_stored_is_returned_with_a_warning():
+    @durable
+    def lines():
+        return (letter for letter in "ab")
+
+    with pytest.warns(rnb.DurableWarning, match="not stored"):
+        assert ["a", "b"] == list(lines())
+    handle = lines.get()
+    assert State.RESOLVED is handle.state
+    with pytest.raises(rnb.NotStoredError):
+        handle.result()
+    with pytest.warns(rnb.DurableWarning, match="not stored"):
+        assert ["a", "b"] == list(lines())
+
+
+def test_an_argument_without_a_stable_content_is_refused_before_the_body():
+    ran = []
+
+    @durable(ignore=("ran",))
+    def use(x, conn):
+        ran.append(1)
+
+    with pytest.raises(rnb.UnfingerprintableError, match=r"conn.*ignore=\('conn',\)"):
+        use(1, threading.Lock())
+    assert [] == ran
+
+
+def test_an_ignored_argument_is_neither_keyed_nor_shown(engine: Engine):
+    @durable(ignore=("conn",))
+    def use(x, conn):
+        return x
+
+    assert 1 == use(1, threading.Lock())
+    assert 1 == use(1, threading.Lock())
+    from resonate_nb.runtime import source
+
+    assert {"x": "1"} == dict(source().detail(use.get(1, None).id).arguments)
+
+
+def test_code_the_key_does_not_cover_runs_plainly_and_says_so():
+    calls = []
+
+    @durable(ignore=("calls",))
+    def reads_globals():
+        calls.append(1)
+        return len(globals()) > 0
+
+    with pytest.warns(rnb.DurableWarning, match="globals"):
+        assert reads_globals()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reads_globals()
+    assert 2 == len(calls)
+    assert [] == rnb.search("*")
+
+
+def test_switched_off_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch):
+    calls: list[object] = []
+    square = counted(calls)
+    monkeypatch.setenv("RESONATE_NB", "off")
+    assert (9, 9, 9) == (square(3), square(3), square.rerun(3))
+    assert 3 == len(calls)
+    assert [] == rnb.search("*")
+    monkeypatch.setenv("RESONATE_NB", "on")
+    square(3)
+    monkeypatch.setenv("RESONATE_NB", "0")
+    assert 1 == len(rnb.search("*"))
+
+
+def test_threads_that_ask_for_the_same_promise_share_one_run():
+    calls, started, go = [], threading.Event(), threading.Event()
+
+    @durable(ignore=("calls", "started", "go"))
+    def slow(x):
+        calls.append(x)
+        started.set()
+        go.wait(10)
+        return [x]
+
+    values: list[object] = []
+    threads = [threading.Thread(target=lambda: values.append(slow(5))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait(10)
+    go.set()
+    for thread in threads:
+        thread.join(20)
+    assert [[5]] * 4 == values
+    assert [5] == calls
+
+
+def test_a_waiter_of_a_failing_run_gets_the_failure():
+    started, go = threading.Event(), threading.Event()
+
+    @durable(ignore=("started", "go"))
+    def fails():
+        started.set()
+        go.wait(10)
+        raise ValueError("both hear of it")
+
+    errors: list[BaseException] = []
+
+    def ask():
+        try:
+            fails()
+        except ValueError as error:
+            errors.append(error)
+
+    first = threading.Thread(target=ask)
+    first.start()
+    started.wait(10)
+    second = threading.Thread(target=ask)
+    second.start()
+    go.set()
+    first.join(20)
+    second.join(20)
+    assert ["both hear of it"] * 2 == [str(error) for error in errors]
+
+
+def test_a_call_that_waits_for_itself_is_refused_with_the_cycle():
+    @durable
+    def outer(x):
+        return inner(x)
+
+    @durable
+    def inner(x):
+        return outer(x)
+
+    with pytest.raises(rnb.WaitCycleError) as caught:
+        outer(1)
+    names = [id.split("/")[0].rsplit(".")[-1] for id in caught.value.cycle]
+    assert ["outer", "inner", "outer"] == names
+
+
+def test_two_threads_that_wait_for_each_other_are_refused():
+    ready = threading.Barrier(2, timeout=10)
+
+    @durable(ignore=("ready", "right"))
+    def left():
+        ready.wait()
+        return right()
+
+    @durable(ignore=("ready", "left"))
+    def right():
+        ready.wait()
+        return left()
+
+    outcomes: list[object] = []
+
+    def ask(function):
+        try:
+            outcomes.append(function())
+        except rnb.WaitCycleError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=ask, args=(function,)) for function in (left, right)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert 2 == len(outcomes)
+    assert any(isinstance(outcome, rnb.WaitCycleError) for outcome in outcomes)
+
+
+def test_async_functions_run_once_for_all_who_await():
+    calls = []
+
+    @durable(ignore=("calls",))
+    async def fetch(x):
+        calls.append(x)
+        await asyncio.sleep(0)
+        return {"x": x}
+
+    async def main():
+        return await asyncio.gather(*(fetch(x % 2) for x in range(6)))
+
+    assert [{"x": x % 2} for x in range(6)] == asyncio.run(main())
+    assert [0, 1] == sorted(calls)
+    assert {"x": 1} == asyncio.run(main())[1]
+    assert inspect.iscoroutinefunction(fetch)
+    assert asyncio.iscoroutinefunction(fetch)
+
+
+def test_a_synchronous_wait_on_the_loop_that_runs_the_promise_is_refused():
+    @durable
+    async def slow():
+        await asyncio.sleep(30)
+
+    async def main():
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(0)
+        while slow.get() is None:
+            await asyncio.sleep(0)
+        try:
+            slow.get().result()
+        finally:
+            task.cancel()
+
+    with pytest.raises(rnb.WaitCycleError, match="await it instead"):
+        asyncio.run(main())
+
+
+def test_methods_count_their_object_by_content():
+    calls = []
+
+    class Model:
+        def __init__(self, rate):
+            self.rate = rate
+
+        @durable(ignore=("calls",))
+        def score(self, x):
+            calls.append(x)
+            return self.rate * x
+
+        @durable
+        @staticmethod
+        def fixed(x):
+            return x + 1
+
+        @durable
+        @classmethod
+        def made(cls, x):
+            return (cls.__name__, x)
+
+    assert [6, 6, 9] == [Model(2).score(3), Model(2).score(3), Model(3).score(3)]
+    assert 2 == len(calls)
+    assert 6 == Model(2).score.get(3).result()
+    assert (4, 4) == (Model.fixed(3), Model(1).fixed(3))
+    assert ("Model", 3) == Model.made(3)
+    assert ["score"] == [name for name in ("score",) if Model.score.__name__ == name]
+
+
+def test_it_passes_for_the_plain_function():
+    @durable
+    def add(a: int, b: int = 2) -> int:
+        """Sum."""
+        return a + b
+
+    assert "(a: 'int', b: 'int' = 2) -> 'int'" == str(inspect.signature(add))
+    assert ("add", "Sum.") == (add.__name__, add.__doc__)
+    assert "return a + b" in inspect.getsource(add)
+    with pytest.raises(TypeError, match="add"):
+        add()
+    assert 3 == add.__wrapped__(1)
+
+
+@durable
+def at_module_level(x):
+    return x
+
+
+def test_it_is_pickled_by_name_like_a_plain_function():
+    assert at_module_level is pickle.loads(pickle.dumps(at_module_level))
+
+
+def test_an_argument_in_the_result_is_said_once(caplog: pytest.LogCaptureFixture):
+    @durable
+    def same(table):
+        return {"it": table}
+
+    with caplog.at_level("INFO", "resonate_nb"):
+        mine = [1]
+        assert same(mine)["it"] is mine
+    assert 1 == sum("holds" in line and "`table`" in line for line in caplog.messages)
+
+
+def test_what_is_new_is_said_in_one_line(caplog: pytest.LogCaptureFixture):
+    def made(k):
+        @durable(name="known")
+        def f(x):
+            return x + k
+
+        return f
+
+    with caplog.at_level("INFO", "resonate_nb"):
+        made(1)(1)
+        made(2)(1)
+    assert 1 == sum("`k`" in line and "new" in line for line in caplog.messages)

@@ -1,0 +1,215 @@
+"""Several processes over one store: killed owners, waiters, races. Real processes, real SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+STEP = """
+import os, sys, time
+from resonate_nb import durable
+import resonate_nb as rnb
+
+rnb.configure(durability="process")
+
+def note(line):
+    with open("runs.log", "a") as log:
+        log.write(line + "\\n")
+
+@durable(ignore=("note",))
+def step(x):
+    note(f"run {x}")
+    if os.path.exists("hold"):
+        print("in the middle", flush=True)
+        sys.stdin.readline()
+    return {"x": x, "by": "whoever ran it"}
+"""
+
+
+class Folder:
+    """One working directory with its store; every script in it is a process of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+
+    def start(self, body: str) -> subprocess.Popen[str]:
+        self.count += 1
+        script = self.path / "script.py"
+        script.write_text(STEP + body)
+        return subprocess.Popen(
+            [sys.executable, "script.py"],
+            cwd=self.path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(self.path / "store")},
+        )
+
+    def run(self, body: str) -> tuple[str, str]:
+        process = self.start(body)
+        out, err = process.communicate("\n", timeout=60)
+        assert 0 == process.returncode, err
+        return out, err
+
+    @property
+    def runs(self) -> list[str]:
+        log = self.path / "runs.log"
+        return log.read_text().split("\n")[:-1] if log.exists() else []
+
+    def hold(self, on: bool) -> None:
+        if on:
+            (self.path / "hold").touch()
+        else:
+            (self.path / "hold").unlink()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_a_result_outlives_its_process(folder: Folder):
+    out, _ = folder.run("print(step(1)['x'])\nos.kill(os.getpid(), 9) if False else None")
+    again, _ = folder.run("print(step(1)['x'])")
+    assert ("1\n", "1\n") == (out, again)
+    assert ["run 1"] == folder.runs
+
+
+def test_a_process_killed_right_after_the_call_has_lost_nothing(folder: Folder):
+    process = folder.start("step(1)\nprint('returned', flush=True)\nos.kill(os.getpid(), 9)")
+    out, _ = process.communicate(timeout=60)
+    assert ("returned\n", -signal.SIGKILL) == (out, process.returncode)
+    folder.run("step(1)")
+    assert ["run 1"] == folder.runs
+
+
+def test_a_killed_owner_is_replaced_at_once_and_named(folder: Folder):
+    folder.hold(True)
+    owner = folder.start("step(1)")
+    assert "in the middle\n" == owner.stdout.readline()
+    owner.send_signal(signal.SIGKILL)
+    owner.wait(20)
+    folder.hold(False)
+    out, err = folder.run("print(step(1)['x'], [a.outcome for a in step.get(1).attempts])")
+    assert "1 ['lost', 'resolved']\n" == out
+    assert f"attempt 2, taken over after owner {owner.pid} died" in err
+    assert ["run 1", "run 1"] == folder.runs
+
+
+def test_others_wait_say_for_whom_and_get_the_value(folder: Folder):
+    folder.hold(True)
+    owner = folder.start("print(step(1)['x'])")
+    assert "in the middle\n" == owner.stdout.readline()
+    waiters = [folder.start("print(step(1)['x'])") for _ in range(2)]
+    for waiter in waiters:
+        line = next(line for line in waiter.stderr if "waiting for" in line)
+        assert f"runs in process {owner.pid}" in line
+    owner.communicate("\n", timeout=20)
+    assert ["1\n", "1\n"] == [waiter.communicate(timeout=20)[0] for waiter in waiters]
+    assert ["run 1"] == folder.runs
+
+
+def test_a_waiter_takes_over_when_the_owner_is_killed(folder: Folder):
+    folder.hold(True)
+    owner = folder.start("step(1)")
+    assert "in the middle\n" == owner.stdout.readline()
+    waiter = folder.start("print(step(1)['x'])")
+    next(line for line in waiter.stderr if "waiting for" in line)
+    folder.hold(False)
+    owner.send_signal(signal.SIGKILL)
+    assert "1\n" == waiter.communicate(timeout=20)[0]
+    assert ["run 1", "run 1"] == folder.runs
+
+
+def test_an_interrupted_process_gives_the_task_back(folder: Folder):
+    folder.hold(True)
+    owner = folder.start("step(1)")
+    assert "in the middle\n" == owner.stdout.readline()
+    owner.send_signal(signal.SIGINT)
+    _, err = owner.communicate(timeout=20)
+    assert "KeyboardInterrupt" in err
+    folder.hold(False)
+    out, _ = folder.run(
+        "h = step.get(1)\nprint(h.state, h)\nprint(step(1)['x'], [a.outcome for a in step.get(1).attempts])"
+    )
+    assert "pending" in out
+    assert "interrupted>" in out
+    assert "1 ['interrupted', 'resolved']\n" == out.splitlines(keepends=True)[-1]
+
+
+def test_an_interrupt_ends_an_awaited_body(folder: Folder):
+    process = folder.start(
+        """
+import asyncio
+@durable
+async def slow():
+    print("in the middle", flush=True)
+    await asyncio.sleep(60)
+
+async def main():
+    try:
+        await slow()
+    except asyncio.CancelledError:
+        print("cancelled", slow.get(), flush=True)
+
+asyncio.run(main())
+"""
+    )
+    assert "in the middle\n" == process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert "cancelled" in out
+    assert "interrupted" in out
+
+
+def test_a_race_of_processes_runs_each_promise_once(folder: Folder):
+    processes = [folder.start("print(sum(step(x)['x'] for x in range(20)))") for _ in range(4)]
+    assert ["190\n"] * 4 == [process.communicate(timeout=60)[0] for process in processes]
+    assert sorted(f"run {x}" for x in range(20)) == sorted(folder.runs)
+
+
+def test_a_planted_value_is_not_unpickled(folder: Folder):
+    folder.run("step(1)")
+    out, err = folder.run(
+        """
+import pickle, sqlite3
+class Evil:
+    def __reduce__(self):
+        return (open, ("pwned", "w"))
+db = sqlite3.connect(next(p for p in __import__("pathlib").Path("store").iterdir() if p.suffix == ".db"))
+columns = [row[1] for row in db.execute("pragma table_info(promises)")]
+name = next(c for c in columns if "value" in c and "data" in c)
+with db:
+    db.execute(f"update promises set {name} = ?", (pickle.dumps(Evil()),))
+print(step(1)["x"], os.path.exists("pwned"))
+"""
+    )
+    assert "1 False\n" == out
+    assert "not signed with your key" in err
+    assert ["run 1", "run 1"] == folder.runs
+
+
+def test_a_forked_child_asks_like_any_other_process(folder: Folder):
+    out, _ = folder.run(
+        """
+step(1)
+pid = os.fork()
+if pid == 0:
+    step(1); step(2)
+    os._exit(0)
+os.waitpid(pid, 0)
+step(2)
+print("ok")
+"""
+    )
+    assert "ok\n" == out
+    assert ["run 1", "run 2"] == folder.runs
