@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from resonate_nb.codec._failure import failure_from_bytes, failure_of, failure_to_bytes
-from resonate_nb.codec._pickle import decode, encode
-from resonate_nb.codec._port import Encoded, Failure
-from resonate_nb.codec._preview import describe, preview
-from resonate_nb.codec._sign import Signer, load_key
+from ._failure import failure_from_bytes, failure_of, failure_to_bytes
+from ._pickle import decode, encode
+from ._port import Encoded, Failure
+from ._preview import describe, preview
+from ._sign import Signer, load_key
 
 __all__ = [
     "Encoded",

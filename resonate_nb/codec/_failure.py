@@ -6,7 +6,7 @@ import json
 import traceback
 from pathlib import Path
 
-from resonate_nb.codec._port import Failure
+from ._port import Failure
 
 LIMIT = 100_000
 """Longest traceback kept, in characters; the message may have a fifth of it. About 100 kB of plain text."""

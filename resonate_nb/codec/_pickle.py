@@ -23,11 +23,12 @@ from functools import cached_property, lru_cache
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import Any, NoReturn, TypeVar
 
-from resonate_nb.codec import _rebuild
-from resonate_nb.codec._port import Encoded
-from resonate_nb.codec._refused import refusal
-from resonate_nb.codec._where import path_to
 from resonate_nb.errors import NotStoredError, UnstorableError
+
+from . import _rebuild
+from ._port import Encoded
+from ._refused import refusal
+from ._where import path_to
 
 _JSON_CHARACTERS = 10_000
 """Longer texts go through pickle, which writes UTF-8 as it is."""

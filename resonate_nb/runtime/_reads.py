@@ -1,0 +1,348 @@
+"""The files that a body opens for reading through Python, and whether they still are what they were.
+
+One audit hook sees every `open`. It cannot be taken away again, so it is added at the first recording and returns at
+once while nothing records. Not seen: reads by native code (parquet, HDF5, SQLite), reads in child processes, `os.open`
+relative to a directory descriptor, and a file that was looked for in vain and appears later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import sysconfig
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import astuple, dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from resonate_nb.clock import Clock, SystemClock
+
+RACY_MS = 1_000
+"""A file that changed less than this before it was digested may change again without its times showing it: the clocks
+of file systems are coarse."""
+
+_CLOCK_SLACK_MS = 50
+"""By how much the clock of a file system may be behind ours."""
+
+_CHUNK_BYTES = 1 << 20
+
+Root = str | os.PathLike[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """One file as a body read it."""
+
+    path: str
+    """Relative to the folder that holds the store when inside it (with ``/``), else absolute."""
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    """Nobody can set it back. 0 when the times cannot be trusted yet (`RACY_MS`): then only content counts."""
+    inode: int
+    digest: str
+    """blake3 of the content, 64 hex digits. Empty when it changed while the body ran: equal to nothing."""
+
+
+_Stamp = tuple[int, int, int, int]
+"""Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
+
+
+class Reads:
+    """What one recording saw. `files` is asked when the body has ended."""
+
+    def __init__(self, root: Root, clock: Clock) -> None:
+        self._root = None if root is None else os.path.abspath(root)
+        self._clock = clock
+        self._started_ms = clock.now_ms()
+        self._aside = _aside(self._root)
+        self._opened: dict[str, _Stamp] = {}
+        self._made: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._added: dict[str, FileRead] = {}
+
+    def files(self) -> tuple[FileRead, ...]:
+        """The files read so far, by path, digested now. Reads their content."""
+        found = dict(self._added)
+        for path, stamp in list(self._opened.items()):
+            if path.endswith(".py") and path in _sources():
+                continue
+            file = self._file(path, stamp)
+            if file is not None:
+                found[file.path] = _agree(found.get(file.path, file), file)
+        for path in list(self._doubtful):
+            found[path] = FileRead(path, 0, 0, 0, 0, "")
+        return tuple(found[path] for path in sorted(found))
+
+    def add(self, files: Iterable[FileRead]) -> None:
+        """Files that something inside this body read earlier and that were found unchanged: a replayed call."""
+        for file in files:
+            if _full(file.path, self._root) not in self._made:
+                self._added[file.path] = _agree(self._added.get(file.path, file), file)
+
+    def _file(self, path: str, stamp: _Stamp) -> FileRead | None:
+        now_ms = self._clock.now_ms()
+        found = _stamp(path)
+        if found is None and _milliseconds(stamp[2]) >= self._started_ms - _CLOCK_SLACK_MS:
+            return None  # made and removed while the body ran, by a child process or native code
+        digest = ""
+        # Otherwise, if it moved or is gone, nobody can say what the body saw. Empty both times: an empty lock file.
+        if found is not None and (found == stamp or found[0] == stamp[0] == 0):
+            digest = _digest(path, found)
+            digest = digest if _stamp(path) == found else ""
+        size, mtime, ctime, inode = found if found is not None else stamp
+        is_racy = _milliseconds(ctime) > now_ms - RACY_MS
+        return FileRead(_shown(path, self._root), size, mtime, 0 if is_racy else ctime, inode, digest)
+
+    def _open(self, path: str, flags: int) -> None:
+        if path.endswith(_NEVER_SUFFIXES) or path.startswith(self._aside) or path in self._made:
+            return
+        found = _stamp(path)
+        if found is None:
+            # Absent, or no regular file. If this open makes it, its content is the body's own.
+            if flags & os.O_CREAT and not os.path.exists(path):
+                self._made.add(path)
+            return
+        access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
+        if flags & os.O_TRUNC and access != os.O_RDONLY:
+            if path not in self._opened:
+                self._made.add(path)
+        elif access != os.O_WRONLY:
+            self._opened.setdefault(path, found)
+
+    def _rename(self, source: str, target: str) -> None:
+        # A file written aside and moved into place is the body's own.
+        if source in self._made and target not in self._opened:
+            self._made.add(target)
+
+
+@contextmanager
+def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
+    """Records the opens of this context while the block runs; recordings nest, and each sees all inside it.
+
+    A recording belongs to its `contextvars` context, so awaited bodies that take turns keep apart. An open in a
+    context without any (a thread that the body or a library started) counts for all that record at that moment: one
+    file too many is looked at again for nothing, one too few would be a stale answer.
+
+    Args:
+        root: the folder that holds the store; files inside it are named relative to it. None names all absolutely.
+        clock: tells how old a file is when it is digested.
+    """
+    _install()
+    reads = Reads(root, clock if clock is not None else SystemClock())
+    token = _current.set((*_current.get(), reads))
+    _active[id(reads)] = reads
+    try:
+        yield reads
+    finally:
+        del _active[id(reads)]
+        _current.reset(token)
+
+
+def add_to_current(files: Iterable[FileRead]) -> None:
+    """Passes on to the recordings of this context what a replayed call depends on; nothing when there is none."""
+    files = tuple(files)
+    for reads in _current.get():
+        reads.add(files)
+
+
+def changed(files: Iterable[FileRead], root: Root) -> str | None:
+    """The path of the first file that is not what it was; None when all are.
+
+    Content is read only when size, times or inode differ or cannot be trusted; a copied folder is unchanged.
+    """
+    base = None if root is None else os.path.abspath(root)
+    for file in files:
+        path = _full(file.path, base)
+        found = _stamp(path)
+        if not file.digest or found is None or found[0] != file.size:
+            return file.path
+        is_same = found == (file.size, file.mtime_ns, file.ctime_ns, file.inode)
+        if not is_same and _digest(path, found) != file.digest:
+            return file.path
+    return None
+
+
+def to_json(files: Iterable[FileRead]) -> str:
+    """A compact list; `from_json` reads it."""
+    return json.dumps([astuple(file) for file in files], separators=(",", ":"))
+
+
+def from_json(text: str) -> tuple[FileRead, ...]:
+    """What `to_json` wrote. A damaged record becomes one file that equals nothing, so that the body runs again."""
+    try:
+        return tuple(_checked(*fields) for fields in json.loads(text))
+    except (ValueError, TypeError):
+        return (FileRead("(damaged record of files)", 0, 0, 0, 0, ""),)
+
+
+def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, digest: str) -> FileRead:
+    return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest))
+
+
+# -- the hook --------------------------------------------------------------------------------------------------------
+
+_current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", default=())
+_lock = threading.Lock()
+_active: dict[int, Reads] = {}
+_is_installed = False
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+def _install() -> None:
+    global _is_installed
+    with _lock:
+        if not _is_installed:
+            sys.addaudithook(_hook)
+            _is_installed = True
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if _active and (event == "open" or event == "os.rename"):
+        _note(event, args, sys._getframe(1).f_code.co_filename)
+
+
+def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
+    """Must not raise: the open of the user's would fail with it."""
+    path = args[0]
+    if not isinstance(path, (str, bytes, os.PathLike)) or caller.startswith(_PACKAGE):
+        return  # a descriptor, which some open gave before; or our own store
+    # A task that outlives the call that started it carries recordings that have ended.
+    mine = [reads for reads in _current.get() if id(reads) in _active]
+    for reads in mine or list(_active.values()):
+        try:
+            # At once: the working directory may be another one at the end.
+            full = os.path.abspath(os.fsdecode(path))
+            if event == "open":
+                reads._open(full, args[2])
+            else:
+                reads._rename(full, os.path.abspath(os.fsdecode(args[1])))
+        except Exception:
+            # What cannot be looked at cannot be vouched for: the record says so, and is never found unchanged.
+            reads._doubtful.add(repr(path))
+
+
+# -- what is left aside ----------------------------------------------------------------------------------------------
+
+_NEVER_SUFFIXES = (".pyc", ".pyo")
+
+
+@cache
+def _aside(root: str | None) -> tuple[str, ...]:
+    """Beginnings of paths that are no input of a body: Python, packages, the system and caches.
+
+    A folder around `root` is not among them: somebody's notebooks may lie anywhere.
+    """
+    home = os.path.expanduser("~")
+    folders = [
+        # `data` of a system Python is all of /usr or /usr/local; what is meant lies in the three below.
+        *(path for name, path in sysconfig.get_paths().items() if name != "data"),
+        *(os.path.join(prefix, name) for prefix in (sys.prefix, sys.base_prefix) for name in ("lib", "share", "etc")),
+        *("/proc", "/sys", "/etc", "/lib", "/lib64", "/usr/lib", "/usr/share", "/var/cache"),
+        *("/usr/local/share/fonts", "/usr/local/share/zoneinfo", "/System", "/Library", "/private/etc"),
+        os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"),
+        os.environ.get("MPLCONFIGDIR") or os.path.join(home, ".matplotlib"),
+        *(os.path.join(home, *name.split("/")) for name in _IN_HOME),
+    ]
+    beginnings = set()
+    for folder in folders:
+        for spelled in (os.path.abspath(folder), os.path.realpath(folder)):
+            beginning = spelled.rstrip(os.sep) + os.sep
+            if root is None or not (root + os.sep).startswith(beginning):
+                beginnings.add(beginning)
+    return tuple(sorted(beginnings))
+
+
+_IN_HOME = (
+    ".config/matplotlib",
+    ".fonts",
+    ".ipython",
+    ".jupyter",
+    ".local/lib",
+    ".local/share/fonts",
+    ".local/share/jupyter",
+    "Library/Caches",
+    "Library/Fonts",
+    "Library/Jupyter",
+)
+
+
+def _sources() -> set[str]:
+    """Files of loaded modules: imports and tracebacks read them, and the key counts their code."""
+    found = set()
+    for module in list(sys.modules.values()):
+        # Not `getattr`: it would load a module whose import is still put off.
+        path = object.__getattribute__(module, "__dict__").get("__file__") if isinstance(module, ModuleType) else None
+        if isinstance(path, str):
+            found.add(os.path.abspath(path))
+    return found
+
+
+# -- paths, stamps, digests ------------------------------------------------------------------------------------------
+
+
+def _shown(path: str, root: str | None) -> str:
+    if root is not None:
+        for file, folder in ((path, root), (os.path.realpath(path), os.path.realpath(root))):
+            if file.startswith(folder.rstrip(os.sep) + os.sep):
+                return os.path.relpath(file, folder).replace(os.sep, "/")
+    return path
+
+
+def _full(path: str, root: str | None) -> str:
+    return path if root is None else os.path.join(root, path)
+
+
+def _agree(one: FileRead, other: FileRead) -> FileRead:
+    """Two readings of one file; when their contents differ, equal to nothing."""
+    return other if one.digest == other.digest else replace(other, digest="")
+
+
+def _stamp(path: str) -> _Stamp | None:
+    """None for what is absent, out of reach, or no regular file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _milliseconds(nanoseconds: int) -> int:
+    return nanoseconds // 1_000_000
+
+
+_digests: OrderedDict[tuple[str, _Stamp], str] = OrderedDict()
+_DIGESTS_KEPT = 512
+
+
+def _digest(path: str, stamp: _Stamp) -> str:
+    """The content's digest, empty when it cannot be read; remembered for files that have rested, so that a call inside
+    a call costs one reading."""
+    key = (path, stamp)
+    if (known := _digests.get(key)) is not None:
+        return known
+    from blake3 import blake3
+
+    content = blake3()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                content.update(chunk)
+    except OSError:
+        return ""
+    digest = content.hexdigest()
+    if _milliseconds(stamp[2]) <= SystemClock().now_ms() - RACY_MS:
+        _digests[key] = digest
+        while len(_digests) > _DIGESTS_KEPT:
+            _digests.popitem(last=False)
+    return digest
