@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import weakref
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,9 +56,9 @@ class Directory:
         self._is_closed = False
         self._files: ValueFiles | None = None
         self._undeleted: list[str] = []
-        self._setup_lock = threading.Lock()
+        self._setup_lock = threading.RLock()
         self._forked_while_busy = False
-        self._holds_lock_for_fork = False
+        self._held_for_fork = ExitStack()
         _OPEN.add(self)
 
     def set_up(self) -> None:
@@ -138,7 +138,7 @@ class Directory:
             return own
         self.look_now()
         try:
-            with self._setup_lock, self.signal.lock():
+            with self._setup_lock:
                 return self.owners.register()
         except OSError as error:
             raise self.failure(error) from error
@@ -148,6 +148,8 @@ class Directory:
         with self.lock:
             if self._is_closed:
                 return
+            if self.is_writing:
+                raise RuntimeError("a store cannot be closed inside a transaction of its own")
             self._is_closed = True
             self._next_look = float("-inf")
             _OPEN.discard(self)
@@ -164,41 +166,51 @@ class Directory:
         dead = self.owners.newly_dead()
         if not dead:
             return
-        named = {name for files in link.cursor.execute(_rows.ALL_FILES) for name in files}
-        for listed in list_values(self.values):
-            if listed.owner and listed.name not in named and not self.owners.is_alive(listed.owner):
-                (self.values / listed.name).unlink(missing_ok=True)
+        listed = list_values(self.values)
+        gone = {owner for owner in {file.owner for file in listed} if owner and not self.owners.is_alive(owner)}
+        left = [file for file in listed if file.owner in gone]
+        named = {name for (name,) in link.cursor.execute(_rows.ALL_FILES)} if left else set()
+        for file in left:
+            if file.name not in named:
+                (self.values / file.name).unlink(missing_ok=True)
         self.owners.mark_dead(dead)
-        self.owners.remove_old({owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)})
+        old = self.owners.long_dead()
+        if old:
+            self.owners.remove(old.difference(owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)))
 
     def before_fork(self) -> None:
         """No thread writes and no connection is open, until `after_fork`; else the child will refuse the store."""
-        self._holds_lock_for_fork = self.lock.acquire(timeout=_FORK_SECONDS)
-        if self._holds_lock_for_fork and not self.is_writing:
-            self._forked_while_busy = not self.pool.pause()
-        else:
-            self._forked_while_busy = True
+        is_quiet = True
+        for lock in (self.lock, self._setup_lock):
+            # Re-entrant: a thread that forks inside its own transaction gets the first one at once.
+            if lock.acquire(timeout=_FORK_SECONDS):
+                self._held_for_fork.callback(lock.release)
+            else:
+                is_quiet = False
+        self._forked_while_busy = not (is_quiet and not self.is_writing and self.pool.pause())
         self._next_look = float("-inf")
 
     def after_fork_in_parent(self) -> None:
         self._forked_while_busy = False
         self.pool.resume()
-        if self._holds_lock_for_fork:
-            self.lock.release()
+        self._held_for_fork.close()
 
     def after_fork_in_child(self) -> None:
         """The locks, connections and owner are this process's own: none yet."""
         self.forks += 1
         self.lock = threading.RLock()
         self.is_writing = False
-        self._setup_lock = threading.Lock()
+        self._setup_lock = threading.RLock()
+        self._held_for_fork = ExitStack()
         self._undeleted = []
         self.pool.reset_in_child()
         self.owners.close()
         self.signal.renew()
 
 
-_OPEN: weakref.WeakSet[Directory] = weakref.WeakSet()
+_OPEN: set[Directory] = set()
+"""Kept until they are closed: an owner whose handle was merely lost still lives, and a child must let go of it."""
+
 _forking = threading.local()
 
 

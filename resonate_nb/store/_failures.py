@@ -39,6 +39,7 @@ _BY_ERRNO = {
     errno.EROFS: ("it is on a read-only file system", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.EACCES: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
     errno.EPERM: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
+    errno.ENOTDIR: ("its path leads through what is not a directory", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.ENOENT: ("a part of it is missing", f"Restart the kernel, or {_ELSEWHERE}."),
 }
 

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 from resonate_nb.clock import Clock
@@ -22,6 +22,7 @@ from ._port import OwnerInfo
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+-(\d+)-[0-9a-f]{8}")
 _DEAD = ".dead"
+_NEW = ".new"
 _KEPT_MS = 7 * 24 * 3600 * 1000
 
 
@@ -52,12 +53,14 @@ class Owners:
         return self._own
 
     def register(self) -> str:
-        """This process has a locked file. Call while holding the store's setup lock: whoever looks for dead owners
-        would otherwise find the file before it is locked."""
+        """This process has a locked file. It is locked under another name first, so that whoever lists owners never
+        sees one that is not locked yet."""
         if self._own is not None:
             return self._own
         owner = new_owner()
-        descriptor = os.open(self._directory / owner, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        final = self._directory / owner
+        new = final.with_name(f"{owner}{_NEW}")
+        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             _locks.hold(descriptor)
             about = {
@@ -67,8 +70,10 @@ class Owners:
                 "process_start": _process_start(),
             }
             os.write(descriptor, json.dumps(about).encode())
+            os.rename(new, final)
         except BaseException:
             os.close(descriptor)
+            new.unlink(missing_ok=True)
             raise
         self._descriptor = descriptor
         self._own = owner
@@ -104,27 +109,24 @@ class Owners:
         )
 
     def newly_dead(self) -> list[str]:
-        """Owners that died and after whom nobody has cleared up. Call while holding the setup lock."""
+        """Owners that died and after whom nobody has cleared up."""
         return [name for name in os.listdir(self._directory) if _NAME.fullmatch(name) and not self.is_alive(name)]
 
-    def mark_dead(self, owners: Collection[str]) -> None:
+    def mark_dead(self, owners: Iterable[str]) -> None:
         """Their left-overs are cleared up; they are not found by `newly_dead` again."""
         for owner in owners:
             os.rename(self._directory / owner, self._directory / f"{owner}{_DEAD}")
 
-    def remove_old(self, named: Collection[str]) -> None:
-        """Files of owners that opened the store more than a week ago and died are gone, save those in `named`."""
+    def long_dead(self) -> set[str]:
+        """Owners marked dead that opened the store more than a week ago."""
         oldest = self._clock.now_ms() - _KEPT_MS
-        for name in os.listdir(self._directory):
-            owner = name.removesuffix(_DEAD)
-            if name == owner or owner in named or not _NAME.fullmatch(owner):
-                continue
-            if self.describe(owner).started_at < oldest:
-                (self._directory / name).unlink(missing_ok=True)
+        dead = (name.removesuffix(_DEAD) for name in os.listdir(self._directory) if name.endswith(_DEAD))
+        return {owner for owner in dead if _NAME.fullmatch(owner) and self.describe(owner).started_at < oldest}
 
-    def forget_own(self) -> None:
-        """After a fork, in the child: the parent's lock is the parent's alone, and this process has no name yet."""
-        self.close()
+    def remove(self, owners: Iterable[str]) -> None:
+        """Nothing is known any more of these owners but their names."""
+        for owner in owners:
+            (self._directory / f"{owner}{_DEAD}").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Our lock is gone: whoever asks sees a dead owner. Idempotent."""

@@ -130,9 +130,11 @@ class Pool:
         return is_quiet
 
     def resume(self) -> None:
+        """Connections can be had again. Nothing if it was not this thread that paused."""
         with self._changed:
-            self._paused_by = None
-            self._changed.notify_all()
+            if self._paused_by == threading.get_ident():
+                self._paused_by = None
+                self._changed.notify_all()
 
     def reset_in_child(self) -> None:
         """After a fork, in the child: nothing of the parent's is used, and nothing of it is closed."""

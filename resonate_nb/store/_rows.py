@@ -207,7 +207,8 @@ PUT_NOTE = "INSERT OR REPLACE INTO notes (promise, kind, data) VALUES (?, ?, ?)"
 DELETE_NOTE = "DELETE FROM notes WHERE promise = ? AND kind = ?"
 META = "SELECT schema, invalidation FROM meta WHERE one = 1"
 ALL_FILES = """
-SELECT param_file, value_file FROM promises WHERE param_file IS NOT NULL OR value_file IS NOT NULL
+SELECT param_file FROM promises WHERE param_file IS NOT NULL
+UNION ALL SELECT value_file FROM promises WHERE value_file IS NOT NULL
 """
 ALL_OWNERS = "SELECT owner FROM promises WHERE owner IS NOT NULL"
 INVALIDATE = "UPDATE meta SET invalidation = ? WHERE one = 1"

@@ -81,12 +81,12 @@ class SqliteReader(_Rows):
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._forks = directory.forks
         self._is_open = False
 
     def __enter__(self) -> SqliteReader:
         directory = self._directory
         directory.look()
+        self._forks = directory.forks
         try:
             link = self.link = directory.pool.take()
             self._is_open = True
@@ -109,9 +109,12 @@ class SqliteReader(_Rows):
             self._give_up()
             raise directory.failure(error) from error
         if self._forks == directory.forks:
-            self.link.snapshot.fetchone()
+            link = self.link
+            # A reader kept beyond its `with` must not see through a connection that is somebody else's by then.
+            del self.link
+            link.snapshot.fetchone()
             self._is_open = False
-            directory.pool.give(self.link)
+            directory.pool.give(link)
 
     def __del__(self) -> None:
         # An interrupt can arrive at the first instruction of __exit__: the connection must not be counted for ever.
@@ -132,7 +135,6 @@ class SqliteTransaction(_Rows):
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._forks = directory.forks
         self._is_open = False
         self._is_changed = False
         self._is_invalidating = False
@@ -141,6 +143,7 @@ class SqliteTransaction(_Rows):
     def __enter__(self) -> SqliteTransaction:
         directory = self._directory
         directory.look()
+        self._forks = directory.forks
         try:
             directory.lock.acquire()
             if directory.is_writing:
@@ -168,7 +171,6 @@ class SqliteTransaction(_Rows):
         directory = self._directory
         if self._forks != directory.forks:
             # We are a forked child: the transaction is our parent's, and it ends there.
-            self._is_open = False
             raise _failures.forked(directory.path)
         try:
             if kind is None:
