@@ -13,6 +13,11 @@ SHARE = 0.1
 """Part of the time that flushing may take: it competes with the user's own Python for the interpreter."""
 
 
+def next_start(started: float, ended: float) -> float:
+    """The earliest begin of the next flush, in seconds of the same clock: flushes keep to their share of the time."""
+    return max(started + EVERY_SECONDS, ended + (ended - started) * (1 - SHARE) / SHARE)
+
+
 class Flusher:
     """Calls `flush` on a thread of its own, soon after each change, until it is closed.
 
@@ -30,6 +35,7 @@ class Flusher:
         failed: Callable[[Exception], None],
         *,
         name: str = "resonate_nb inspector",
+        pace: Callable[[float, float], float] = next_start,
     ) -> None:
         """Starts at once.
 
@@ -39,10 +45,12 @@ class Flusher:
             clock: paces the flushes.
             failed: told of each error of `flush`; must not raise.
             name: of the thread.
+            pace: begin and end of a flush to the earliest begin of the next.
         """
         self._flush = flush
         self._clock = clock
         self._failed = failed
+        self._pace = pace
         self._changed = threading.Condition()
         self._is_dirty = False
         self._is_closed = False
@@ -85,10 +93,4 @@ class Flusher:
             except Exception as error:
                 again = None
                 self._failed(error)
-            ended = self._clock.monotonic()
-            not_before = next_start(started, ended)
-
-
-def next_start(started: float, ended: float) -> float:
-    """The earliest begin of the next flush, in seconds of the same clock: flushes keep to their share of the time."""
-    return max(started + EVERY_SECONDS, ended + (ended - started) * (1 - SHARE) / SHARE)
+            not_before = self._pace(started, self._clock.monotonic())
