@@ -10,7 +10,18 @@ from contextlib import contextmanager
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Signer, load_key
-from resonate_nb.protocol import Command, HeartbeatTask, Promise, Reply, TaskState, apply, join_id, project, split_id
+from resonate_nb.protocol import (
+    Command,
+    HeartbeatTask,
+    Promise,
+    ReleaseTask,
+    Reply,
+    TaskState,
+    apply,
+    join_id,
+    project,
+    split_id,
+)
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed
@@ -183,6 +194,12 @@ class Engine:
             self._held[id] = 0
         try:
             yield
+        except BaseException:
+            # An interrupt between the claim and the body, or between the body and its settlement: without this the
+            # task would stay ours with nobody at it. Where it was given back or settled already, this is refused.
+            if version := self._held.get(id):
+                self.submit([ReleaseTask(id, version)])
+            raise
         finally:
             with self._lock:
                 self._held.pop(id, None)
@@ -216,6 +233,8 @@ class Engine:
         return self.feed.watch(callback)
 
     def close(self) -> None:
+        """End the feed and close the store; idempotent."""
+        self.feed.close()
         self.store.close()
 
 

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from resonate_nb.errors import StoreError
 from resonate_nb.store import Store
 
 WAITING_SECONDS = 0.004
@@ -32,6 +33,7 @@ class Feed:
         self._next_key = 0
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._closed = False
 
     def now(self) -> int:
         """A number that moves with every change seen; take it before looking, and wait for it to move."""
@@ -93,6 +95,12 @@ class Feed:
 
         return unsubscribe
 
+    def close(self) -> None:
+        """Wake everybody and look no more; whoever still waits meets the closed store when it looks."""
+        with self._changed:
+            self._closed = True
+        self.publish()
+
     def _look_out(self) -> None:
         # Called with the lock held. After a fork the thread is the parent's: the child needs its own.
         if self._thread is not None and self._thread.is_alive() and self._pid == os.getpid():
@@ -102,19 +110,29 @@ class Feed:
         self._thread.start()
 
     def _compare(self) -> None:
-        word = self._store.change_word()
-        while True:
+        try:
+            word = self._store.change_word()
+            while self._pause():
+                latest = self._store.change_word()
+                if latest != word:
+                    word = latest
+                    self.publish()
+        except StoreError:
+            # Closed or deleted: whoever waits is woken, looks, and is told by what the look raises.
             with self._changed:
-                if not self._waiters and not self._watchers:
-                    self._thread = None
-                    return
-                pause = WAITING_SECONDS if self._waiters else WATCHING_SECONDS
-                # A signal of ours ends the pause early; another process can only be seen by looking.
-                self._changed.wait(pause)
-            latest = self._store.change_word()
-            if latest != word:
-                word = latest
-                self.publish()
+                self._thread = None
+            self.publish()
+
+    def _pause(self) -> bool:
+        """Wait for the next look; False when nobody needs one any more, and then the thread is no longer ours."""
+        with self._changed:
+            if not self._closed and (self._waiters or self._watchers):
+                # A commit of ours ends the pause early; another process can only be seen by looking.
+                self._changed.wait(WAITING_SECONDS if self._waiters else WATCHING_SECONDS)
+                if not self._closed:
+                    return True
+            self._thread = None
+            return False
 
 
 def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

@@ -85,7 +85,11 @@ def test_a_durable_function_is_not_decorated_twice():
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"durability": "maybe"}, "full, process"), ({"enabled": "yes"}, "True or False"), ({"store": "  "}, "empty path")],
+    [
+        ({"durability": "maybe"}, "full, process"),
+        ({"enabled": "yes"}, "True or False"),
+        ({"store": "  "}, "empty path"),
+    ],
     ids=str,
 )
 def test_a_wrong_setting_is_refused(settings, said):

@@ -218,7 +218,11 @@ async def attempt_async(engine: Engine, request: Request, identity: Identity, cl
 
 
 def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure: Exception | None) -> Tried:
-    effects = () if failure is not None else _effects(request, identity, value)
+    try:
+        effects = () if failure is not None else _effects(request, identity, value)
+    except Exception as error:
+        # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
+        effects = (f"could not be looked at afterwards ({type(error).__name__}: {error})",)
     return Tried(value, failure, run.elapsed_us, run.cpu_us, run.reads.files(), effects)
 
 

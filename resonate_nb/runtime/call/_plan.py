@@ -117,7 +117,7 @@ def _plan_pending(engine: Engine, found: Promise) -> Step:
     if found.task is TaskState.ABSENT:
         # Nobody runs it: somebody else settles it, and that is what there is to wait for.
         return Wait(found)
-    if found.task is TaskState.ACQUIRED and found.owner is not None:
+    if found.owner is not None and found.owner != engine.store.owner:
         info = engine.store.describe(found.owner)
         return Run(found.id, found, None, f"taken over after owner {info.pid} died")
     return Run(found.id, found, None, "taken up again after an interruption")

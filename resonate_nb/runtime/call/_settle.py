@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes
-from resonate_nb.errors import StoreError, UnstorableError
+from resonate_nb.errors import ResonateNbError, StoreError
 from resonate_nb.protocol import Promise, Reply, SettlePromise, State, Status, Value, split_id
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
@@ -26,10 +26,20 @@ def settle(engine: Engine, request: Request, identity: Identity, claimed: Claime
     that arrives meanwhile is held back until the commit.
     """
     with hold_interrupt():
-        notes = dict(request.notes()) if request.notes is not None else {}
+        notes = _notes(request)
         if tried.error is not None:
             return _reject(engine, request, identity, claimed, tried, notes)
         return _resolve(engine, request, identity, claimed, tried, notes)
+
+
+def _notes(request: Request) -> dict[str, bytes]:
+    if request.notes is None:
+        return {}
+    try:
+        return dict(request.notes())
+    except Exception as error:
+        warn(f"{request.work.title}: what goes with the result could not be stored ({type(error).__name__}: {error})")
+        return {}
 
 
 def _resolve(
@@ -47,35 +57,36 @@ def _resolve(
     if tried.effects:
         headers["not_replayable"] = "; ".join(tried.effects)
         say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=identity.code)
+    bare = dict(headers)
     encoded: Encoded | None = None
     stored: StoredFile | None = None
     why_not = ""
+    reply: Reply | None
     try:
         encoded = encode(tried.value)
-        if len(encoded.data) > INLINE_BYTES:
-            stored = engine.store.put_file([encoded.data])
-    except (UnstorableError, StoreError) as error:
-        why_not = str(error)
-    if why_not or encoded is None:
-        value = Value({**headers, "not_stored": why_not})
-    else:
         headers["codec"] = encoded.codec
         headers["signature"] = engine.signer.sign(
             encoded.data, promise=f"{claimed.promise.id}|{encoded.codec}", version=claimed.promise.version
         )
+        if len(encoded.data) > INLINE_BYTES:
+            stored = engine.store.put_file([encoded.data])
         value = Value(
             headers,
             None if stored is not None else encoded.data,
             None if stored is None else stored.name,
             len(encoded.data),
         )
+    except Exception as error:
+        # Whatever the user's classes raise while they are pickled: the value is still the caller's.
+        why_not = str(error) if isinstance(error, ResonateNbError) else f"{type(error).__name__}: {error}"
+        value = Value({**bare, "not_stored": why_not})
     try:
         reply, counter = _commit(engine, claimed, State.RESOLVED, value, tried, notes)
     except StoreError as error:
         if stored is not None:
             engine.store.drop_file(stored.name)
         why_not = str(error)
-        reply, counter = _say_at_least(engine, claimed, Value({**headers, "not_stored": why_not}), tried)
+        reply, counter = _say_at_least(engine, claimed, Value({**bare, "not_stored": why_not}), tried)
     if why_not:
         warn(f"{title}: the value is returned but not stored: {why_not}")
     if reply is None or reply.promise is None:
