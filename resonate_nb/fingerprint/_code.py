@@ -1,0 +1,217 @@
+"""A function or cell, and everything of the user's that it reaches, as one key that is cheap where nothing changed."""
+
+from __future__ import annotations
+
+import ast
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from threading import RLock
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+from ..errors import UndecoratableError, UnfingerprintableError
+from ._loaded import Absent, Found
+from ._reach import Reach, Tree
+from ._tree import digest_texts
+
+_MAX_SUBJECTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class CodeKey:
+    """What a function or cell is, as things stand: its code and all it reaches, and the data that this reads."""
+
+    code: str
+    """32 hex digits: canonical trees of it and of all it reaches, and package versions; no data."""
+    content: str
+    """32 hex digits: content of the globals and closure values that it all reads."""
+    code_parts: Mapping[str, str]
+    """Name of a function, class or package -> digest."""
+    content_parts: Mapping[str, str]
+    """Name of a variable -> digest; one of another module carries the module's name."""
+    sources: Mapping[str, str]
+    """Canonical source text of the code parts, for people who compare."""
+    undurable: tuple[str, ...]
+    """Why it must run plainly; empty when the key is whole."""
+    effects: tuple[str, ...]
+    """What the code stores outside of itself."""
+    values: Mapping[str, object]
+    """The data that may change in place, by the names of `content_parts`."""
+
+
+class Subject:
+    """A function or cell together with all it reaches; `key` says what that is now.
+
+    Threads may share one: at worst two of them do the same walk.
+    """
+
+    def __init__(self, start: _Start, ignore: Collection[str]) -> None:
+        self._start = start
+        self._ignore = frozenset(ignore)
+        self._trees: dict[tuple[int, bool, int], Tree] = {}
+        self._found: dict[int, tuple[Any, Absent | Found]] = {}
+        self._last: tuple[Reach, CodeKey] | None = None
+
+    @classmethod
+    def of_function(cls, function: FunctionType, *, ignore: Collection[str] = ()) -> Subject:
+        """The subject of a function as `durable` received it.
+
+        Args:
+            function: the function, or the wrapper that other decorators made of it.
+            ignore: names of globals and closure variables that do not count.
+
+        Raises:
+            UndecoratableError: its source cannot be had.
+        """
+        return cls._of_code(function, ignore, is_value=False)
+
+    @classmethod
+    def of_value(cls, thing: object) -> Subject:
+        """The subject of a function or class that is itself a value, so that its defaults count as well."""
+        return cls._of_code(thing, (), is_value=True)
+
+    @classmethod
+    def _of_code(cls, thing: object, ignore: Collection[str], is_value: bool) -> Subject:
+        namespace = getattr(thing, "__globals__", {})
+        home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
+        subject = cls(_Start(home, is_value, thing=thing), ignore)
+        subject.key()
+        return subject
+
+    @classmethod
+    def of_cell(
+        cls,
+        tree: ast.Module,
+        namespace: dict[str, object],
+        reads: Collection[str],
+        *,
+        ignore: Collection[str] = (),
+    ) -> Subject:
+        """The subject of a cell.
+
+        Args:
+            tree: the body of the cell, as it will be compiled.
+            namespace: where its names are looked up.
+            reads: the names that it reads from there; an unbound one counts as unbound.
+            ignore: names that do not count.
+        """
+        home = str(namespace.get("__name__", "__main__"))
+        return cls(_Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads)), ignore)
+
+    def key(self) -> CodeKey:
+        """What it is now. Never raises for what it cannot cover: then `undurable` says why."""
+        last = self._last
+        if last is not None:
+            walk, key = last
+            if walk.guards.hold():
+                if not key.values or key.undurable:
+                    return key
+                if walk.write_again():
+                    return self._keep(walk, key)
+        walk = self._walk(expose_all=False)
+        if walk.reflects:
+            walk = self._walk(expose_all=True)
+        return self._keep(walk, None)
+
+    def _walk(self, expose_all: bool) -> Reach:
+        start = self._start
+        walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value)
+        if start.tree is not None:
+            walk.from_cell(start.tree, start.namespace, start.reads)
+        else:
+            walk.from_code(start.thing)
+        return walk
+
+    def _keep(self, walk: Reach, known: CodeKey | None) -> CodeKey:
+        key = _key_of(walk, known)
+        self._last = (walk, key)
+        return key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    """Where the walk of a subject begins."""
+
+    home: str
+    is_value: bool
+    thing: object = None
+    tree: ast.Module | None = None
+    namespace: dict[str, Any] = None  # type: ignore[assignment]
+    reads: frozenset[str] = frozenset()
+
+
+def _key_of(walk: Reach, known: CodeKey | None) -> CodeKey:
+    """The key that a walk amounts to; `known` is that of the same walk with other data."""
+    content_parts = {item.path: item.digest.hex() for item in walk.items}
+    texts = [text for part in content_parts.items() for text in part]
+    content = digest_texts([*texts, walk.joint.hex()]).hex()
+    if known is not None and content == known.content:
+        return known
+    values = {item.path: item.value for item in walk.items if not item.is_stable}
+    if known is not None:
+        return CodeKey(
+            known.code,
+            content,
+            known.code_parts,
+            MappingProxyType(content_parts),
+            known.sources,
+            known.undurable,
+            known.effects,
+            MappingProxyType(values),
+        )
+    code_parts = {node.label: node.digest().hex() for node in walk.nodes}
+    for name, version in sorted(walk.packages.items()):
+        code_parts[f"package {name}"] = digest_texts([name, version]).hex()
+    texts = [text for part in code_parts.items() for text in part]
+    code = digest_texts([walk.top_token, *texts, "met", *walk.met_tokens]).hex()
+    return CodeKey(
+        code,
+        content,
+        MappingProxyType(code_parts),
+        MappingProxyType(content_parts),
+        MappingProxyType({node.label: node.source for node in walk.nodes}),
+        tuple(walk.undurable),
+        tuple(walk.effects),
+        MappingProxyType(values),
+    )
+
+
+# Code inside of plain values -------------------------------------------------------------------------------------
+
+_subjects: OrderedDict[int, tuple[object, Subject]] = OrderedDict()
+_lock = RLock()
+
+
+def reach(thing: object) -> bytes:
+    """The token of a function, class or module inside of a plain value: all that it is, its data included.
+
+    Raises:
+        UnfingerprintableError: it is not covered.
+    """
+    with _lock:
+        found = _subjects.get(id(thing))
+        if found is not None:
+            _subjects.move_to_end(id(thing))
+    if found is None:
+        walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
+        token = walk.module(thing, "") if isinstance(thing, ModuleType) else walk.reach(thing, True)
+        if token is None:
+            raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
+        if not walk.nodes and not walk.items:
+            versions = [text for part in sorted(walk.packages.items()) for text in part]
+            return digest_texts(["named", token, *versions])
+        try:
+            subject = Subject.of_value(thing)
+        except UndecoratableError as error:
+            raise UnfingerprintableError("", type(thing).__qualname__, str(error)) from error
+        with _lock:
+            _subjects[id(thing)] = (thing, subject)
+            while len(_subjects) > _MAX_SUBJECTS:
+                _subjects.popitem(last=False)
+    else:
+        subject = found[1]
+    key = subject.key()
+    if key.undurable:
+        raise UnfingerprintableError("", type(thing).__qualname__, "; ".join(key.undurable))
+    return digest_texts(["code", key.code, key.content])

@@ -1,0 +1,144 @@
+"""Where code comes from: the user's own, an installed package (name and major.minor version), Python's, or ours.
+
+The user's own is a notebook or a source file outside of the standard library and of site-packages; an editable install
+is the user's own as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import sysconfig
+from enum import StrEnum
+from types import FunctionType, ModuleType
+
+_US = __name__.partition(".")[0]
+_SITE = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+_MAJOR_MINOR = re.compile(r"(?:\d+!)?\d+(?:\.\d+)?")
+
+
+class Origin(StrEnum):
+    """Whose code it is."""
+
+    USER = "user"
+    PACKAGE = "package"
+    STANDARD = "standard"
+    OURS = "ours"
+
+
+@functools.cache
+def _standard_folders() -> tuple[str, ...]:
+    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+    return tuple({os.path.realpath(path) + os.sep for path in paths if path})
+
+
+@functools.lru_cache(maxsize=4096)
+def origin_of_file(filename: str) -> Origin:
+    """Whose a source file is; what is no file (a cell) is the user's."""
+    path = os.path.abspath(filename)
+    if _SITE.search(path):
+        return Origin.PACKAGE
+    if any(path.startswith(folder) or os.path.realpath(path).startswith(folder) for folder in _standard_folders()):
+        return Origin.STANDARD
+    return Origin.USER
+
+
+def origin_of_module(name: str) -> Origin:
+    """Whose the module of this name is, loaded or not; it is not imported to find out."""
+    top = name.partition(".")[0]
+    if top == _US:
+        return Origin.OURS
+    if top == "__main__":
+        return Origin.USER
+    module = sys.modules.get(name)
+    if isinstance(module, ModuleType):
+        place = _place(module)
+        if place is not None:
+            return origin_of_file(place)
+        if top in sys.stdlib_module_names or _is_built_in(module):
+            return Origin.STANDARD
+        # A module without a file was made in the notebook, unless it stands inside of a package.
+        return origin_of_module(top) if top != name else Origin.USER
+    return _origin_of_unloaded(top)
+
+
+def _origin_of_unloaded(top: str) -> Origin:
+    if top in sys.modules:
+        return origin_of_module(top)
+    if top in sys.stdlib_module_names:
+        return Origin.STANDARD
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return Origin.USER
+    if spec is None:
+        return Origin.USER
+    if spec.origin is not None and spec.has_location:
+        return origin_of_file(spec.origin)
+    folders = list(spec.submodule_search_locations or ())
+    return origin_of_file(os.path.join(folders[0], "")) if folders else Origin.USER
+
+
+def _place(module: ModuleType) -> str | None:
+    filename = getattr(module, "__file__", None)
+    if isinstance(filename, str):
+        return filename
+    try:
+        folders = list(getattr(module, "__path__", ()))
+    except (TypeError, KeyError):
+        return None
+    return os.path.join(str(folders[0]), "__init__.py") if folders else None
+
+
+def _is_built_in(module: ModuleType) -> bool:
+    spec = getattr(module, "__spec__", None)
+    return getattr(spec, "origin", None) in ("built-in", "frozen")
+
+
+def origin_of_function(function: FunctionType) -> Origin:
+    """Whose a function is, by where its code stands; `wraps` may have given it another's name."""
+    home = function.__globals__.get("__name__")
+    home = home if isinstance(home, str) else ""
+    if home.partition(".")[0] == _US:
+        return Origin.OURS
+    filename = function.__code__.co_filename
+    by_file = origin_of_file(filename) if not filename.startswith("<") else Origin.USER
+    if by_file is not Origin.USER or not home or home == "__main__":
+        return by_file
+    # Generated code has no file of its own (`<string>`): it belongs where it is executed.
+    return origin_of_module(home) if home in sys.modules and filename.startswith("<") else by_file
+
+
+def is_importable(value: object, module: str | None, qualname: str | None) -> bool:
+    """Whether this very object is what its module has under its name, so that the name says all."""
+    found: object = sys.modules.get(module) if module else None
+    if found is None or not qualname:
+        return False
+    for name in qualname.split("."):
+        namespace = getattr(found, "__dict__", {})
+        if name not in namespace:
+            return False
+        found = namespace[name]
+    found = getattr(found, "__func__", found)
+    return found is value
+
+
+@functools.lru_cache(maxsize=1024)
+def version_of(top: str) -> str:
+    """The major.minor version of an installed package, by the name under which it is imported; "?" if it has none."""
+    loaded = getattr(sys.modules.get(top), "__version__", None)
+    version = loaded if isinstance(loaded, str) else _version_by_metadata(top)
+    found = _MAJOR_MINOR.match(version)
+    return found.group() if found else version or "?"
+
+
+def _version_by_metadata(top: str) -> str:
+    try:
+        return importlib.metadata.version(top)
+    except importlib.metadata.PackageNotFoundError:
+        names = importlib.metadata.packages_distributions().get(top, ())
+    return ",".join(sorted({importlib.metadata.version(name) for name in names}))
