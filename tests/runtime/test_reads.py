@@ -1,0 +1,472 @@
+"""What a body reads through Python is recorded, and looked at again before its result is used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resonate_nb.clock import ManualClock, SystemClock
+from resonate_nb.runtime import _reads
+from resonate_nb.runtime._reads import FileRead, add_to_current, changed, from_json, recording, to_json
+
+
+def rested() -> ManualClock:
+    """A clock by which every file has long been at rest, so that its times count."""
+    return ManualClock(SystemClock().now_ms() + 60_000)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\n1,2\n")
+    return path
+
+
+def names(reads: _reads.Reads) -> list[str]:
+    return [file.path for file in reads.files()]
+
+
+def record(root: Path, body: Callable[[], Any]) -> tuple[FileRead, ...]:
+    with recording(root, rested()) as reads:
+        body()
+    return reads.files()
+
+
+# -- what is recorded -------------------------------------------------------------------------------------------------
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "open": lambda path: open(path).close(),
+    "bytes path": lambda path: open(os.fsencode(path), "rb").close(),
+    "pathlib": lambda path: path.read_text(),
+    "os.open": lambda path: os.close(os.open(path, os.O_RDONLY)),
+    "read and write": lambda path: open(path, "r+").close(),
+    "pandas": pd.read_csv,
+    "numpy": lambda path: np.loadtxt(path, delimiter=",", skiprows=1),
+    "twice": lambda path: (path.read_text(), path.read_bytes()),
+    "copied": lambda path: shutil.copy(path, path.with_name("copy")),
+}
+
+
+@pytest.mark.parametrize("way", READERS)
+def test_a_file_that_is_read_is_recorded(way: str, data: Path) -> None:
+    """Once, with all by which it is known again."""
+    (file,) = record(data.parent, lambda: READERS[way](data))
+    found = data.stat()
+    assert (file.path, file.size, file.mtime_ns) == ("data.csv", found.st_size, found.st_mtime_ns)
+    assert (file.ctime_ns, file.inode, len(file.digest)) == (found.st_ctime_ns, found.st_ino, 64)
+
+
+def test_a_relative_path_is_made_absolute_at_once(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body may change the working directory afterwards."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def body() -> None:
+        Path("data.csv").read_text()
+        os.chdir("elsewhere")
+
+    assert [file.path for file in record(tmp_path, body)] == ["data.csv"]
+
+
+def test_a_file_outside_the_root_is_named_absolutely(data: Path, tmp_path: Path) -> None:
+    """It does not move with the store."""
+    (tmp_path / "project").mkdir()
+    (file,) = record(tmp_path / "project", data.read_text)
+    assert file.path == str(data)
+
+
+def test_a_root_behind_a_link_still_contains_its_files(data: Path, tmp_path: Path) -> None:
+    """Home directories are often links."""
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    assert [file.path for file in record(tmp_path / "link", data.read_text)] == ["data.csv"]
+    assert [file.path for file in record(tmp_path, (tmp_path / "link" / "data.csv").read_text)] == ["link/data.csv"]
+
+
+def test_a_link_to_a_file_is_followed(data: Path, tmp_path: Path) -> None:
+    """`latest.csv` may point elsewhere tomorrow."""
+    link = tmp_path / "latest.csv"
+    link.symlink_to(data)
+    files = record(tmp_path, link.read_text)
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,3\n")
+    link.unlink()
+    link.symlink_to(other)
+    assert changed(files, tmp_path) == "latest.csv"
+
+
+# -- what is left aside -----------------------------------------------------------------------------------------------
+
+
+def write_and_read(path: Path) -> None:
+    path.write_text("made")
+    path.read_text()
+
+
+def write_beside_and_move(path: Path) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text("made")
+    beside.replace(path)
+    path.read_text()
+
+
+def write_by_child_and_remove(path: Path) -> None:
+    subprocess.run(["touch", str(path)], check=True)
+    path.read_text()
+    path.unlink()
+
+
+def missing(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        path.read_text()
+
+
+ASIDE: dict[str, Callable[[Path], Any]] = {
+    "written": lambda folder: (folder / "data.csv").write_text("x"),
+    "appended": lambda folder: open(folder / "data.csv", "a").close(),
+    "written, then read": lambda folder: write_and_read(folder / "new"),
+    "written over, then read": lambda folder: write_and_read(folder / "data.csv"),
+    "written and read at once": lambda folder: open(folder / "new", "w+").close(),
+    "made by a read-write open": lambda folder: os.close(os.open(folder / "new", os.O_RDWR | os.O_CREAT)),
+    "made exclusively": lambda folder: open(folder / "new", "x+").close(),
+    "moved into place": lambda folder: write_beside_and_move(folder / "new"),
+    "missing": lambda folder: missing(folder / "none"),
+    "directory": lambda folder: os.close(os.open(folder, os.O_RDONLY)),
+    "device": lambda _: Path("/dev/null").read_text(),
+    "kernel": lambda _: Path("/proc/self/status").read_text(),
+    "standard library": lambda _: Path(os.__file__).read_text(),
+    "package": lambda _: Path(pd.__file__).with_name("_version_meson.py").read_text(),
+    "loaded module": lambda _: Path(__file__).read_text(),
+    "system": lambda _: Path("/etc/passwd").read_text(),
+    "descriptor": lambda folder: os.close(os.open(folder, os.O_RDONLY)),
+}
+
+
+@pytest.mark.parametrize("what", ASIDE)
+def test_what_is_no_input_is_left_aside(what: str, data: Path) -> None:
+    """Or every body that writes a log would run again for ever."""
+    assert record(data.parent, lambda: ASIDE[what](data.parent)) == ()
+
+
+def test_what_a_child_process_makes_and_the_body_removes_is_left_aside(tmp_path: Path) -> None:
+    """Nobody but this body ever saw it."""
+    with recording(tmp_path) as reads:
+        write_by_child_and_remove(tmp_path / "new")
+    assert reads.files() == ()
+
+
+def test_a_cache_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries keep there what they can make again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _reads._aside.cache_clear()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "file").write_text("x")
+    assert record(tmp_path / "project", (tmp_path / "cache" / "file").read_text) == ()
+    # But somebody's notebooks may lie in such a folder.
+    assert len(record(tmp_path / "cache", (tmp_path / "cache" / "file").read_text)) == 1
+    monkeypatch.undo()
+    _reads._aside.cache_clear()
+
+
+def test_importing_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's code is counted by the key."""
+    (tmp_path / "module_of_a_test.py").write_text("X = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def body() -> None:
+        import module_of_a_test  # type: ignore[import-not-found]
+
+        assert module_of_a_test.X == 1
+
+    assert record(tmp_path, body) == ()
+    del sys.modules["module_of_a_test"]
+
+
+def test_opens_of_our_own_are_left_aside(data: Path) -> None:
+    """Reading value files or digesting must not become an input of the call around it."""
+    files = record(data.parent, data.read_text)
+    assert record(data.parent, lambda: changed([*files, FileRead("data.csv", 8, 0, 0, 0, "x")], data.parent)) == ()
+
+
+def test_nothing_is_recorded_outside(data: Path) -> None:
+    """Idle before and after."""
+    data.read_text()
+    with recording(data.parent) as reads:
+        pass
+    data.read_text()
+    assert reads.files() == ()
+    assert _reads._active == {}
+
+
+# -- which recording --------------------------------------------------------------------------------------------------
+
+
+def test_recordings_nest(tmp_path: Path) -> None:
+    """The outer call depends on what the inner one read."""
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    with recording(tmp_path) as outer:
+        (tmp_path / "a").read_text()
+        with recording(tmp_path) as inner:
+            (tmp_path / "b").read_text()
+        (tmp_path / "c").read_text()
+    assert (["a", "b", "c"], ["b"]) == (names(outer), names(inner))
+
+
+def test_awaited_bodies_keep_apart(tmp_path: Path) -> None:
+    """They take turns on one thread."""
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+
+    async def body(name: str, mine: asyncio.Event, other: asyncio.Event) -> list[str]:
+        with recording(tmp_path) as reads:
+            mine.set()
+            await other.wait()
+            (tmp_path / name).read_text()
+        return names(reads)
+
+    async def main() -> list[list[str]]:
+        one, two = asyncio.Event(), asyncio.Event()
+        return await asyncio.gather(body("a", one, two), body("b", two, one))
+
+    assert asyncio.run(main()) == [["a"], ["b"]]
+
+
+def test_a_thread_of_the_body_counts_for_it(data: Path) -> None:
+    """Threads do not inherit the context; what cannot be told apart counts for all."""
+    with recording(data.parent) as one, ThreadPoolExecutor(1) as pool:
+        pool.submit(data.read_text).result()
+    assert names(one) == ["data.csv"]
+
+
+def test_a_context_whose_recording_has_ended_counts_for_all(data: Path) -> None:
+    """A task may outlive the call that started it."""
+    with recording(data.parent):
+        old = contextvars.copy_context()
+    with recording(data.parent) as reads:
+        thread = threading.Thread(target=old.run, args=(data.read_text,))
+        thread.start()
+        thread.join()
+    assert names(reads) == ["data.csv"]
+
+
+def test_a_replayed_call_passes_its_files_on(data: Path, tmp_path: Path) -> None:
+    """Its body did not run, and yet the parent's result depends on them."""
+    files = record(tmp_path, data.read_text)
+    with recording(tmp_path) as outer, recording(tmp_path) as inner:
+        add_to_current(files)
+    assert outer.files() == inner.files() == files
+    add_to_current(files)
+
+
+def test_what_the_body_made_is_not_passed_on_to_it(tmp_path: Path) -> None:
+    """A parent writes a file and a replayed child has read one of the same content."""
+    (tmp_path / "a").write_text("x")
+    files = record(tmp_path, (tmp_path / "a").read_text)
+    with recording(tmp_path) as reads:
+        (tmp_path / "a").write_text("x")
+        add_to_current(files)
+    assert reads.files() == ()
+
+
+def test_two_contents_of_one_file_equal_nothing(data: Path, tmp_path: Path) -> None:
+    """A child read it, then it changed, then the parent read it."""
+    files = record(tmp_path, data.read_text)
+    with recording(tmp_path) as reads:
+        add_to_current(files)
+        os.truncate(data, 3)
+        data.read_text()
+    (file,) = reads.files()
+    assert (file.path, file.digest) == ("data.csv", "")
+
+
+# -- whether they are what they were ----------------------------------------------------------------------------------
+
+
+def rewrite_same_size(path: Path) -> None:
+    path.write_text("a,b\n1,3\n")
+
+
+def rewrite_and_set_back(path: Path) -> None:
+    before = path.stat()
+    rewrite_same_size(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace_same_size(path: Path) -> None:
+    other = path.with_name("other")
+    rewrite_same_size(other)
+    other.replace(path)
+
+
+CHANGES: dict[str, Callable[[Path], Any]] = {
+    "longer": lambda path: path.write_text("a,b\n1,2\n3,4\n"),
+    "same size": rewrite_same_size,
+    "same size, times set back": rewrite_and_set_back,
+    "replaced": replace_same_size,
+    "removed": lambda path: path.unlink(),
+    "a directory now": lambda path: (path.unlink(), path.mkdir()),
+    "unreadable now": lambda path: (path.unlink(), path.symlink_to(path)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_file_is_seen(change: str, data: Path) -> None:
+    """TRAPS 65, whatever was done to hide it."""
+    files = record(data.parent, data.read_text)
+    CHANGES[change](data)
+    assert changed(files, data.parent) == "data.csv"
+
+
+SAME: dict[str, Callable[[Path], Any]] = {
+    "untouched": lambda _: None,
+    "touched": lambda path: os.utime(path),
+    "rewritten": lambda path: path.write_text("a,b\n1,2\n"),
+    "replaced by a copy": lambda path: shutil.copy2(path, path.with_name("c")).replace(path),
+    "more permissions": lambda path: path.chmod(0o600),
+    "a link to a copy now": lambda path: path.rename(path.with_name("d")) and path.symlink_to(path.with_name("d")),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_equal_content_is_unchanged(what: str, data: Path) -> None:
+    """Times alone are no reason to compute for an hour."""
+    files = record(data.parent, data.read_text)
+    SAME[what](data)
+    assert changed(files, data.parent) is None
+
+
+def test_a_moved_folder_is_unchanged(data: Path, tmp_path: Path) -> None:
+    """TRAPS 81: the record is relative to the folder of the store."""
+    files = record(tmp_path, data.read_text)
+    moved = tmp_path.with_name(tmp_path.name + "-moved")
+    shutil.copytree(tmp_path, moved)
+    data.write_text("gone")
+    assert changed(files, moved) is None
+
+
+def test_content_is_not_read_while_the_times_stand(data: Path, tmp_path: Path) -> None:
+    """A hit costs one stat per file: the digest is not even looked at."""
+    (file,) = record(tmp_path, data.read_text)
+    lying = FileRead(file.path, file.size, file.mtime_ns, file.ctime_ns, file.inode, "0" * 64)
+    assert changed([lying], tmp_path) is None
+
+
+def test_fresh_times_are_not_trusted(data: Path, tmp_path: Path) -> None:
+    """A second write in the same tick of the file system's clock leaves them as they were."""
+    with recording(tmp_path) as reads:
+        data.read_text()
+    (file,) = reads.files()
+    assert file.ctime_ns == 0
+    assert changed([file], tmp_path) is None
+    lying = FileRead(file.path, file.size, file.mtime_ns, file.ctime_ns, file.inode, "0" * 64)
+    assert changed([lying], tmp_path) == "data.csv"
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [rewrite_same_size, replace_same_size, lambda path: path.unlink()],
+    ids=["rewritten", "replaced", "removed"],
+)
+def test_a_file_that_changes_while_the_body_runs_equals_nothing(meanwhile: Callable[[Path], Any], data: Path) -> None:
+    """Nobody can say which content the body saw."""
+    old = data.stat().st_mtime_ns - 10**10
+    os.utime(data, ns=(old, old))
+    clock = ManualClock(SystemClock().now_ms() + 60_000)
+    with recording(data.parent, clock) as reads:
+        data.read_text()
+        meanwhile(data)
+    files = reads.files()
+    assert [(file.path, file.digest) for file in files] == [("data.csv", "")]
+    assert changed(files, data.parent) == "data.csv"
+
+
+def test_an_empty_file_that_is_only_touched_is_stable(tmp_path: Path) -> None:
+    """Lock files."""
+    lock = tmp_path / "lock"
+    lock.touch()
+
+    def body() -> None:
+        os.close(os.open(lock, os.O_RDWR | os.O_CREAT))
+        os.utime(lock)
+
+    assert changed(record(tmp_path, body), tmp_path) is None
+
+
+# -- as data ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_survives_json(data: Path) -> None:
+    """It lies in the promise's row."""
+    files = record(data.parent, data.read_text)
+    assert from_json(to_json(files)) == files
+    assert from_json(to_json(())) == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "[[]]", '[["a"]]', '[["a","b",1,1,1,"x"]]', "null", "3"])
+def test_a_damaged_record_is_changed(text: str, tmp_path: Path) -> None:
+    """The body runs again; nothing crashes."""
+    assert changed(from_json(text), tmp_path) is not None
+
+
+def test_json_is_compact(data: Path) -> None:
+    """Thousands of rows are read at a resume."""
+    assert ": " not in to_json(record(data.parent, data.read_text))
+    assert len(json.loads(to_json(record(data.parent, data.read_text)))) == 1
+
+
+# -- the hook ---------------------------------------------------------------------------------------------------------
+
+
+class Odd(os.PathLike[str]):
+    def __fspath__(self) -> str:
+        raise RuntimeError("no path today")
+
+    def __repr__(self) -> str:
+        return "odd"
+
+
+def test_the_hook_never_breaks_an_open_and_never_vouches_blindly(tmp_path: Path) -> None:
+    """What it cannot look at equals nothing."""
+    with recording(tmp_path) as reads:
+        _reads._hook("open", (Odd(), "r", os.O_RDONLY))
+    files = reads.files()
+    assert [(file.path, file.digest) for file in files] == [("odd", "")]
+    assert changed(files, tmp_path) == "odd"
+
+
+@pytest.mark.slow
+def test_the_hook_is_added_only_when_something_records(tmp_path: Path) -> None:
+    """And only once: it cannot be taken away."""
+    code = f"""
+    import sys
+    added = []
+    def spy(event, args):
+        if event == "sys.addaudithook":
+            added.append(event)
+    from resonate_nb.runtime import _reads
+    sys.addaudithook(spy)
+    del added[:]
+    open({str(tmp_path / "x")!r}, "w").close()
+    before = len(added)
+    for _ in range(3):
+        with _reads.recording(None):
+            pass
+    print(before, len(added))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.stdout == "0 1\n", done.stderr
