@@ -247,8 +247,8 @@ def fill_template(template: str, arguments: Mapping[str, object]) -> str:
         if field_name is None:
             continue
         root = field_name.split(".")[0].split("[")[0]
-        values = arguments if root in arguments else {root: _place(root)}
         try:
+            values = arguments if root in arguments else {root: _place(root)}
             value, _ = formatter.get_field(field_name, (), values)
             text = format(formatter.convert_field(value, conversion), spec or "")
         except Exception as error:

@@ -83,4 +83,4 @@ def mark_rerun(id: str) -> str:
 
 def source() -> _reading.Source:
     """What a widget or a table looks through: the store of this process."""
-    return _reading.Source(_config.engine())
+    return _reading.Source(_config.engine() if _config.is_enabled() else _config.existing_engine())

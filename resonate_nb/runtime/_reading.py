@@ -103,22 +103,25 @@ def detail(engine: Engine, id: str) -> Detail | None:
 
 
 class Source:
-    """What a widget or a table looks through: records, details, and word of every change."""
+    """What a widget or a table looks through: records, details, and word of every change.
 
-    def __init__(self, engine: Engine) -> None:
+    Without an engine (everything is switched off and there is no store) there is nothing to see, and none is made.
+    """
+
+    def __init__(self, engine: Engine | None) -> None:
         self._engine = engine
 
     def look(self, query: Query) -> list[Record]:
         """Records of the promises that match, newest first."""
-        return look(self._engine, query)
+        return [] if self._engine is None else look(self._engine, query)
 
     def detail(self, id: str) -> Detail | None:
         """Everything that opens with a row; None when there is no such promise."""
-        return detail(self._engine, id)
+        return None if self._engine is None else detail(self._engine, id)
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after every commit of any process; returns what ends it."""
-        return self._engine.watch(callback)
+        return (lambda: None) if self._engine is None else self._engine.watch(callback)
 
 
 def checked_query(
