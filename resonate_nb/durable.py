@@ -14,7 +14,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import CodeType, FunctionType
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, UndecoratableError
 from resonate_nb.fingerprint import Subject
@@ -40,6 +40,7 @@ from resonate_nb.runtime import (
 )
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
@@ -48,6 +49,9 @@ class DurableFunction(Generic[P, R]):
 
     `__wrapped__` is the plain function. For an async function the call, and `rerun`, are awaitable.
     """
+
+    __name__: str
+    __qualname__: str
 
     def __init__(self, function: Callable[P, R], options: Options, *, kind: str = "plain") -> None:
         functools.update_wrapper(self, function)
@@ -152,10 +156,16 @@ class DurableFunction(Generic[P, R]):
             raise UndecoratableError(f"{self._work.name} has no fingerprint: {'; '.join(identity.reasons)}")
         return identity.code
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> DurableFunction[P, R]: ...
+    @overload
+    def __get__(
+        self: DurableFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> BoundDurableFunction[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if self._kind == "static" or (instance is None and self._kind == "plain"):
             return self
-        return BoundDurableFunction(self, instance if self._kind == "plain" else owner or type(instance))
+        return BoundDurableFunction(cast(Any, self), instance if self._kind == "plain" else owner or type(instance))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # A plain function is pickled by its name. cloudpickle, which ships functions of a notebook to other
@@ -192,25 +202,25 @@ class DurableFunction(Generic[P, R]):
 class BoundDurableFunction(Generic[P, R]):
     """A durable method of an object or class; the object is the first argument, and counts by content."""
 
-    def __init__(self, function: DurableFunction[P, R], owner: object) -> None:
+    def __init__(self, function: DurableFunction[Concatenate[Any, P], R], owner: object) -> None:
         self.__func__ = function
         self.__self__ = owner
         functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.__func__(self.__self__, *args, **kwargs)
 
-    def rerun(self, *args: Any, **kwargs: Any) -> Any:
+    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the next generation, whatever is stored."""
-        return self.__func__.rerun(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+        return self.__func__.rerun(self.__self__, *args, **kwargs)
 
-    def get(self, *args: Any, **kwargs: Any) -> Handle | None:
+    def get(self, *args: P.args, **kwargs: P.kwargs) -> Handle | None:
         """The promise of this call, or None."""
-        return self.__func__.get(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+        return self.__func__.get(self.__self__, *args, **kwargs)
 
-    def forget(self, *args: Any, **kwargs: Any) -> list[str]:
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise."""
-        return self.__func__.forget(self.__self__, *args, **kwargs)  # type: ignore[arg-type]
+        return self.__func__.forget(self.__self__, *args, **kwargs)
 
     def options(self, **overrides: Any) -> BoundDurableFunction[P, R]:
         """The same method with other options."""
