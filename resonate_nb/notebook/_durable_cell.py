@@ -1,0 +1,257 @@
+"""A durable cell: a body that runs in the shell, made one use of a durable call, and a bundle of names coming back."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from resonate_nb.fingerprint import CodeKey, Subject
+from resonate_nb.runtime import Options, Request, Result, Work, call, call_async, duration, say
+
+from ._bindings import Bundle, bind, bundle_of, unmet
+from ._execute import Body, prepare, run, run_async
+from ._judge import Witness
+from ._record import Recorder, show, show_mark
+from ._reel import Output, from_bytes, to_bytes
+
+_MAX_SUBJECTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """What stands behind ``%%durable``, checked."""
+
+    header: str
+    """The magic's line as written, for tracebacks."""
+    label: str | None = None
+    options: Options = field(default_factory=Options)
+    rerun: bool = False
+    shows_output: bool = True
+    """False binds the names on a hit and leaves out the recorded display."""
+
+
+def run_cell(shell: Any, options: CellOptions, text: str) -> None:
+    """Run a cell or replay it. Raises what the body raised."""
+    __tracebackhide__ = True
+    use = _Use(shell, options, text)
+    if use.runs_plainly():
+        run(shell, use.body)
+        return
+    rerun = options.rerun
+    while True:
+        result = call(use.request(rerun=rerun, is_async=False))
+        if (again := use.finish(result)) is None:
+            return
+        if rerun:
+            use.say_plainly(again)
+            run(shell, use.body)
+            return
+        use.say_again(again)
+        rerun = True
+
+
+async def run_cell_async(shell: Any, options: CellOptions, text: str) -> None:
+    """The same for a body that awaits at its top level."""
+    __tracebackhide__ = True
+    use = _Use(shell, options, text)
+    if use.runs_plainly():
+        await run_async(shell, use.body)
+        return
+    rerun = options.rerun
+    while True:
+        result = await call_async(use.request(rerun=rerun, is_async=True))
+        if (again := use.finish(result)) is None:
+            return
+        if rerun:
+            use.say_plainly(again)
+            await run_async(shell, use.body)
+            return
+        use.say_again(again)
+        rerun = True
+
+
+def is_async(shell: Any, header: str, text: str) -> bool:
+    """Whether a body awaits at its top level. Raises SyntaxError."""
+    return prepare(shell, header, text).facts.is_async
+
+
+class _Use:
+    """One use of one cell: what the runtime asks for, and what it gives back."""
+
+    def __init__(self, shell: Any, options: CellOptions, text: str) -> None:
+        self.shell = shell
+        self.options = options
+        self.body: Body = prepare(shell, options.header, text)
+        self.title = _title(options, text)
+        self._outputs: list[Output] = []
+        self._witness: Witness | None = None
+        self._undecided: list[str] = []
+
+    def runs_plainly(self) -> bool:
+        """Whether the text alone says that the cell cannot be durable; says why."""
+        facts = self.body.facts
+        if facts.foreign:
+            first = facts.foreign[0]
+            self.say_plainly(f"it uses `{_short(first.text)}` (line {first.line})")
+        elif facts.history:
+            name = facts.history[0]
+            self.say_plainly(f"it reads `{name}` (line {facts.reads[name]}), which differs from session to session")
+        else:
+            return False
+        return True
+
+    def say_plainly(self, why: str) -> None:
+        say(f"{self.title} runs plainly, not durably: {why}", once=True, about=self.body.text)
+
+    def say_again(self, why: str) -> None:
+        say(f"{self.title}: {why}")
+
+    def request(self, *, rerun: bool, is_async: bool) -> Request:
+        subject = _Observed(_subject(self.shell, self.body, self.options.options.ignore))
+        name = self.options.label or "cell"
+        work = Work(name, cast("Subject", subject), self.options.options, is_cell=True, label=self.title)
+
+        def before() -> bool:
+            # The runtime has asked for the key just now, unless everything is switched off.
+            key = subject.last
+            if key is None or key.undurable:
+                return False
+            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values)
+            return True
+
+        def body() -> Bundle | None:
+            __tracebackhide__ = True
+            if not before():
+                run(self.shell, self.body)
+                return None
+            with self._recording():
+                run(self.shell, self.body)
+            return self._bundle()
+
+        async def body_async() -> Bundle | None:
+            __tracebackhide__ = True
+            if not before():
+                await run_async(self.shell, self.body)
+                return None
+            with self._recording():
+                await run_async(self.shell, self.body)
+            return self._bundle()
+
+        return Request(
+            work,
+            {},
+            body_async if is_async else body,
+            judge=self._judge,
+            notes=lambda: {"output": to_bytes(self._outputs)},
+            rerun=rerun,
+        )
+
+    def finish(self, result: Result) -> str | None:
+        """Raise what there is to raise, bind and show what came back; or say why the cell must run after all."""
+        __tracebackhide__ = True
+        if result.error is not None:
+            raise _shown_from_the_cell(self.shell, result.error)
+        if not result.replayed:
+            return None
+        bundle: Bundle = result.value
+        if (name := unmet(bundle, self.shell.user_ns)) is not None:
+            return f"`{name}`, which it may bind, is not what it was when the cell was recorded"
+        try:
+            bind(self.shell, bundle)
+        except Exception as error:
+            # An import of the cell fails here: all of the cell runs, and fails where the person sees it.
+            return f"its imports cannot be repeated ({type(error).__name__}: {error})"
+        saved = f"replayed · {duration(result.saved_ms)} saved"
+        show_mark(self.shell, saved if self.options.shows_output else f"{saved} · output not shown")
+        if self.options.shows_output and "output" in result.notes:
+            show(self.shell, from_bytes(result.notes["output"]))
+        return None
+
+    def _recording(self) -> _Recording:
+        return _Recording(self.shell, self._outputs)
+
+    def _bundle(self) -> Bundle:
+        assert self._witness is not None
+        bundle, self._undecided = bundle_of(self.body.facts, self._witness.before, self.shell.user_ns)
+        return bundle
+
+    def _judge(self, bundle: Bundle | None) -> tuple[str, ...]:
+        if bundle is None or self._witness is None:
+            return ()
+        return self._witness.reasons(self.shell.user_ns, bundle, self._undecided)
+
+
+class _Recording:
+    """A recorder whose outputs are there however the body ends."""
+
+    def __init__(self, shell: Any, outputs: list[Output]) -> None:
+        self._recorder = Recorder(shell)
+        self._outputs = outputs
+
+    def __enter__(self) -> None:
+        self._outputs.clear()
+        self._recorder.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._recorder.__exit__(*error)
+        self._outputs.extend(self._recorder.outputs())
+
+
+class _Observed:
+    """A subject that remembers its last key: what a cell reads is hashed once before the body, not twice."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.last: CodeKey | None = None
+
+    def key(self) -> CodeKey:
+        self.last = self._subject.key()
+        return self.last
+
+
+_subjects: OrderedDict[tuple[int, str, tuple[str, ...]], Subject] = OrderedDict()
+
+
+def _subject(shell: Any, body: Body, ignore: tuple[str, ...]) -> Subject:
+    """The subject of a text, kept: a key is cheap where nothing that it reaches has changed."""
+    kept = (id(shell.user_ns), body.text, ignore)
+    subject = _subjects.pop(kept, None)
+    if subject is None:
+        subject = Subject.of_cell(body.facts.tree, shell.user_ns, body.facts.reads.keys(), ignore=ignore)
+    _subjects[kept] = subject
+    while len(_subjects) > _MAX_SUBJECTS:
+        _subjects.popitem(last=False)
+    return subject
+
+
+def _title(options: CellOptions, text: str) -> str:
+    if options.label is not None:
+        return f"cell `{options.label}`"
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return f"cell `{_short(first)}`"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _shown_from_the_cell(shell: Any, error: Exception) -> Exception:
+    """The same error, shown by IPython from the user's first frame on.
+
+    On its way out it passes frames of ours, of the runtime and of IPython's `run_cell_magic`, which say nothing to
+    the person; IPython asks an exception that knows how to show itself. It does so once, then forgets it.
+    """
+    trace = error.__traceback__
+
+    def render() -> list[str]:
+        error.__dict__.pop("_render_traceback_", None)
+        return list(shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0))
+
+    if trace is not None and hasattr(error, "__dict__"):
+        error._render_traceback_ = render  # type: ignore[attr-defined]
+    return error
+
+
+__all__ = ["CellOptions", "is_async", "run_cell", "run_cell_async"]

@@ -1,0 +1,195 @@
+"""What a replay of a cell could not repeat, in words that follow "it", each with the name and the line.
+
+In this stage such a cell keeps its promise and is not replayed. Asked after the body ran, about that very run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+from resonate_nb.codec import encode
+from resonate_nb.errors import UnfingerprintableError, UnstorableError
+from resonate_nb.fingerprint import fingerprint_named
+
+from . import _sharing, _state
+from ._bindings import Bundle, bound_names
+from ._cell import CellFacts
+
+_PLAIN = (int, float, complex, bool, str, bytes, type(None))
+
+
+class Witness:
+    """Looks at inputs and process before the body runs, and says afterwards what of it a replay could not repeat."""
+
+    def __init__(self, facts: CellFacts, namespace: Mapping[str, object], reached: Mapping[str, object]) -> None:
+        """`reached` are the values that may change in place, by the names of the key's parts."""
+        self._facts = facts
+        self._before = dict(namespace)
+        self._inputs = inputs_of(facts, namespace, reached)
+        self._digests = _digests(self._inputs)
+        self._state = _state.look()
+
+    @property
+    def before(self) -> Mapping[str, object]:
+        """The namespace as it was."""
+        return self._before
+
+    def reasons(self, namespace: Mapping[str, object], bundle: Bundle, undecided: list[str]) -> tuple[str, ...]:
+        """What of the run a replay could not repeat; takes names that cannot be stored out of the bundle."""
+        facts = self._facts
+        bound = {name: namespace[name] for name in bound_names(facts, self._before, namespace)}
+        modules = {name for name, value in bound.items() if isinstance(value, ModuleType)}
+        values = {name: bundle["names"][name] for name in bound if name in bundle["names"]}
+        found: list[str] = []
+        found += self._changed_inputs()
+        found += self._definitions(values, namespace)
+        found += self._shared(values)
+        found += self._unstorable(bundle, modules)
+        found += [
+            f"may have bound {self._named(name, facts.bound)}, which was there before and cannot be compared"
+            for name in undecided
+        ]
+        for phrase, line in _state.changes(facts.tree, self._state, _state.look()):
+            found.append(phrase if line is None else _with_line(phrase, line))
+        return tuple(found)
+
+    def _changed_inputs(self) -> list[str]:
+        after = _digests(self._inputs)
+        # The object that the name held before counts, whatever the name holds now.
+        changed = [name for name, digest in self._digests.items() if after.get(name) != digest]
+        lines = {**self._facts.reads, **self._facts.touched}
+        return [f"changed {self._named(name, lines)} in place" for name in changed]
+
+    def _definitions(self, values: Mapping[str, object], namespace: Mapping[str, object]) -> list[str]:
+        found: dict[str, str] = {}
+        defined = {name: "" for name in self._facts.definitions if name in values}
+        for name, value in values.items():
+            if isinstance(value, type) and value.__module__ == "__main__":
+                found[name] = "class"
+            elif isinstance(value, FunctionType) and value.__module__ == "__main__":
+                found[name] = "function"
+            elif name in defined:
+                found[name] = "definition"
+        reasons = [
+            f"bound the {kind} {self._named(name, self._facts.bound)} (put definitions in a cell of their own)"
+            for name, kind in sorted(found.items())
+        ]
+        rest = {name: value for name, value in values.items() if name not in found}
+
+        def is_kept(function: FunctionType) -> bool:
+            # Defined by another cell, and still the one of its name: a replay takes it from the session.
+            name = function.__qualname__
+            return name not in self._facts.bound and namespace.get(name.split(".")[0]) is not None and "<" not in name
+
+        try:
+            held = _sharing.notebook_functions(rest, is_kept)
+        except _sharing.TooLargeError:
+            return reasons  # the walk for shared objects comes to the same end, and says so
+        for name, function in sorted(held.items()):
+            what = "a function" if "<" in function else f"the function `{function}`"
+            reasons.append(f"bound {self._named(name, self._facts.bound)}, which holds {what} made by this cell")
+        return reasons
+
+    def _shared(self, values: Mapping[str, object]) -> list[str]:
+        inputs = {name: value for name, value in self._inputs.items() if not isinstance(value, _PLAIN)}
+        try:
+            shared = _sharing.shared(values, inputs)
+        except _sharing.TooLargeError as error:
+            return [f"holds too many objects in `{error.name}` to tell what it shares with its inputs"]
+        reasons: list[str] = []
+        for item in shared:
+            name = self._named(item.name, self._facts.bound)
+            match item.what:
+                case "is":
+                    reasons.append(f"bound {name}, which is `{item.other}` itself")
+                case "memory":
+                    reasons.append(f"bound {name}, which shares memory with `{item.other}`; bind a copy")
+                case kind:
+                    reasons.append(f"bound {name}, which shares a {kind} with `{item.other}`; bind a copy")
+        return reasons
+
+    def _unstorable(self, bundle: Bundle, modules: set[str]) -> list[str]:
+        names: dict[str, object] = bundle["names"]
+        reasons = []
+        while not _is_surely_storable(names):
+            try:
+                encode(bundle)
+            except UnstorableError as error:
+                culprit = next((n for n in names if error.path.startswith(f"['names'][{n!r}]")), None)
+                culprit = culprit or next((n for n in names if not _is_storable(names[n])), None)
+                if culprit is None:
+                    return [*reasons, f"bound what cannot be stored: {error}"]
+                inside = error.path.removeprefix(f"['names'][{culprit!r}]")
+                where = f" (at `{culprit}{inside}`)" if inside and inside != error.path else ""
+                reasons.append(
+                    f"bound {self._named(culprit, self._facts.bound)}, which cannot be stored: "
+                    f"a {error.type_name}{where}, {error.reason}"
+                )
+                del names[culprit]
+            else:
+                break
+        return reasons
+
+    def _named(self, path: str, lines: Mapping[str, int]) -> str:
+        root = path.split(".")[0].split("[")[0]
+        line = lines.get(path, lines.get(root))
+        return f"`{path}`" if line is None else f"`{path}` (line {line})"
+
+
+def inputs_of(facts: CellFacts, namespace: Mapping[str, object], reached: Mapping[str, object]) -> dict[str, object]:
+    """Everything a cell reads that may change in place: what it names itself, and what code it reaches names."""
+    # Whole objects where the cell names them: the key may count an attribute only, but the cell can change all.
+    direct = {
+        name: namespace[name]
+        for name in facts.reads
+        if name in namespace and not isinstance(namespace[name], (*_PLAIN, ModuleType, FunctionType, type))
+    }
+    return direct | {name: value for name, value in reached.items() if name.split(".")[0] not in direct}
+
+
+def _digests(values: Mapping[str, object]) -> dict[str, str]:
+    """One digest a name; a value without a fingerprint has the digest ""."""
+    try:
+        return dict(fingerprint_named(values).parts)
+    except UnfingerprintableError:
+        pass
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = fingerprint_named({name: value}).joint
+        except UnfingerprintableError:
+            found[name] = ""
+    return found
+
+
+def _is_storable(value: object) -> bool:
+    try:
+        encode(value)
+    except UnstorableError:
+        return False
+    return True
+
+
+def _is_surely_storable(value: Any, depth: int = 3) -> bool:
+    """Whether it is plain to see that a value can be stored; large data is not encoded twice just to know."""
+    if type(value) in _PLAIN:
+        return True
+    if depth and type(value) in (list, tuple, set, frozenset):
+        return len(value) <= 1000 and all(_is_surely_storable(item, depth - 1) for item in value)
+    if depth and type(value) is dict:
+        return len(value) <= 1000 and all(_is_surely_storable(pair, depth - 1) for pair in value.items())
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and type(value) is numpy.ndarray:
+        return bool(value.dtype.kind in "biufcmMSU")
+    if pandas is not None and type(value) in (pandas.DataFrame, pandas.Series):
+        dtypes = value.dtypes if type(value) is pandas.DataFrame else [value.dtypes]
+        return not value.attrs and not any(getattr(dtype, "kind", "O") == "O" for dtype in dtypes)
+    return False
+
+
+def _with_line(phrase: str, line: int) -> str:
+    head, mark, tail = phrase.partition(";")
+    return f"{head} (line {line}){mark}{tail}"

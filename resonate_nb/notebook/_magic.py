@@ -1,0 +1,246 @@
+"""``%%durable`` and ``%durable``: what a person writes, checked before anything runs, and tables in return."""
+
+# IPython's classes and decorators are untyped:
+# mypy: disable-error-code="misc,untyped-decorator"
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from IPython import get_ipython
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from resonate_nb.clock import SystemClock
+from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError
+from resonate_nb.runtime import (
+    Source,
+    checked_options,
+    checked_query,
+    existing_engine,
+    forget,
+    mark_rerun,
+    refuse_reserved,
+    search,
+)
+from resonate_nb.view import details_html, details_text, rows_of, table_html, table_text
+
+from ._cell import analyse
+from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
+
+_CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
+_LINE_USAGE = "%durable ls [GLOB] [--state STATE] [--limit N] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
+_AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
+_STARTS_DURABLE = re.compile(r"%%durable(?=\s|$)")
+
+
+@magics_class
+class DurableMagics(Magics):
+    """The magics of this package."""
+
+    @no_var_expand
+    @magic_arguments("%%durable")
+    @argument("label", nargs="?", metavar="LABEL", help="names the promise; never weakens the key")
+    @argument("--version", metavar="V", help="your word for the version of the code, instead of its fingerprint")
+    @argument(
+        "--ignore",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="names that the cell reads and that do not count; LABEL stands before it",
+    )
+    @argument("--rerun", action="store_true", help="run the body even when there is a result; the old one is kept")
+    @argument("--no-replay", action="store_true", help="on a hit bind the names, do not show the recorded output")
+    @cell_magic
+    def durable(self, line: str, cell: str) -> None:
+        """Make this cell durable: run it once, and bring back what it bound and showed from then on."""
+        __tracebackhide__ = True
+        options = parse_cell_line(line)
+        if is_async(self.shell, options.header, cell):
+            raise UsageError(
+                "this body awaits at its top level, which a magic called by code cannot do; "
+                "write it as a cell of its own that begins with the %%durable line"
+            )
+        run_cell(self.shell, options, cell)
+
+    @no_var_expand
+    @line_magic("durable")
+    def durable_line(self, line: str) -> None:
+        """Look after durable promises: %durable ls | show ID | rerun ID | forget ID-OR-GLOB | inspect."""
+        __tracebackhide__ = True
+        command, words = _split(line)
+        actions: dict[str, Callable[[list[str]], None]] = {
+            "ls": self._ls,
+            "show": self._show,
+            "rerun": self._rerun,
+            "forget": self._forget,
+            "inspect": self._inspect,
+        }
+        if command not in actions:
+            what = f"%durable {command} is unknown" if command else "%durable needs to know what to do"
+            raise UsageError(f"{what}; use {_LINE_USAGE}")
+        try:
+            actions[command](words)
+        except (InvalidOptionError, PromiseNotFoundError, PromiseBusyError) as error:
+            raise UsageError(str(error)) from error
+
+    def _ls(self, words: list[str]) -> None:
+        parser = _Parser("%durable ls [GLOB] [--state STATE] [--limit N]")
+        parser.add_argument("glob", nargs="?", default="*")
+        parser.add_argument("--state")
+        parser.add_argument("--limit", type=int)
+        asked = parser.parse_args(words)
+        query = checked_query(asked.glob, state=asked.state, limit=asked.limit)
+        engine = existing_engine()
+        records = [] if engine is None else Source(engine).look(query)
+        rows = rows_of(records)
+        if not rows:
+            where = "there is no store here yet" if engine is None else f"no promise matches {asked.glob!r}"
+            self._publish(where, f"<p>{where.replace('<', '&lt;')}</p>")
+            return
+        limit = asked.limit or 50
+        text = table_text(rows, limit=limit)
+        self._publish(text, table_html(rows, now_ms=SystemClock().now_ms(), limit=limit))
+
+    def _show(self, words: list[str]) -> None:
+        (id,) = _exactly_one(words, "show ID")
+        engine = existing_engine()
+        detail = None if engine is None else Source(engine).detail(id)
+        if detail is None:
+            raise PromiseNotFoundError(f"there is no promise {id!r}; `%durable ls` lists what there is")
+        self._publish(details_text(detail), details_html(detail))
+
+    def _rerun(self, words: list[str]) -> None:
+        (id,) = _exactly_one(words, "rerun ID")
+        print(f"marked {mark_rerun(id)}: its next use runs the next generation; the present one is kept")
+
+    def _forget(self, words: list[str]) -> None:
+        (pattern,) = _exactly_one(words, "forget ID-OR-GLOB")
+        dropped = forget(pattern)
+        noun = "promise" if len(dropped) == 1 else "promises"
+        print(f"forgot {len(dropped)} {noun}" + "".join(f"\n  {id}" for id in dropped))
+        if any(letter in pattern for letter in "*?["):
+            left = [handle.id for handle in search(pattern)]
+            if left:
+                print("still running, so kept:" + "".join(f"\n  {id}" for id in left))
+
+    def _inspect(self, words: list[str]) -> None:
+        if words:
+            raise InvalidOptionError("%durable inspect takes nothing more; rnb.inspect(...) has the options")
+        from ._inspector import inspect
+
+        shown = inspect()
+        if shown is not None:
+            from IPython.display import display
+
+            display(shown)
+
+    def _publish(self, text: str, html: str) -> None:
+        self.shell.display_pub.publish(data={"text/plain": text, "text/html": html}, metadata={})
+
+
+async def awaited(line: str, body: str) -> None:
+    """What a durable cell that awaits is turned into: runs on the shell's own event loop."""
+    __tracebackhide__ = True
+    await run_cell_async(get_ipython(), parse_cell_line(line), body)
+
+
+def parse_cell_line(line: str) -> CellOptions:
+    """The options behind ``%%durable``. Raises UsageError with what is right, before anything runs."""
+    parser = DurableMagics.durable.parser
+    parser.allow_abbrev = False
+    try:
+        asked = parser.parse_args(_words(line), argparse.Namespace(ignore=[]))
+        if asked.label is not None:
+            refuse_reserved(asked.label, "label")
+        for name in asked.ignore:
+            if not name.isidentifier():
+                raise InvalidOptionError(f"--ignore takes names of variables, not {name!r}")
+        options = checked_options(version=asked.version, ignore=asked.ignore)
+    except UsageError as error:
+        raise UsageError(f"{error}; use {_CELL_USAGE}") from None
+    except InvalidOptionError as error:
+        raise UsageError(str(error)) from error
+    return CellOptions(f"%%durable {line}".rstrip(), asked.label, options, asked.rerun, not asked.no_replay)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses with one sentence and the usage, instead of leaving the process."""
+
+    def __init__(self, usage: str) -> None:
+        super().__init__(prog=usage.split()[0], add_help=False, allow_abbrev=False)
+        self._usage = usage
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidOptionError(f"{message}; use {self._usage}")
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    try:
+        words = _words(line)
+    except InvalidOptionError as error:
+        raise UsageError(str(error)) from error
+    return (words[0], words[1:]) if words else ("", [])
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InvalidOptionError(f"{line!r} cannot be read: {error}") from error
+
+
+def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:
+    if len(words) != 1:
+        raise InvalidOptionError(f"use %durable {usage}; ids with spaces stand in quotes")
+    return words
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+class _AwaitTransformer:
+    """Turns a durable cell that awaits at its top level into an `await` of IPython's own, which its loop then runs.
+
+    A cell magic is a plain function: what awaits inside of it would have to start a second loop.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        if not lines or not _STARTS_DURABLE.match(lines[0]):
+            return lines
+        body = "".join(lines[1:])
+        if "await" not in body and "async" not in body:
+            return lines
+        try:
+            if not analyse(self._shell.transform_cell(body)).is_async:
+                return lines
+        except SyntaxError:
+            return lines  # the magic meets it again, and says where
+        line = lines[0].removeprefix("%%durable").strip()
+        return [_AWAITED.format(line=line, body=body)]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext resonate_nb`: the magics are there. Loading twice comes to the same."""
+    shell.register_magics(DurableMagics)
+    if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
+        shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext resonate_nb`: the magics are gone; promises stay where they are."""
+    for kind in ("cell", "line"):
+        shell.magics_manager.magics[kind].pop("durable", None)
+    shell.magics_manager.registry.pop(DurableMagics.__name__, None)
+    shell.input_transformers_cleanup[:] = [
+        transform for transform in shell.input_transformers_cleanup if not isinstance(transform, _AwaitTransformer)
+    ]
