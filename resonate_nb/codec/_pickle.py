@@ -49,9 +49,6 @@ def encode(value: object) -> Encoded:
     pickler = _Pickler(buffer)
     try:
         pickler.dump(value)
-        data = buffer.getvalue()
-        if pickler.is_doubtful and len(data) <= _CHECKED_BYTES:
-            _loads(data)
     except _Refused as refused:
         raise _unstorable(value, refused.culprit, refused.reason) from None
     except RecursionError as error:
@@ -59,8 +56,13 @@ def encode(value: object) -> Encoded:
     except Exception as error:
         # Whatever a class's own __reduce__ or __getstate__ raises ends here: the value is handed to the caller all
         # the same, so the reason must be complete.
-        reason = f"{type(error).__name__}: {error}"
-        raise _unstorable(value, pickler.last, reason) from error
+        raise _unstorable(value, pickler.last, _words(error)) from error
+    data = buffer.getvalue()
+    if pickler.is_doubtful and not pickler.is_shown_when_read and len(data) <= _CHECKED_BYTES:
+        try:
+            _loads(data)
+        except Exception as error:
+            raise UnstorableError("", _type_name(value), f"it does not come back: {_words(error)}") from error
     return Encoded("pickle", data)
 
 
@@ -80,7 +82,7 @@ def decode(codec: str, data: bytes) -> object:
             case "pickle":
                 return _loads(data)
     except Exception as error:
-        raise NotStoredError(f"the stored value cannot be read back: {type(error).__name__}: {error}") from error
+        raise NotStoredError(f"the stored value cannot be read back: {_words(error)}") from error
     raise NotStoredError(f"the stored value has the codec {codec!r}, which this version of the package cannot read")
 
 
@@ -122,6 +124,8 @@ class _Pickler(pickle.Pickler):
         """The object asked about last: the one at fault when pickle itself gives up."""
         self.is_doubtful = False
         """Whether it holds objects that pickle stores and may yet fail to bring back."""
+        self.is_shown_when_read = False
+        """Whether it holds a figure, which pyplot opens and shows when it is unpickled."""
         self._rules: dict[type, _Rule | None] = {}
         self._cloud: Any = None
         self._modules: set[int] = set()
@@ -154,6 +158,8 @@ class _Pickler(pickle.Pickler):
             return refuse
         if issubclass(kind, BaseException) or not _is_installed(kind.__module__):
             self.is_doubtful = True
+        if any((base.__module__, base.__name__) == ("matplotlib.figure", "Figure") for base in kind.__mro__):
+            self.is_shown_when_read = True
         return None
 
     def _function(self, function: FunctionType) -> Any:
@@ -336,5 +342,15 @@ def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:
 
 def _type_name(value: object) -> str:
     kind = type(value)
-    module = kind.__module__.lstrip("_")
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    module = kind.__module__
+    if module in ("builtins", "__main__"):
+        return kind.__qualname__
+    # `_io.TextIOWrapper` is known as `io.TextIOWrapper`.
+    return f"{module if module.startswith('__') else module.removeprefix('_')}.{kind.__qualname__}"
+
+
+def _words(error: Exception) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception as trouble:  # the message is made by code of a user's class
+        return f"{type(error).__name__}, unprintable: {type(trouble).__name__}"

@@ -9,6 +9,7 @@ from typing import Any
 
 TEXT_LIMIT = 2_000
 LINE_LIMIT = 200
+HTML_LIMIT = 50_000
 _ROWS = 5
 _COLUMNS = 20
 
@@ -16,7 +17,8 @@ _COLUMNS = 20
 def preview(value: object) -> tuple[str, str | None]:
     """Short text (up to 2,000 characters) and, for a pandas frame or series, HTML of its first five rows.
 
-    The HTML is made of escaped text only. What cannot print itself becomes ``<unprintable Type: Error>``.
+    The HTML is made of escaped text only, up to 50,000 characters (None when it would be more). What cannot print
+    itself becomes ``<unprintable Type: Error>``.
     """
     kind = _kind(value)
     if kind is None:
@@ -31,24 +33,31 @@ def preview(value: object) -> tuple[str, str | None]:
         html = table.to_html(max_cols=_COLUMNS, escape=True, border=0, show_dimensions=False)
     except Exception as error:  # cells print themselves through code of the user's classes
         return _unprintable(value, error), None
-    return _cut(text, TEXT_LIMIT), html
+    return _cut(text, TEXT_LIMIT), html if len(html) <= HTML_LIMIT else None
 
 
 def describe(value: object) -> str:
     """One line of up to 200 characters: ``DataFrame 336,776 x 19``, ``ndarray float64 (3, 4)``, else its repr."""
-    thing: Any = value
     try:
-        match _kind(value):
-            case "DataFrame":
-                return f"DataFrame {len(thing):,} x {len(thing.columns):,}"
-            case "Series":
-                return _cut(f"Series {thing.dtype} {len(thing):,}", LINE_LIMIT)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.ndarray):
-            return _cut(f"{type(value).__name__} {thing.dtype} {thing.shape}", LINE_LIMIT)
-    except Exception as error:
+        text = _size(value)
+    except Exception as error:  # a class derived from a frame may do anything
         return _unprintable(value, error)
-    return _cut(" ".join(_text(value, LINE_LIMIT).split()), LINE_LIMIT)
+    if text is None:
+        text = " ".join(_text(value, LINE_LIMIT).split())
+    return _cut(text, LINE_LIMIT)
+
+
+def _size(value: Any) -> str | None:
+    """What is said of a frame, series or array; None for other values."""
+    match _kind(value):
+        case "DataFrame":
+            return f"DataFrame {len(value):,} x {len(value.columns):,}"
+        case "Series":
+            return f"Series {value.dtype} {len(value):,}"
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return f"{type(value).__name__} {value.dtype} {value.shape}"
+    return None
 
 
 def _series(series: Any, head: Any) -> str:
@@ -86,7 +95,8 @@ class _Short(reprlib.Repr):
         if isinstance(x, (list, tuple, dict, set, frozenset, str, bytes, bytearray)) and len(x) > 1_000:
             return f"<{kind.__qualname__} of {len(x):,} items>"
         try:
-            text = repr(x)
+            text = _size(x)
+            text = repr(x) if text is None else f"<{text}>"
         except Exception as error:
             return _unprintable(x, error)
         if not isinstance(text, str):

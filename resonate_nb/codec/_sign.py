@@ -83,7 +83,7 @@ def load_key() -> bytes:
 
 def _key_path() -> Path:
     if named := os.environ.get(FILE_VARIABLE):
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))
     import platformdirs
 
     return platformdirs.user_config_path("resonate_nb", appauthor=False) / "key"

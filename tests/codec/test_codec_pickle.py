@@ -432,8 +432,29 @@ def test_what_a_class_raises_is_the_reason() -> None:
 def test_what_pickles_but_does_not_come_back_is_refused(value: Any) -> None:
     """Plain pickle stores these, and fails at the first hit."""
     pickle.dumps(value)
-    with pytest.raises(UnstorableError):
+    with pytest.raises(UnstorableError, match="does not come back"):
         encode({"v": value})
+
+
+class Report:
+    def __init__(self, figure: object) -> None:
+        self.figure = figure
+
+
+@pytest.mark.slow
+def test_storing_a_figure_does_not_open_it_a_second_time() -> None:
+    """pyplot opens what it unpickles, and the cell would show it twice."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, _ = plt.subplots()
+    try:
+        encoded = encode(Report(figure))
+        assert plt.get_fignums() == [figure.number]
+        assert decode(encoded.codec, encoded.data)
+    finally:
+        plt.close("all")
 
 
 def test_a_failed_encode_leaves_the_value_alone() -> None:

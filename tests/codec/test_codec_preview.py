@@ -53,6 +53,7 @@ FRAME = pd.DataFrame({"<b>": ["<script>alert(1)</script>", "&"] * 10, "n": range
         ([Rude()], "[<unprintable Rude: ValueError>]"),
         (Rows(range(2000)), "<Rows of 2,000 items>"),
         (Holder([1]), "Holder(items=[1])"),
+        ({"df": FRAME, "a": np.zeros(2)}, "{'a': <ndarray float64 (2,)>, 'df': <DataFrame 20 x 2>}"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -134,6 +135,14 @@ def test_wide_frames_are_cut() -> None:
     _, html = preview(pd.DataFrame(np.zeros((5, 1000))))
     assert html is not None
     assert html.count("<th>") < 40
+
+
+def test_html_is_bounded() -> None:
+    """It goes into a page with hundreds of others."""
+    with pd.option_context("display.max_colwidth", None):
+        text, html = preview(pd.DataFrame({"a": ["x" * 100_000]}))
+    assert html is None
+    assert len(text) == 2_000
 
 
 @pytest.mark.slow
