@@ -170,7 +170,8 @@ def _masked(walk: Walk, value: Any) -> Children | None:
 def _masked_parts(value: Any) -> Children:
     yield Attribute("data"), value.data
     yield Attribute("mask"), value.mask
-    yield Attribute("fill_value"), value._fill_value
+    # Of a view: the property writes the default down where it was not asked for before.
+    yield Attribute("fill_value"), value.view().fill_value
     yield Attribute("hardmask"), bool(value.hardmask)
     yield Attribute("__dict__"), dict(value._basedict or {})
 

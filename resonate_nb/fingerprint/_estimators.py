@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _arrays
+from ._containers import mapping
 from ._instances import hidden_state, instance_of
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
@@ -24,6 +25,8 @@ _SPARSE_PARTS = {
 
 def handler_of(cls: type) -> Handler:
     """The handler for objects of one class of scikit-learn."""
+    if cls.__name__ == "Bunch" and issubclass(cls, dict):
+        return _bunch
     if getattr(cls, "__flags__", 0) & _HEAP_TYPE and not hidden_state(cls):
         return instance_of(cls)
 
@@ -35,6 +38,14 @@ def handler_of(cls: type) -> Handler:
         return _reduced(walk, value)
 
     return write
+
+
+def _bunch(walk: Walk, value: dict[str, Any]) -> Children | None:
+    """A data set: a dict. Its one attribute notes which keys are deprecated, and pickle drops it."""
+    if walk.met(value):
+        return None
+    walk.pen.write(b"bunch;")
+    return mapping(walk, b"dict", dict(dict.items(value)))
 
 
 def _reduced(walk: Walk, value: Any) -> Children:

@@ -14,7 +14,7 @@ import pathlib
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from ._containers import attributes as _attributes
@@ -105,7 +105,7 @@ def _method(walk: Walk, value: types.MethodType) -> Children:
     return iter(((Attribute("__func__"), value.__func__), (Attribute("__self__"), value.__self__)))
 
 
-def _builtin(walk: Walk, value: types.BuiltinFunctionType) -> Children | None:
+def _builtin(walk: Walk, value: types.BuiltinFunctionType | types.MethodWrapperType) -> Children | None:
     owner = value.__self__
     if owner is None or isinstance(owner, (types.ModuleType, type)):
         walk.token(value)
@@ -211,13 +211,18 @@ def hidden_state(cls: type) -> str:
             return f"it is a {owner.__module__}.{owner.__qualname__}, whose state is more than its attributes"
     base = content_base(cls)
     known = base.__basicsize__ + _POINTER_BYTES * (
-        (cls.__dictoffset__ > 0 >= base.__dictoffset__)
+        (_has_dict_pointer(cls) > _has_dict_pointer(base))
         + (cls.__weakrefoffset__ > 0 >= base.__weakrefoffset__)
         + sum(not issubclass(base, owner) for owner, _ in _slots(cls))
     )
     if cls.__basicsize__ > known or cls.__itemsize__ > base.__itemsize__:
         return "it keeps state in C that no attribute shows"
     return ""
+
+
+def _has_dict_pointer(cls: type) -> bool:
+    # Other negative offsets stand for a dict that is kept in front of the object, outside of its size.
+    return cls.__dictoffset__ > 0 or cls.__dictoffset__ == -_POINTER_BYTES
 
 
 def is_plain(cls: type) -> bool:
@@ -238,5 +243,12 @@ HANDLERS: dict[type, Handler] = {
     types.MethodDescriptorType: code,
     types.WrapperDescriptorType: code,
     types.ClassMethodDescriptorType: code,
+    types.GetSetDescriptorType: code,
+    types.MemberDescriptorType: code,
+    types.MethodWrapperType: _builtin,
+    type(lru_cache(code)): code,
+    staticmethod: code,
+    classmethod: code,
+    property: code,
     type: code,
 }

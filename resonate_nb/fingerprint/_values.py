@@ -34,6 +34,8 @@ _PACKAGES: dict[str, Callable[[type], Handler]] = {
     "dateutil": _zones.handler_of,
 }
 
+_US = __name__.partition(".")[0]
+
 # Beyond this many arrays over one stretch of memory they are taken to share it, without asking each pair.
 _MAX_COMPARED = 64
 
@@ -147,12 +149,15 @@ class Walker(Walk):
         """The handler for a type met for the first time; raises Refusal where none fits."""
         cls = type(value)
         root = cls.__module__.partition(".")[0]
-        if isinstance(value, type):
+        # Never `isinstance`: it asks the value, which may answer with anything.
+        if issubclass(cls, type) or root == _US:
             handler: Handler = _instances.code
         elif root in _PACKAGES and root in sys.modules:
             handler = _PACKAGES[root](cls)
-        elif isinstance(value, enum.Enum):
+        elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
+        elif cls.__name__ == "cython_function_or_method":
+            handler = _arrays.named
         elif _instances.is_users_class(cls) or _instances.is_plain(cls):
             handler = _instances.instance_of(cls)
         elif cls.__name__ in _REASONS:

@@ -8,6 +8,7 @@ walk is over, since the memory address of a dead object may come back as another
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ class Span:
 class Walk:
     """The memory of one walk over one value (a part); `begin` starts the next part."""
 
-    __slots__ = ("_numbers", "_seals", "_tokens", "order", "pen", "reach", "spans")
+    __slots__ = ("_asked", "_numbers", "_seals", "_sorting", "_tokens", "order", "pen", "reach", "spans")
 
     def __init__(self, reach: Callable[[object], bytes]) -> None:
         self.reach = reach
@@ -81,6 +82,8 @@ class Walk:
         self.spans: list[Span] = []
         self._numbers: dict[int, int] = {}
         self._seals: dict[int, tuple[object, bytes]] = {}
+        self._sorting = 0
+        self._asked = False
 
     def met(self, value: object) -> bool:
         """Whether this mutable object was met before; then its number is written, else it has a number now."""
@@ -97,6 +100,11 @@ class Walk:
 
     def token(self, thing: object) -> None:
         """Write what a class, function or module is, as the code part of this room says."""
+        if self._sorting:
+            # Only an order is looked for; who is asked about code first must not depend on the accident of hashing.
+            self._asked = True
+            self.pen.blob(b"name", _name(thing))
+            return
         known = self._tokens.get(id(thing))
         if known is None:
             known = (thing, self.reach(thing))
@@ -138,31 +146,40 @@ class Walk:
         yield from children
         digest = self.pen.digest()
         self.pen = outer
-        if len(self.order) == mark:
+        if len(self.order) == mark and not self._sorting:
             self._seals[id(value)] = (value, digest)
         outer.write(tag + b";" + digest)
 
     def members(self, tag: bytes, members: list[Any]) -> Children:
         """Write the parts of a container whose order is an accident of hashing, by the order of their digests.
 
-        Each member is walked as if it came first. Where members hold mutable objects they are walked once more, in
-        the order found, which gives those objects their numbers.
+        Each member is walked as if it came first. Where that met code or mutable objects they are walked once more,
+        in the order found, which gives those objects their numbers. Members that nothing tells apart but the objects
+        they share with one another may come in another order in another process: a key that is missed, never wrong.
         """
-        outer, mark = self.pen, len(self.order)
+        outer, mark, asked = self.pen, len(self.order), self._asked
+        self._asked = False
         found: list[tuple[bytes, object]] = []
-        immutable = True
-        for member in members:
-            self.pen = Pen()
-            yield MEMBER, member
-            found.append((self.pen.digest(), member))
-            immutable &= self._forget_from(mark)
-        self.pen = outer
-        found.sort(key=lambda pair: pair[0])
-        outer.head(tag, len(found))
-        outer.write(b"".join(digest for digest, _ in found))
-        if not immutable:
-            for _, member in found:
+        complete = True
+        if len(members) > 1:
+            self._sorting += 1
+            for member in members:
+                self.pen = Pen()
                 yield MEMBER, member
+                found.append((self.pen.digest(), member))
+                complete &= self._forget_from(mark)
+            self._sorting -= 1
+            self.pen = outer
+            found.sort(key=lambda pair: pair[0])
+            members = [member for _, member in found]
+        if found and complete and not self._asked:
+            outer.head(tag + b"digests", len(found))
+            outer.write(b"".join(digest for digest, _ in found))
+        else:
+            outer.head(tag + b"members", len(members))
+            for member in members:
+                yield MEMBER, member
+        self._asked |= asked
 
     def _forget_from(self, mark: int) -> bool:
         if len(self.order) == mark:
@@ -171,8 +188,16 @@ class Walk:
             del self._numbers[id(self.order.pop())]
         while self.spans and self.spans[-1].number >= mark:
             self.spans.pop()
-        self._seals.clear()
         return False
+
+
+def _name(thing: object) -> bytes:
+    """What a piece of code is called and does at first sight, to put code in an order."""
+    code = getattr(thing, "__code__", None)
+    parts = [str(getattr(thing, name, "")) for name in ("__module__", "__qualname__", "__name__")]
+    if isinstance(code, types.CodeType):
+        parts += (code.co_code.hex(), *code.co_names, *(str(part) for part in code.co_consts if type(part) is str))
+    return repr(parts).encode("utf-8", "surrogatepass")
 
 
 __all__ = ["CONTENT", "KEY", "MEMBER", "Attribute", "Children", "Handler", "Note", "Part", "Refusal", "Span", "Walk"]

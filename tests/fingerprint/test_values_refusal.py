@@ -1,0 +1,158 @@
+"""What is not covered is refused where it lies, with its path, and never written as something weaker."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import types
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from values_under_test import Model, fp, reach
+
+from resonate_nb.errors import UnfingerprintableError
+from resonate_nb.fingerprint._values import Walker, fingerprint_values
+
+
+class Job(threading.Thread):
+    pass
+
+
+class Failure(Exception):
+    pass
+
+
+class Part(np.ndarray):  # type: ignore[type-arg]
+    pass
+
+
+class Finalizer(weakref.finalize):  # type: ignore[misc,type-arg]
+    pass
+
+
+REFUSED: dict[str, Any] = {
+    "generator": (i for i in ()),
+    "iterator": iter([1]),
+    "zip": zip((), (), strict=True),
+    "count": itertools.count(),
+    "lock": threading.Lock(),
+    "thread": Job(),
+    "connection": sqlite3.connect(":memory:"),
+    "socket": socket.socket(),
+    "file": open(__file__),  # noqa: SIM115
+    "text in memory": io.StringIO("a"),
+    "memoryview": memoryview(b"a"),
+    "weak reference": weakref.ref(Model),
+    "weak dict": weakref.WeakValueDictionary(),
+    "finalizer": Finalizer(Model(), print),
+    "exception": Failure("a"),
+    "object": object(),
+    "array subclass": np.zeros(2).view(Part),
+    "dtype with metadata": np.zeros(1, np.dtype("i4", metadata={"a": 1})),
+    "group": pd.DataFrame({"a": [1]}).groupby("a"),
+    "simple object of C": types.SimpleNamespace.__init__.__objclass__.__call__  # type: ignore[attr-defined]
+    and type("Hidden", (io.BytesIO,), {})(),
+    "temporary directory": tempfile.TemporaryDirectory.__new__(tempfile.TemporaryDirectory),
+    "process": subprocess.Popen.__new__(subprocess.Popen),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    with pytest.raises(UnfingerprintableError) as caught:
+        fp({"cfg": [REFUSED[name]]})
+    assert caught.value.path == "value['cfg'][0]"
+    assert caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("build", "path"),
+    [
+        pytest.param(lambda bad: {"db": [Model(conn=bad)]}, "cfg['db'][0].conn", id="dict, list, attribute"),
+        pytest.param(lambda bad: (1, (2, bad)), "cfg[1][1]", id="tuples"),
+        pytest.param(lambda bad: {bad}, "cfg<member>", id="set"),
+        pytest.param(lambda bad: {bad: 1}, "cfg<key>", id="key"),
+        pytest.param(lambda bad: {(1, 2): bad}, "cfg[<tuple>]", id="below a key that is no scalar"),
+        pytest.param(lambda bad: {"x" * 99: bad}, f"cfg['{'x' * 56}...]", id="below a long key"),
+        pytest.param(lambda bad: np.array([1, bad], dtype=object), "cfg[1]", id="array"),
+        pytest.param(lambda bad: pd.DataFrame({"a": [1], "b": [bad]}), "cfg['b'][0]", id="frame"),
+        pytest.param(lambda bad: pd.Series([1, bad]), "cfg[1]", id="series"),
+        pytest.param(lambda bad: pd.DataFrame({"a": [1]}, index=[bad]), "cfg.index[0]", id="index"),
+        pytest.param(lambda bad: Model(a=Model(b=[0, bad])).fit, "cfg.__self__.a.b[1]", id="method"),
+    ],
+)
+def test_the_path_leads_to_what_is_refused(build: Any, path: str) -> None:
+    with pytest.raises(UnfingerprintableError) as caught:
+        Walker(reach).digest("cfg", build(object()))
+    assert path == caught.value.path
+    assert caught.value.type_name == "object"
+
+
+def test_the_path_starts_with_the_name_of_the_argument() -> None:
+    with pytest.raises(UnfingerprintableError) as caught:
+        fingerprint_values({"a": 1, "conn": sqlite3.connect(":memory:")}, reach)
+    assert ("conn", "sqlite3.Connection") == (caught.value.path, caught.value.type_name)
+    assert "ignore=('conn',)" in str(caught.value)
+
+
+def test_what_code_cannot_cover_is_told_from_the_value() -> None:
+    def refuse(thing: object) -> bytes:
+        raise UnfingerprintableError("helper.conn", "Connection", "it is a connection")
+
+    with pytest.raises(UnfingerprintableError) as caught:
+        Walker(refuse).digest("cfg", [test_refused])
+    assert caught.value.path == "cfg[0]"
+    assert "helper.conn" in caught.value.reason
+
+
+def test_a_walker_goes_on_after_a_refusal() -> None:
+    walker = Walker(reach)
+    with pytest.raises(UnfingerprintableError):
+        walker.digest("a", [[1], {frozenset((object(), 1)), 2}])
+    assert walker.digest("b", [[1]]) == Walker(reach).digest("b", [[1]])
+
+
+def test_no_code_of_the_user_runs() -> None:
+    """Reading a value must not change it, nor depend on what its class says about itself."""
+
+    class Loud(dict):  # type: ignore[type-arg]
+        def __getattribute__(self, name: str) -> object:
+            raise AssertionError(name)
+
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+        def __len__(self) -> int:
+            raise AssertionError
+
+        def items(self) -> Any:
+            raise AssertionError
+
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert fp(Loud(a=1)) != fp(Loud(a=2))
+
+
+def test_numpy_and_pandas_are_not_imported(tmp_path: Path) -> None:
+    import sys
+
+    script = (
+        "import sys\n"
+        "from resonate_nb.fingerprint._values import Walker\n"
+        "Walker(lambda thing: b'').digest('x', [{'a': 1}, bytearray(b'a'), {(1, 2)}, sys])\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow', 'sklearn', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout == "[]\n"
