@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.clock import SystemClock
-from resonate_nb.protocol import State, split_id
-from resonate_nb.runtime import Record, Shown, configure, engine
+from resonate_nb.protocol import State
+from resonate_nb.runtime import Record, Shown, configure, source
 from resonate_nb.store import Query
 from resonate_nb.view import duration
 
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def replays() -> str:
     """Hits of this process as JSON: promise id -> [hits, milliseconds saved]. Evaluated in the demo's kernel."""
-    return json.dumps({r.promise.id: [r.replays, r.saved_ms] for r in engine().look(Query()) if r.replays})
+    return json.dumps({r.promise.id: [r.replays, r.saved_ms] for r in source().look(Query()) if r.replays})
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,11 @@ class _Kernel:
 
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        unwatch: Callable[[], None] = engine().watch(lambda: loop.call_soon_threadsafe(changed.set))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        unwatch = source().watch(wake)
         task = asyncio.ensure_future(self._cells())
         try:
             while not task.done():
@@ -407,15 +411,18 @@ def _judge(first: Run, second: Run) -> None:
         raise DemoError(f"run 1 had finished {', '.join(again)}, but run 2 did not replay it")
     if open_ := [names[r.promise.id] for r in second.records if r.promise.state is not State.RESOLVED]:
         raise DemoError(f"run 2 came to its end without a result for {', '.join(open_)}")
+    for record in second.records:
+        if record.marks:
+            raise DemoError(f"the next run would compute {names[record.promise.id]} again ({'; '.join(record.marks)})")
 
 
 def _look() -> list[Record]:
-    return sorted(engine().look(Query()), key=lambda record: (record.promise.created_at, record.promise.id))
+    return sorted(source().look(Query()), key=lambda record: (record.promise.created_at, record.promise.id))
 
 
 def _names(records: Sequence[Record]) -> dict[str, str]:
     """Promise id -> what the notebook calls the step; steps of one name are numbered in order of creation."""
-    names = {record.promise.id: _name(record.promise.id) for record in records}
+    names = {r.promise.id: r.promise.param.headers.get("name", r.promise.id) for r in records}
     total = Counter(names.values())
     seen: Counter[str] = Counter()
     for id, name in names.items():
@@ -423,13 +430,6 @@ def _names(records: Sequence[Record]) -> dict[str, str]:
         if total[name] > 1:
             names[id] = f"{name} {seen[name]}"
     return names
-
-
-def _name(id: str) -> str:
-    base = split_id(id)[0].partition("@")[0]
-    name, _, digest = base.rpartition("/")
-    is_digest = len(digest) >= 16 and all(letter in "0123456789abcdef" for letter in digest)
-    return name if name and is_digest else base
 
 
 def _notebooks() -> Path:
@@ -443,6 +443,8 @@ def _new_place(wanted: Path | None) -> Path:
     if wanted is None:
         return Path(tempfile.mkdtemp(prefix="resonate-nb-demo-")).resolve()
     place = wanted.expanduser().resolve()
+    if place.exists() and not place.is_dir():
+        raise NotADirectoryError(f"--keep {wanted}: this is a file; name a new directory")
     place.mkdir(parents=True, exist_ok=True)
     if any(place.iterdir()):
         raise FileExistsError(f"--keep {wanted}: the directory is not empty; name a new one")

@@ -76,7 +76,7 @@ class Case:
     rewritten: tuple[tuple[str, str], ...] = ()
 
 
-TOUR = Case("00_tour", "longest_chain/*", 1, {}, (("1_000_000", "200_000"), ("50_000", "5_000")))
+TOUR = Case("00_tour", "longest_chain/*", 1, {}, (("600_000", "200_000"), ("50_000", "5_000")))
 FLIGHTS = Case(
     "10_flights",
     "fold/*",
