@@ -1,0 +1,123 @@
+"""A store deleted under a living process is noticed and said, and nothing of it is made again in silence."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from children import pending
+
+from resonate_nb.clock import ManualClock
+from resonate_nb.errors import StoreError
+from resonate_nb.protocol import Inserted
+from resonate_nb.store import SqliteStore
+
+
+def read(store: SqliteStore) -> None:
+    with store.read() as reader:
+        reader.get("a")
+
+
+def write(store: SqliteStore) -> None:
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("b"))])
+
+
+def put_file(store: SqliteStore) -> None:
+    store.put_file([b"x"])
+
+
+def read_file(store: SqliteStore) -> None:
+    store.read_file("x-1-00000000.000000000000000000000000", 1)
+
+
+def check(store: SqliteStore) -> None:
+    store.check()
+
+
+USES = [read, write, put_file, read_file, check]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_deleted_store_is_said(tmp_path: Path, use: Callable[[SqliteStore], None]) -> None:
+    """The error names the path and the ways out; the path stays empty."""
+    clock = ManualClock()
+    path = tmp_path / "store"
+    store = SqliteStore.open(path, clock=clock)
+    write(store)
+    read(store)
+    shutil.rmtree(path)
+    clock.advance(100)
+    for _ in range(2):
+        with pytest.raises(StoreError) as raised:
+            use(store)
+        assert str(path) in str(raised.value)
+        assert "deleted" in str(raised.value)
+        assert "Restart the kernel" in str(raised.value)
+        assert "rnb.configure(store=" in str(raised.value)
+    store.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("use", [put_file, check])
+def test_what_needs_a_file_notices_at_once(tmp_path: Path, use: Callable[[SqliteStore], None]) -> None:
+    """Between two looks, what fails for the missing directory is told by its cause."""
+    path = tmp_path / "store"
+    store = SqliteStore.open(path, clock=ManualClock())
+    shutil.rmtree(path)
+    with pytest.raises(StoreError, match="deleted"):
+        use(store)
+    store.close()
+    assert not path.exists()
+
+
+def test_link_count_is_looked_at_ten_times_a_second(tmp_path: Path) -> None:
+    """Not oftener: a look asks the system."""
+    clock = ManualClock()
+    path = tmp_path / "store"
+    store = SqliteStore.open(path, clock=clock)
+    read(store)
+    shutil.rmtree(path)
+    clock.advance(99)
+    read(store)
+    clock.advance(2)
+    with pytest.raises(StoreError, match="deleted"):
+        read(store)
+    store.close()
+
+
+def test_new_connection_does_not_make_the_database_again(tmp_path: Path) -> None:
+    """A reader beside another one opens the file anew, whenever it was last looked at."""
+    path = tmp_path / "store"
+    store = SqliteStore.open(path, clock=ManualClock())
+    with store.read():
+        shutil.rmtree(path)
+        with pytest.raises(StoreError, match="deleted"):
+            read(store)
+    assert not path.exists()
+    store.close()
+
+
+def test_store_made_anew_in_the_same_place_is_not_touched(tmp_path: Path) -> None:
+    """The old handle is of no use any more, and its end leaves the new store alone."""
+    clock = ManualClock()
+    path = tmp_path / "store"
+    old = SqliteStore.open(path, clock=clock)
+    write(old)
+    shutil.rmtree(path)
+    new = SqliteStore.open(path, clock=clock)
+    write(new)
+    clock.advance(200)
+    with pytest.raises(StoreError, match="deleted"):
+        write(old)
+    old.close()
+    with new.read() as reader:
+        assert reader.get("b") is not None
+    new.close()
+    found = SqliteStore.open(path, clock=clock)
+    with found.read() as reader:
+        assert reader.get("b") is not None
+    assert [] == found.check()
+    found.close()

@@ -1,0 +1,82 @@
+"""The schema number is looked at in each transaction, so an older package refuses also what was upgraded under it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from children import CLOCK, pending
+
+from resonate_nb.errors import SchemaError, StoreError
+from resonate_nb.protocol import Inserted
+from resonate_nb.store import SqliteStore
+
+
+def raise_schema(path: Path) -> None:
+    """What a newer package does first of all."""
+    connection = sqlite3.connect(path / "promises.db", isolation_level=None)
+    connection.execute("UPDATE meta SET schema = schema + 1")
+    connection.close()
+
+
+def test_newer_schema_is_refused_at_opening(tmp_path: Path) -> None:
+    """The error names the store and the ways out, and the store is as it was."""
+    path = tmp_path / "store"
+    SqliteStore.open(path, clock=CLOCK).close()
+    raise_schema(path)
+    for _ in range(2):
+        with pytest.raises(SchemaError) as raised:
+            SqliteStore.open(path, clock=CLOCK)
+        assert str(path) in str(raised.value)
+        assert "schema 2" in str(raised.value)
+        assert "Upgrade" in str(raised.value)
+        assert "RESONATE_NB_STORE" in str(raised.value)
+
+
+def test_newer_schema_is_refused_at_each_use(tmp_path: Path) -> None:
+    """Also when it rose while the store was open; nothing is written."""
+    path = tmp_path / "store"
+    store = SqliteStore.open(path, clock=CLOCK)
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("a"))])
+    with store.read() as reader:
+        assert reader.get("a") is not None
+    raise_schema(path)
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="Upgrade"), store.write() as transaction:
+            transaction.apply([Inserted(pending("b"))])
+        with pytest.raises(SchemaError, match="Upgrade"), store.read():
+            pass
+    store.close()
+    connection = sqlite3.connect(path / "promises.db")
+    assert [("a",)] == connection.execute("SELECT base FROM promises").fetchall()
+    connection.close()
+
+
+def test_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    """Its tables are not ours to add to."""
+    path = tmp_path / "store"
+    path.mkdir()
+    connection = sqlite3.connect(path / "promises.db")
+    connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match="not a store of this package"):
+        SqliteStore.open(path, clock=CLOCK)
+
+
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """It is left as it is."""
+    path = tmp_path / "store"
+    path.mkdir()
+    (path / "promises.db").write_bytes(b"not a database" * 1_000)
+    with pytest.raises(StoreError, match="not a SQLite file"):
+        SqliteStore.open(path, clock=CLOCK)
+    assert b"not a database" * 1_000 == (path / "promises.db").read_bytes()
+
+
+def test_path_of_a_file_is_refused(tmp_path: Path) -> None:
+    """A store is a directory."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="not a directory"):
+        SqliteStore.open(tmp_path / "file", clock=CLOCK)
