@@ -45,9 +45,7 @@ _BY_ERRNO = {
 
 
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
-    """The StoreError for a failure of the database or of a file under `path`; one that is ours already stays."""
-    if isinstance(error, StoreError):
-        return error
+    """The StoreError for a failure of the database or of a file under `path`."""
     if isinstance(error, OSError):
         what, remedy = _BY_ERRNO.get(error.errno or 0, ("the disk failed", f"Check the disk, or {_ELSEWHERE}."))
     else:

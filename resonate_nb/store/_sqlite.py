@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resonate_nb.clock import Clock
+from resonate_nb.errors import StoreError
 
 from . import _failures
 from ._directory import DATABASE, Directory
@@ -40,6 +41,8 @@ class SqliteStore:
             except BaseException:
                 directory.close()
                 raise
+        except StoreError:
+            raise
         except (sqlite3.Error, OSError) as error:
             raise _failures.translated(error, path) from error
         return cls(directory)
@@ -62,6 +65,8 @@ class SqliteStore:
         self._directory.look()
         try:
             return self._directory.files().put(chunks)
+        except StoreError:
+            raise
         except OSError as error:
             raise self._directory.failure(error) from error
 
@@ -110,6 +115,8 @@ class SqliteStore:
         self._directory.look_now()
         try:
             return check(self._directory)
+        except StoreError:
+            raise
         except OSError as error:
             raise self._directory.failure(error) from error
 

@@ -1,0 +1,168 @@
+"""Value files are whole or not there, and what dead processes left of them is cleared up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from children import CLOCK, Child, hold_file, meet_a_limit, pending
+
+from resonate_nb.errors import StoreError
+from resonate_nb.protocol import Inserted, Settled, State, Value
+from resonate_nb.store import Durability, SqliteStore
+from resonate_nb.store._files import ValueDisk
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=CLOCK)
+    yield store
+    store.close()
+
+
+def names(path: Path) -> set[str]:
+    return {file.name for file in (path / "values").iterdir()}
+
+
+@pytest.mark.parametrize("durability", ["full", "process"])
+def test_failed_write_leaves_no_partial_file(tmp_path: Path, durability: Durability) -> None:
+    """Whatever stops it: chunks that raise, chunks of a wrong type, an interrupt."""
+    store = SqliteStore.open(tmp_path / "store", durability=durability, clock=CLOCK)
+
+    def chunks(last: object) -> Iterator[bytes]:
+        yield b"x" * 1_000_000
+        assert 1 == len(names(store.path))
+        if isinstance(last, BaseException):
+            raise last
+        yield last  # type: ignore[misc]  # a wrong type is the point
+
+    for last, error in (
+        (ZeroDivisionError(), ZeroDivisionError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (bytearray(b"x"), TypeError),
+    ):
+        with pytest.raises(error):
+            store.put_file(chunks(last))
+        assert set() == names(store.path)
+    assert [] == store.check()
+    store.close()
+
+
+def test_file_is_seen_by_its_last_name_only_when_it_is_whole(store: SqliteStore) -> None:
+    """Until then its name says that it is a part."""
+
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        (name,) = names(store.path)
+        assert name.endswith(".part")
+        assert name.startswith(store.owner)
+
+    file = store.put_file(chunks())
+    assert {file.name} == names(store.path)
+    assert file.name.startswith(store.owner)
+
+
+@pytest.mark.slow
+def test_full_disk_is_said_and_leaves_a_sound_store(tmp_path: Path) -> None:
+    """A limit of file size stands in for it, for value files and for the database."""
+    said = Child(meet_a_limit, tmp_path / "store").end().splitlines()
+    assert ["file", "row", "kept"] == [line.split()[0] for line in said]
+    for line in said[:2]:
+        assert str(tmp_path / "store") in line
+        assert "RESONATE_NB_STORE" in line
+    assert "limit" in said[0]
+    kept, word = map(int, said[2].split()[1:])
+    assert kept > 5
+    assert set() == names(tmp_path / "store")
+    store = SqliteStore.open(tmp_path / "store", clock=CLOCK)
+    assert [] == store.check()
+    with store.read() as reader:
+        assert kept == len(reader.notes("n", [f"n/{number}" for number in range(kept + 5)]))
+        assert kept == reader.invalidation
+        # The failed transaction's number was taken back, or runs ahead; it never stays behind.
+        assert word >= kept
+    assert kept == store.invalidation_word()
+    store.close()
+
+
+@pytest.mark.slow
+def test_what_a_dead_process_left_goes_at_the_next_opening(store: SqliteStore) -> None:
+    """Half a file, and a whole one that no row names; files of the living, named files and foreign ones stay."""
+    path = store.path
+    own = store.put_file([b"not named yet"])
+    (path / "values" / "notes of the user.txt").write_text("hands off")
+    child = Child(hold_file, path)
+    owner, _ = child.read().split()
+    named = store.put_file([b"named"])
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("a"))])
+        transaction.apply([Settled("a", State.RESOLVED, Value({}, None, named.name, 5), 1)])
+    before = names(path)
+    assert 5 == len(before)
+
+    def reopen() -> None:
+        SqliteStore.open(path, durability="process", clock=CLOCK).close()
+
+    reopen()
+    assert before == names(path)
+    assert [("orphan_file", "notes of the user.txt")] == [(found.kind, found.subject) for found in store.check()]
+    child.kill()
+    assert {"orphan_file", "partial_file"} == {found.kind for found in store.check() if found.subject.startswith(owner)}
+    reopen()
+    assert {own.name, named.name, "notes of the user.txt"} == names(path)
+    assert owner == store.describe(owner).owner
+    assert child.process.pid == store.describe(owner).pid
+    assert store.describe(owner).started_at > 0
+    (path / "values" / "notes of the user.txt").unlink()
+    assert [] == store.check()
+
+
+def test_disk_stores_bytes_and_nothing_else(tmp_path: Path) -> None:
+    """diskcache would pickle what it does not know; ours has no way to."""
+    disk = ValueDisk(tmp_path, lambda: "owner", synced=False)
+    for value in (bytearray(b"x"), 5, None, object(), {"a": 1}, "text"):
+        with pytest.raises(TypeError):
+            disk.store(value)
+    for refuse in (lambda: disk.put("key"), lambda: disk.get(b"key", False), lambda: disk.hash("key")):
+        with pytest.raises(TypeError, match="no keys"):
+            refuse()
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_removing_the_last_file_keeps_the_directory(store: SqliteStore) -> None:
+    """diskcache removes folders that have become empty, up to the store itself."""
+    file = store.put_file([b"x"])
+    store.drop_file(file.name)
+    assert (store.path / "values").is_dir()
+    store.drop_file(store.put_file([b"x"]).name)
+
+
+def test_synced_store_syncs_file_and_directory_before_a_row_can_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this order: bytes, name. A store that is not asked to makes no sync."""
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc to tell what a descriptor is")
+    stores = {
+        durability: SqliteStore.open(tmp_path / durability, durability=durability, clock=CLOCK)
+        for durability in ("full", "process")
+    }
+    file = stores["full"].put_file([b"x"])
+    values = tmp_path / "full" / "values"
+    assert [f"{values / file.name}.part", str(values)] == synced
+    stores["process"].put_file([b"x"])
+    assert 2 == len(synced)
+    for store in stores.values():
+        store.close()
+
+
+def test_missing_directory_of_values_is_said(store: SqliteStore) -> None:
+    """It is not made again: where it went, files of other promises went too."""
+    (store.path / "values").rmdir()
+    with pytest.raises(StoreError, match="missing"):
+        store.put_file([b"x"])
+    assert not (store.path / "values").exists()
