@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from xxhash import xxh3_128
+
 from ._containers import sequence
 from ._package import is_importable
 from ._pen import LARGE_BYTES
@@ -16,6 +18,7 @@ from ._scalars import text
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 _PLAIN_CHARS = frozenset("?bhilqpBHILQPefdgFDGSUVOMm")
+_NUMBER_CHARS = frozenset("?bhilqpBHILQPefdFD")
 _CHUNK_BYTES = 1_048_576
 
 
@@ -25,7 +28,7 @@ def handler_of(cls: type) -> Handler:
     if cls is np.ndarray:
         return array
     if issubclass(cls, np.generic):
-        return _scalar
+        return _number_of(cls) if issubclass(cls, (np.number, np.bool_)) and cls.__module__ == "numpy" else _scalar
     if issubclass(cls, np.dtype):
         return _dtype
     if cls is np.ma.MaskedArray:
@@ -90,6 +93,58 @@ def chunks(value: Any) -> Iterator[memoryview | bytes]:
             yield value[start : start + rows].tobytes()
 
 
+def digests_of_strided(arrays: list[Any]) -> dict[int, bytes]:
+    """The xxh3_128 digests of large one-dimensional arrays that lie between one another, by position, in one pass.
+
+    A frame made over a table that is stored row by row has such columns: each by itself would read all of the memory.
+    """
+    np = sys.modules["numpy"]
+    found: dict[int, bytes] = {}
+    run: list[int] = []
+    for position in range(len(arrays) + 1):
+        array = arrays[position] if position < len(arrays) else None
+        fits = type(array) is np.ndarray and array.strides != (array.itemsize,) and array.nbytes >= LARGE_BYTES
+        fits = fits and array.dtype.char in _NUMBER_CHARS
+        if run and not (fits and _follows(arrays[run[0]], arrays[run[-1]], array, len(run))):
+            if len(run) > 1:
+                found.update(zip(run, _digests(np, [arrays[one] for one in run]), strict=True))
+            run = []
+        if fits:
+            run.append(position)
+    return found
+
+
+def _follows(first: Any, last: Any, array: Any, count: int) -> bool:
+    if array.base is None or array.base is not first.base or array.dtype != first.dtype:
+        return False
+    step = _address(array) - _address(last)
+    return (
+        array.strides == first.strides
+        and array.shape == first.shape
+        and (count == 1 or step * (count - 1) == _address(last) - _address(first))
+    )
+
+
+def _address(array: Any) -> int:
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
+def _digests(np: Any, arrays: list[Any]) -> list[bytes]:
+    step = _address(arrays[1]) - _address(arrays[0])
+    length, width = len(arrays[0]), arrays[0].itemsize
+    table = np.lib.stride_tricks.as_strided(
+        arrays[0], (len(arrays), length), (step, arrays[0].strides[0]), writeable=False
+    )
+    hashers = [xxh3_128() for _ in arrays]
+    rows = max(1, _CHUNK_BYTES // (width * len(arrays)))
+    for start in range(0, length, rows):
+        turned = table[:, start : start + rows].copy(order="C").view("u1")
+        for hasher, row in zip(hashers, turned, strict=True):
+            hasher.update(row)
+    return [hasher.digest() for hasher in hashers]
+
+
 def dtype_key(dtype: Any) -> bytes:
     """What a dtype is, in bytes: kind, size, byte order, unit; for records names, titles, offsets and all below."""
     if dtype.metadata:
@@ -132,6 +187,24 @@ def _significant(value: Any) -> Any:
     used = 10 if np.finfo("g").nmant == 63 else size
     flat = np.ascontiguousarray(value).reshape(-1).view("u1").reshape(-1, size)
     return np.ascontiguousarray(flat[:, :used])
+
+
+def _number_of(cls: Any) -> Handler:
+    """The handler for one class of numbers, whose dtype is always the same."""
+    dtype = sys.modules["numpy"].dtype(cls)
+    if dtype.char not in _NUMBER_CHARS:
+        return _scalar
+    key = dtype_key(dtype)
+    is_real = dtype.kind == "f"
+
+    def write(walk: Walk, value: Any) -> None:
+        walk.pen.blob(b"npscalar", key)
+        if is_real and value != value:
+            walk.pen.write(b"nan;")
+        else:
+            walk.pen.blob(b"raw", value.tobytes())
+
+    return write
 
 
 def _scalar(walk: Walk, value: Any) -> Children | None:

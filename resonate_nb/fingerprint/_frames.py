@@ -78,7 +78,13 @@ def _frame_parts(walk: Walk, value: Any) -> Children:
     yield Attribute("index"), value.index
     # Public access (`value.iloc[:, i]`) makes a Series per column, twenty times the cost, and on pandas 2 leaves
     # it in a cache of the frame.
-    for position, part in enumerate(value._iter_column_arrays()):
+    parts = list(value._iter_column_arrays())
+    digests = _arrays.digests_of_strided(parts)
+    for position, part in enumerate(parts):
+        if position in digests:
+            _plain_head(walk, part, number, position)
+            walk.pen.large(b"raw", part.nbytes, digests[position])
+            continue
         children = column(walk, part, number, position)
         if children is not None:
             yield labels[position], Part(children)
@@ -141,9 +147,7 @@ def column(walk: Walk, value: Any, number: int, position: int) -> Children | Non
     if isinstance(value, np.ndarray):
         if cls is not np.ndarray:
             value = value.view(np.ndarray)
-        walk.pen.blob(b"column", _arrays.dtype_key(value.dtype))
-        walk.pen.head(b"n", len(value))
-        _span(walk, value, number, position)
+        _plain_head(walk, value, number, position)
         return _arrays.content(walk, value)
     if cls.__module__.partition(".")[0] != "pandas":
         raise Refusal(f"an extension array of another package ({cls.__module__}.{cls.__qualname__})")
@@ -167,6 +171,12 @@ def column(walk: Walk, value: Any, number: int, position: int) -> Children | Non
     if isinstance(value.dtype, pd.StringDtype):
         return _strings(walk, value, number, position)
     raise Refusal(f"an array of pandas that is not covered ({cls.__name__})")
+
+
+def _plain_head(walk: Walk, value: Any, number: int, position: int) -> None:
+    walk.pen.blob(b"column", _arrays.dtype_key(value.dtype))
+    walk.pen.head(b"n", len(value))
+    _span(walk, value, number, position)
 
 
 def dtype(walk: Walk, value: Any) -> Children | None:

@@ -18,6 +18,8 @@ DIGEST_BYTES = 16
 # From this size on a buffer is written as its digest. Part of the format: a change moves every key.
 LARGE_BYTES = 16_384
 _FLUSH_BYTES = 65_536
+_SIZES = tuple(b"." + size.to_bytes(8, "little") for size in range(256))
+_COUNTS = tuple(b":" + count.to_bytes(8, "little") for count in range(256))
 
 
 class Pen:
@@ -31,20 +33,25 @@ class Pen:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes that are self-delimiting already."""
-        self._pending += data
-        if len(self._pending) > _FLUSH_BYTES:
+        pending = self._pending
+        pending += data
+        if len(pending) > _FLUSH_BYTES:
             self._flush()
 
     def head(self, tag: bytes, count: int) -> None:
         """Append a tag and a length; the caller then writes that many items."""
-        self.write(b"%b:%b" % (tag, count.to_bytes(8, "little")))
+        pending = self._pending
+        pending += tag
+        pending += _COUNTS[count] if 0 <= count < 256 else b":" + count.to_bytes(8, "little", signed=True)
 
     def blob(self, tag: bytes, data: bytes | bytearray | memoryview) -> None:
         """Append a tagged run of bytes; `data` is contiguous."""
-        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        size = data.nbytes if type(data) is memoryview else len(data)
         if size < LARGE_BYTES:
+            # A call per item of every container: hence a table of short sizes, and no formatting.
             pending = self._pending
-            pending += b"%b.%b" % (tag, size.to_bytes(8, "little"))
+            pending += tag
+            pending += _SIZES[size] if size < 256 else b"." + size.to_bytes(8, "little")
             pending += data
             if len(pending) > _FLUSH_BYTES:
                 self._flush()
@@ -53,7 +60,7 @@ class Pen:
 
     def large(self, tag: bytes, size: int, digest: bytes) -> None:
         """Append what `blob` would for a large run of bytes whose xxh3_128 digest is known already."""
-        self.write(b"%b#%b%b" % (tag, size.to_bytes(8, "little"), digest))
+        self.write(tag + b"#" + size.to_bytes(8, "little") + digest)
 
     def stream(self, tag: bytes, size: int, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
         """Append what `blob` would for the joined chunks, without joining them; `size` is their sum in bytes."""

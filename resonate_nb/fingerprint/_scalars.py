@@ -42,12 +42,12 @@ def atoms(items: Any, types: set[type]) -> bytes | None:
     if float in types or complex in types:
         values = [*items, *items.values()] if isinstance(items, dict) else values
         if types == {float}:
-            total = sum(values)
-            unclear = total != total
+            total = sum(values)  # NaN where one of them is (or infinities meet, which the next line survives)
+            has_nan = total != total
         else:
-            unclear = any(map(operator.ne, values, values))
-        if unclear and any(map(operator.ne, values, values)):
-            if types != {float} or values is not items:
+            has_nan = any(map(operator.ne, values, values))
+        if has_nan:
+            if values is not items or complex in types:
                 return None
             items = [_NAN if item != item else item for item in items]
     try:

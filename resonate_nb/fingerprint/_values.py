@@ -75,7 +75,7 @@ class Walker(Walk):
 
     def __init__(self, reach: Callable[[object], bytes]) -> None:
         super().__init__(reach)
-        self._handlers = dict(_EXACT)
+        self._handlers: dict[type, Handler] = {}
         self._parts: list[bytes] = []
         self._links: list[tuple[int, int, int, int]] = []
         self._first: dict[int, tuple[int, int]] = {}
@@ -108,25 +108,28 @@ class Walker(Walk):
     def joint(self) -> bytes:
         """The 128-bit fingerprint of all values so far, in their order, with all that they share."""
         pen = Pen()
+        self.write_joint(pen)
+        return pen.digest()
+
+    def write_joint(self, pen: Pen) -> None:
+        """Write what `joint` is the fingerprint of."""
         pen.head(b"values", len(self._parts))
         pen.write(b"".join(self._parts))
         pen.head(b"links", len(self._links))
         for link in self._links:
-            for number in link:
-                pen.head(b"n", number)
+            pen.blob(b"link", repr(link).encode())
         _write_sharing(pen, self._memory)
-        return pen.digest()
 
     def _run(self, path: str, value: object) -> None:
         """Depth first over the value; `steps` holds the step taken last at each level, for the path of a refusal."""
         stack: list[Children] = [iter(((CONTENT, value),))]
         steps: list[object] = [CONTENT]
         current = value
-        handlers = self._handlers
+        exact, found = _EXACT, self._handlers
         try:
             while stack:
                 for steps[-1], current in stack[-1]:
-                    handler = handlers.get(type(current)) or self._handler(current)
+                    handler = exact.get(type(current)) or found.get(type(current)) or self._handler(current)
                     children = handler(self, current)
                     if children is not None:
                         stack.append(children)
@@ -181,7 +184,7 @@ def fingerprint_values(values: Mapping[str, object], reach: Callable[[object], b
     for name in sorted(values):
         parts[name] = walker.digest(name, values[name]).hex()
         pen.blob(b"name", _scalars.text(name))
-    pen.write(b"joint;" + walker.joint())
+    walker.write_joint(pen)
     return Digests(pen.digest().hex(), MappingProxyType({name: parts[name] for name in values}))
 
 
