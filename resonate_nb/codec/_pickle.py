@@ -337,7 +337,11 @@ def _loads(data: bytes) -> object:
 
 
 def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:
-    return UnstorableError(path_to(culprit, value), _type_name(culprit), reason)
+    try:
+        path = path_to(culprit, value)
+    except Exception:  # containers of a user's class may refuse to be walked; the reason is what counts
+        path = ""
+    return UnstorableError(path, _type_name(culprit), reason)
 
 
 def _type_name(value: object) -> str:

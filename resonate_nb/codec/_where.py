@@ -35,32 +35,34 @@ def path_to(target: object, value: object) -> str:
 
 
 def _children(value: Any) -> Iterator[tuple[str, object]]:
+    # Not `isinstance`: it asks the object for its class, and a proxy may raise.
+    kind = type(value)
     # `list(...)` throughout: another thread may be changing the value, which is one way to get here.
-    if isinstance(value, dict):
+    if issubclass(kind, dict):
         for key, item in list(dict.items(value)):
             yield f"[{_short(key)}]", item
         for key in list(dict.keys(value)):
             yield f".keys()[{_short(key)}]", key
-    elif isinstance(value, (list, tuple)):
+    elif issubclass(kind, (list, tuple)):
         for position, item in enumerate(list(value)):
             yield f"[{position}]", item
-    elif isinstance(value, (set, frozenset, deque)):
+    elif issubclass(kind, (set, frozenset, deque)):
         for position, item in enumerate(list(value)):
-            yield f"[{position}]" if isinstance(value, deque) else f".{{{_short(item)}}}", item
-    elif isinstance(value, FunctionType):
+            yield f"[{position}]" if kind is deque else f".{{{_short(item)}}}", item
+    elif issubclass(kind, FunctionType):
         yield from _function(value)
-    elif isinstance(value, MethodType):
+    elif issubclass(kind, MethodType):
         yield ".__self__", value.__self__
         yield ".__func__", value.__func__
-    elif isinstance(value, type):
+    elif issubclass(kind, type):
         if value.__module__ == "__main__":
             yield from ((f".{name}", item) for name, item in list(vars(value).items()))
         return
-    elif isinstance(value, (classmethod, staticmethod)):
+    elif issubclass(kind, (classmethod, staticmethod)):
         yield ".__func__", value.__func__
-    elif isinstance(value, property):
+    elif issubclass(kind, property):
         yield from ((f".{name}", getattr(value, name)) for name in ("fget", "fset", "fdel"))
-    elif isinstance(value, ModuleType):
+    elif issubclass(kind, ModuleType):
         return
     elif _is_object_array(value):
         for position, item in enumerate(value.ravel().tolist()):

@@ -436,6 +436,20 @@ def test_what_pickles_but_does_not_come_back_is_refused(value: Any) -> None:
         encode({"v": value})
 
 
+class Unwalkable(list[Any]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+    def __reduce__(self) -> Any:
+        return Unwalkable, (threading.Lock(),)
+
+
+def test_a_place_that_cannot_be_looked_for_does_not_hide_the_reason() -> None:
+    """The error names the type without it."""
+    with pytest.raises(UnstorableError, match=r"^a thread\.lock cannot be stored"):
+        encode([Unwalkable()])
+
+
 class Report:
     def __init__(self, figure: object) -> None:
         self.figure = figure
@@ -550,7 +564,7 @@ def session(path: pathlib.Path, code: str) -> str:
 
 
 DEFINITIONS = """
-import dataclasses, enum, functools, math, typing
+import abc, dataclasses, enum, functools, math, typing
 K = 3
 def helper(x, by=2):
     return math.floor(x) * by * K
@@ -570,6 +584,31 @@ class Colour(enum.Enum):
 Pair = typing.NamedTuple("Pair", [("a", int), ("b", int)])
 class Outer:
     class Inner: pass
+T = typing.TypeVar("T")
+class Box(typing.Generic[T]):
+    __slots__ = ("item",)
+    def __init__(self, item): self.item = item
+    @classmethod
+    def of(cls, item): return cls(item)
+    @staticmethod
+    def double(x): return helper(x)
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self): ...
+class Square(Shape):
+    def area(self): return K
+Shape.register(int)
+def twice(f):
+    @functools.wraps(f)
+    def wrapper(*args): return 2 * f(*args)
+    return wrapper
+@twice
+def decorated(x): return x + K
+def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
+fib = functools.cache(fib)
+class Meta(type):
+    def __getitem__(cls, key): return key
+class WithMeta(metaclass=Meta): pass
 """
 
 CODE_CASES: dict[str, tuple[str, str, str]] = {
@@ -582,6 +621,15 @@ CODE_CASES: dict[str, tuple[str, str, str]] = {
     "class": ("Point", "value(2).far()", "12"),
     "enum": ("[Colour.RED, Colour.RED]", "(value[0].name, value[0].value, value[0] is value[1])", "('RED', 1, True)"),
     "named tuple": ("Pair(1, 2)", "(value.a, value[1])", "(1, 2)"),
+    "generic with slots": (
+        "Box.of(2)",
+        "(value.item, type(value).double(1), type(value)[int].__origin__ is type(value))",
+        "(2, 6, True)",
+    ),
+    "abstract": ("Square()", "(value.area(), issubclass(int, type(value).__mro__[1]))", "(3, True)"),
+    "decorated": ("decorated", "value(1)", "8"),
+    "recursive and cached": ("fib", "value(20)", "6765"),
+    "metaclass": ("WithMeta", "value['k']", "k"),
     "nested class": ("Outer.Inner()", "type(value).__qualname__", "Outer.Inner"),
     "bound method": ("Point(2).far", "value()", "12"),
     "partial": ("functools.partial(helper, by=1)", "value(2)", "6"),
