@@ -117,6 +117,7 @@ export class Rows {
     this.skew = 0; // the page's clock minus the kernel's, in ms
     this.queue = Promise.resolve();
     this.arrived = new Set();
+    this.goneAt = null; // the last instant of a kernel that is gone; null while it lives
     this.ready = false;
     this.answers = new Map();
     this.details = new Map(); // id -> the last answer; shown at once when a row is opened again
@@ -131,6 +132,9 @@ export class Rows {
       "change:closed": () => this.tell([], false),
       "change:note": () => this.tell([], false),
       "msg:custom": (message) => this.answered(message),
+      // ipywidgets fires this when a model loses its kernel. (It would mark the view's element too, but anywidget takes
+      // that listener away.) Whatever still comes afterwards is a sign of life.
+      comm_live_update: () => this.lose(),
     };
     for (const [event, handler] of Object.entries(this.handlers)) model.on(event, handler);
     for (const level of ["base", "middle", "tail"]) this.take(level);
@@ -139,6 +143,11 @@ export class Rows {
   close() {
     for (const [event, handler] of Object.entries(this.handlers)) this.model.off(event, handler);
     this.listeners.clear();
+  }
+
+  lose() {
+    this.goneAt ??= this.now();
+    this.tell([], false);
   }
 
   // Traits that changed in one message arrive as several events in no promised order: collect them, then take them
@@ -154,6 +163,7 @@ export class Rows {
   async takeAll(at) {
     const levels = ["base", "middle", "tail"].filter((level) => this.arrived.has(level));
     this.arrived.clear();
+    if (this.ready) this.goneAt = null;
     const buffers = levels.map((level) => this.model.get(level)); // now: a later message must not mix in
     for (const [index, level] of levels.entries()) {
       const segment = await unpack(buffers[index]);
@@ -458,7 +468,9 @@ class View {
 
   build(el) {
     this.hideStatic(el);
-    this.root = make("div", { class: "rnb", "data-lm-suppress-shortcuts": "true", "data-rnb-token": this.model.get("token") });
+    this.root = make("div", { class: "rnb", "data-rnb-token": this.model.get("token") });
+    // JupyterLab's shortcuts (d d deletes the cell!) look at the focused element itself, before any of its parents.
+    this.root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
     this.buildToolbar();
     this.buildGrid();
     this.panel = make("section", { class: "rnb-panel", "aria-label": "details", hidden: true });
@@ -476,24 +488,6 @@ class View {
     const resize = new ResizeObserver(() => this.fit());
     resize.observe(this.root);
     this.ends.push(() => resize.disconnect());
-    this.watchKernel(el);
-  }
-
-  // ipywidgets marks the element of a view whose kernel is gone; what is on the page stays readable.
-  watchKernel(el) {
-    const host = el.closest(".jupyter-widgets") ?? el;
-    const look = () => {
-      const isGone = host.classList.contains("jupyter-widgets-disconnected");
-      if (isGone === this.isGone) return;
-      this.isGone = isGone;
-      if (isGone) this.goneAt = this.rows.now();
-      this.root.classList.toggle("rnb-gone", isGone);
-      this.draw();
-    };
-    const observer = new MutationObserver(look);
-    observer.observe(host, { attributes: true, attributeFilter: ["class"] });
-    this.ends.push(() => observer.disconnect());
-    look();
   }
 
   buildToolbar() {
@@ -517,7 +511,6 @@ class View {
       placeholder: "Search ids, owners, errors",
       "aria-label": "search",
       spellcheck: "false",
-      "data-lm-suppress-shortcuts": "true",
     });
     this.search.addEventListener("input", () => {
       this.words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -725,7 +718,11 @@ class View {
 
   // The kernel's now; of a kernel that is gone or was never here, the last that is known.
   now() {
-    return this.isGone ? this.goneAt : this.rows.isSaved ? this.rows.savedAt : this.rows.now();
+    return this.rows.goneAt ?? (this.rows.isSaved ? this.rows.savedAt : this.rows.now());
+  }
+
+  get isGone() {
+    return this.rows.goneAt !== null;
   }
 
   tick() {
@@ -756,7 +753,7 @@ class View {
   }
 
   fit() {
-    this.root.classList.toggle("rnb-wide", this.root.clientWidth >= 900);
+    this.root.classList.toggle("rnb-wide", this.root.clientWidth >= 820);
     this.drawSoon();
   }
 
@@ -780,7 +777,7 @@ class View {
     const seenPx = `${this.tall * ROW_PX}px`;
     if (this.scroller.style.height !== seenPx) this.scroller.style.height = seenPx;
     const top = this.topRow();
-    const seen = Math.ceil(this.scroller.clientHeight / ROW_PX) + 1;
+    const seen = Math.max(ROWS_SEEN, Math.ceil(this.scroller.clientHeight / ROW_PX)) + 1; // not less while a page is hidden
     const first = Math.max(0, Math.floor(top) - SPARE);
     const last = Math.min(order.length, Math.floor(top) + seen + SPARE);
     const shift = this.scroller.scrollTop - top * ROW_PX; // 0 unless compressed
@@ -913,7 +910,8 @@ class View {
     const isClosed = this.model.get("closed");
     const live = this.isGone ? "gone" : isClosed ? "closed" : this.rows.isSaved ? "saved" : "live";
     this.live.dataset.live = live;
-    setText(this.live, { gone: `kernel gone · as of ${instant(this.goneAt).slice(11)}`, saved: `saved ${instant(this.rows.savedAt)}` }[live] ?? live);
+    this.root.classList.toggle("rnb-gone", live === "gone" || live === "saved");
+    setText(this.live, { gone: `kernel gone · as of ${instant(this.rows.goneAt).slice(11)}`, saved: `saved ${instant(this.rows.savedAt)}` }[live] ?? live);
     const problem = this.model.get("problem") ?? "";
     this.problem.hidden = !problem;
     setText(this.problem, problem);
@@ -1099,10 +1097,10 @@ class View {
   }
 
   facts(row, detail) {
-    const list = make("dl", { class: "rnb-facts" });
-    const fact = (name, ...value) => {
-      const shown = make("dd", {}, ...value);
-      list.append(make("dt", {}, name), shown);
+    const list = make("tbody");
+    const fact = (name, value) => {
+      const shown = make("td", {}, value);
+      list.append(make("tr", {}, make("th", { scope: "row" }, name), shown));
       return shown;
     };
     if (detail?.why) fact("why it ran", detail.why);
@@ -1114,7 +1112,7 @@ class View {
     if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.owner);
     fact("created", instant(row.created));
     if (row.settled !== null) fact("settled", instant(row.settled));
-    return list;
+    return make("table", { class: "rnb-facts" }, list);
   }
 
   async copy(text, button) {
