@@ -17,6 +17,7 @@ from resonate_nb.fingerprint import fingerprint_named
 from resonate_nb.runtime import hold_interrupt
 
 from ._cell import CellFacts, ImportedName, is_history
+from ._left_over import stand_in
 
 Bundle = dict[str, Any]
 """``names``: values by name; ``imports``: statements, in order; ``deletes``: names that are gone;
@@ -59,7 +60,7 @@ def bundle_of(facts: CellFacts, before: Mapping[str, object], after: Mapping[str
     deletes |= {name for name in facts.surely_deleted if name not in after and is_recorded(name)}
     conditions, undecided = _conditions(facts, before, after)
     bundle: Bundle = {
-        "names": {name: after[name] for name in bound if name not in imported},
+        "names": {name: stand_in(after[name]) for name in bound if name not in imported},
         "imports": imports,
         "deletes": sorted(deletes),
         "conditions": conditions,

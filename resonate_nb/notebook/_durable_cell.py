@@ -117,7 +117,7 @@ class _Use:
             key = subject.last
             if key is None or key.undurable:
                 return False
-            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values)
+            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values, self.options.options.ignore)
             return True
 
         def body() -> Bundle | None:

@@ -33,7 +33,11 @@ def prepare(shell: Any, header: str, body: str) -> Body:
     # The transformer drops empty lines at the top, which would shift all lines after them.
     lead = body[: len(body) - len(body.lstrip())].count("\n")
     text = f"# {header}\n" + "\n" * lead + shell.transform_cell(body)
-    return Body(text, analyse(text), DisplayHook.semicolon_at_end_of_expression(body))
+    try:
+        return Body(text, analyse(text), DisplayHook.semicolon_at_end_of_expression(body))
+    except SyntaxError as error:
+        error.filename = shell.compile.cache(text, shell.execution_count, raw_code=text)  # "Cell In[3], line 2"
+        raise
 
 
 def run(shell: Any, body: Body) -> None:

@@ -6,7 +6,7 @@ In this stage such a cell keeps its promise and is not replayed. Asked after the
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -24,12 +24,18 @@ _PLAIN = (int, float, complex, bool, str, bytes, type(None))
 class Witness:
     """Looks at inputs and process before the body runs, and says afterwards what of it a replay could not repeat."""
 
-    def __init__(self, facts: CellFacts, namespace: Mapping[str, object], reached: Mapping[str, object]) -> None:
-        """`reached` are the values that may change in place, by the names of the key's parts."""
+    def __init__(
+        self,
+        facts: CellFacts,
+        namespace: Mapping[str, object],
+        reached: Mapping[str, object],
+        ignore: Collection[str] = (),
+    ) -> None:
+        """`reached` are the values that may change in place, by the names of the key's parts; `ignore` do not count."""
         self._facts = facts
         self._before = dict(namespace)
         self._inputs = inputs_of(facts, namespace, reached)
-        self._digests = _digests(self._inputs)
+        self._digests = _digests({name: value for name, value in self._inputs.items() if name not in ignore})
         self._state = _state.look()
 
     @property
@@ -41,13 +47,15 @@ class Witness:
         """What of the run a replay could not repeat; takes names that cannot be stored out of the bundle."""
         facts = self._facts
         bound = {name: namespace[name] for name in bound_names(facts, self._before, namespace)}
-        modules = {name for name, value in bound.items() if isinstance(value, ModuleType)}
         values = {name: bundle["names"][name] for name in bound if name in bundle["names"]}
         found: list[str] = []
         found += self._changed_inputs()
-        found += self._definitions(values, namespace)
-        found += self._shared(values)
-        found += self._unstorable(bundle, modules)
+        definitions = self._definitions(values)
+        found += definitions.values()
+        found += self._unstorable(bundle)
+        # One reason for each name is enough.
+        values = {name: value for name, value in values.items() if name in bundle["names"] and name not in definitions}
+        found += self._held_and_shared(values, namespace)
         found += [
             f"may have bound {self._named(name, facts.bound)}, which was there before and cannot be compared"
             for name in undecided
@@ -57,49 +65,48 @@ class Witness:
         return tuple(found)
 
     def _changed_inputs(self) -> list[str]:
-        after = _digests(self._inputs)
         # The object that the name held before counts, whatever the name holds now.
-        changed = [name for name, digest in self._digests.items() if after.get(name) != digest]
+        after = _digests({name: self._inputs[name] for name in self._digests})
         lines = {**self._facts.reads, **self._facts.touched}
-        return [f"changed {self._named(name, lines)} in place" for name in changed]
+        found = []
+        for name, digest in self._digests.items():
+            if after.get(name) != digest:
+                found.append(f"changed {self._named(name, lines)} in place")
+            elif not digest and name in self._facts.touched:
+                found.append(f"may have changed {self._named(name, lines)} in place, which cannot be compared")
+        return found
 
-    def _definitions(self, values: Mapping[str, object], namespace: Mapping[str, object]) -> list[str]:
+    def _definitions(self, values: Mapping[str, object]) -> dict[str, str]:
         found: dict[str, str] = {}
-        defined = {name: "" for name in self._facts.definitions if name in values}
-        for name, value in values.items():
-            if isinstance(value, type) and value.__module__ == "__main__":
-                found[name] = "class"
-            elif isinstance(value, FunctionType) and value.__module__ == "__main__":
-                found[name] = "function"
-            elif name in defined:
-                found[name] = "definition"
-        reasons = [
-            f"bound the {kind} {self._named(name, self._facts.bound)} (put definitions in a cell of their own)"
-            for name, kind in sorted(found.items())
-        ]
-        rest = {name: value for name, value in values.items() if name not in found}
+        for name, value in sorted(values.items()):
+            if isinstance(value, type | FunctionType) and value.__module__ == "__main__":
+                kind = "class" if isinstance(value, type) else "function"
+            elif name in self._facts.definitions:
+                kind = "definition"  # decorated into something else
+            else:
+                continue
+            named = self._named(name, self._facts.bound)
+            found[name] = f"bound the {kind} {named} (put definitions in a cell of their own)"
+        return found
+
+    def _held_and_shared(self, values: Mapping[str, object], namespace: Mapping[str, object]) -> list[str]:
+        """Functions made by the cell that its values hold, and what else they share with what lives on."""
 
         def is_kept(function: FunctionType) -> bool:
             # Defined by another cell, and still the one of its name: a replay takes it from the session.
-            name = function.__qualname__
-            return name not in self._facts.bound and namespace.get(name.split(".")[0]) is not None and "<" not in name
+            root = function.__qualname__.partition(".")[0]
+            return "<" not in function.__qualname__ and root not in self._facts.bound and root in namespace
 
-        try:
-            held = _sharing.notebook_functions(rest, is_kept)
-        except _sharing.TooLargeError:
-            return reasons  # the walk for shared objects comes to the same end, and says so
-        for name, function in sorted(held.items()):
-            what = "a function" if "<" in function else f"the function `{function}`"
-            reasons.append(f"bound {self._named(name, self._facts.bound)}, which holds {what} made by this cell")
-        return reasons
-
-    def _shared(self, values: Mapping[str, object]) -> list[str]:
         inputs = {name: value for name, value in self._inputs.items() if not isinstance(value, _PLAIN)}
         try:
-            shared = _sharing.shared(values, inputs)
+            held = _sharing.notebook_functions(values, is_kept)
+            shared = _sharing.shared({n: v for n, v in values.items() if n not in held}, inputs)
         except _sharing.TooLargeError as error:
             return [f"holds too many objects in `{error.name}` to tell what it shares with its inputs"]
         reasons: list[str] = []
+        for name, function in sorted(held.items()):
+            what = "a function" if "<" in function else f"the function `{function}`"
+            reasons.append(f"bound {self._named(name, self._facts.bound)}, which holds {what} made by this cell")
         for item in shared:
             name = self._named(item.name, self._facts.bound)
             match item.what:
@@ -111,9 +118,9 @@ class Witness:
                     reasons.append(f"bound {name}, which shares a {kind} with `{item.other}`; bind a copy")
         return reasons
 
-    def _unstorable(self, bundle: Bundle, modules: set[str]) -> list[str]:
+    def _unstorable(self, bundle: Bundle) -> list[str]:
         names: dict[str, object] = bundle["names"]
-        reasons = []
+        reasons: list[str] = []
         while not _is_surely_storable(names):
             try:
                 encode(bundle)

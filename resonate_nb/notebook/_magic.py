@@ -28,6 +28,7 @@ from resonate_nb.runtime import (
     refuse_reserved,
     search,
 )
+from resonate_nb.store import Query
 from resonate_nb.view import details_html, details_text, rows_of, table_html, table_text
 
 from ._cell import analyse
@@ -109,16 +110,16 @@ class DurableMagics(Magics):
         self._publish(text, table_html(rows, now_ms=SystemClock().now_ms(), limit=limit))
 
     def _show(self, words: list[str]) -> None:
-        (id,) = _exactly_one(words, "show ID")
+        (word,) = _exactly_one(words, "show ID")
         engine = existing_engine()
-        detail = None if engine is None else Source(engine).detail(id)
+        detail = None if engine is None else Source(engine).detail(_id_of(word))
         if detail is None:
-            raise PromiseNotFoundError(f"there is no promise {id!r}; `%durable ls` lists what there is")
+            raise PromiseNotFoundError(f"there is no promise {word!r}; `%durable ls` lists what there is")
         self._publish(details_text(detail), details_html(detail))
 
     def _rerun(self, words: list[str]) -> None:
-        (id,) = _exactly_one(words, "rerun ID")
-        print(f"marked {mark_rerun(id)}: its next use runs the next generation; the present one is kept")
+        (word,) = _exactly_one(words, "rerun ID")
+        print(f"marked {mark_rerun(_id_of(word))}: its next use runs the next generation; the present one is kept")
 
     def _forget(self, words: list[str]) -> None:
         (pattern,) = _exactly_one(words, "forget ID-OR-GLOB")
@@ -194,6 +195,16 @@ def _words(line: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise InvalidOptionError(f"{line!r} cannot be read: {error}") from error
+
+
+def _id_of(word: str) -> str:
+    """An id as it is, and the name of a function or the label of a cell as its newest promise."""
+    engine = existing_engine()
+    if engine is None or engine.find(word) is not None:
+        return word
+    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in word)
+    newest = engine.search(Query(f"{literal}/*", limit=1))
+    return newest[0].id if newest else word
 
 
 def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:

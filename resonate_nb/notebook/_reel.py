@@ -26,6 +26,9 @@ LINE_CHARACTERS = 10_000
 TOTAL_CHARACTERS = 10_000_000
 """What is kept of one cell's display in all; what comes after is counted, not kept."""
 
+_OURS = "[resonate_nb] "
+"""How lines of this package begin: they tell of one run, and are no part of what a cell shows."""
+
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -152,7 +155,10 @@ class Reel:
         outputs: list[Output] = []
         for entry in self._entries:
             if isinstance(entry, _Text):
-                if text := entry.text():
+                text = entry.text()
+                if entry.name == "stderr" and _OURS in text:
+                    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(_OURS))
+                if text:
                     outputs.append({"output_type": "stream", "name": entry.name, "text": text})
                 continue
             data = dict(entry.data)

@@ -132,7 +132,7 @@ class Kernel:
         """The value of an expression of plain data, by its repr."""
         import ast
 
-        result = self.ok(f"print(repr({expression}))").text()
+        result = self.ok(f"print(repr(({expression})))").text()
         return ast.literal_eval(result.strip())
 
     def wait_for(self, path: Path) -> None:
