@@ -40,12 +40,12 @@ class Folder:
         self.path = path
         self.count = 0
 
-    def start(self, body: str) -> subprocess.Popen[str]:
+    def start(self, body: str, *arguments: str) -> subprocess.Popen[str]:
         self.count += 1
         script = self.path / "script.py"
         script.write_text(STEP + body)
         return subprocess.Popen(
-            [sys.executable, "script.py"],
+            [sys.executable, "script.py", *arguments],
             cwd=self.path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -213,3 +213,38 @@ print("ok")
     )
     assert "ok\n" == out
     assert ["run 1", "run 2"] == folder.runs
+
+
+RING = """
+import sys
+@durable(name="left", version=1)
+def left():
+    if "left" in sys.argv:
+        print("in the middle", flush=True)
+        sys.stdin.readline()
+    return right()
+
+@durable(name="right", version=1)
+def right():
+    if "right" in sys.argv:
+        print("in the middle", flush=True)
+        sys.stdin.readline()
+    return left()
+
+try:
+    (left if "left" in sys.argv else right)()
+except rnb.ResonateNbError as error:
+    print(error, flush=True)
+"""
+
+
+def test_two_processes_that_wait_for_each_other_are_refused(folder: Folder):
+    """Neither can see the other's waits in memory: the store must tell."""
+    both = [folder.start(RING, side) for side in ("left", "right")]
+    for process in both:
+        assert "in the middle\n" == process.stdout.readline()
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outs = [process.communicate(timeout=30)[0] for process in both]
+    assert all("would wait for itself" in out for out in outs), outs

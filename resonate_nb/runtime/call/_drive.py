@@ -24,12 +24,9 @@ from .._identity import Identity, Undurable
 from .._say import say, warn
 from ._alias import held_argument
 from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim
+from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Hit, Run, Wait, load, plan
 from ._settle import settle
-
-LIVENESS_SECONDS = 0.1
-"""How often a waiter looks whether the owner still lives; changes wake it at once."""
-SAY_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,40 +206,19 @@ def stored_error(promise: Promise) -> Exception:
 
 
 @contextmanager
-def _around_wait(request: Request, step: Wait, *, blocking: bool) -> Iterator[None]:
-    _context.refuse_recursion(step.promise.id)
-    with _context.waiting(step.promise.id, blocking=blocking):
-        yield
-
-
-class _Patience:
-    """Says on whom one waits, once, after a second."""
-
-    def __init__(self, engine: Engine, title: str, id: str) -> None:
-        self._engine = engine
-        self._title = title
-        self._id = id
-        self._started = engine.clock.monotonic()
-        self._said = False
-
-    def look(self) -> Promise | None:
-        """The promise if it is still worth waiting for; None otherwise."""
-        found = self._engine.peek([self._id])[0]
-        if found is None or found.state.is_settled or not self._engine.is_owned(found):
-            return None
-        waited = self._engine.clock.monotonic() - self._started
-        if not self._said and waited >= SAY_AFTER_SECONDS:
-            self._said = True
-            info = self._engine.describe(found)
-            if info is not None:
-                where = "this process" if info.owner == self._engine.store.owner else f"process {info.pid}"
-                say(f"{self._title}: waiting for {self._id}, which runs in {where} on {info.host}")
-        return found
+def _waiting(engine: Engine, request: Request, step: Wait, *, blocking: bool) -> Iterator[Patience]:
+    id = step.promise.id
+    _context.refuse_recursion(id)
+    with _context.waiting(id, blocking=blocking):
+        patience = Patience(engine, request.work.title, id)
+        try:
+            yield patience
+        finally:
+            patience.end()
 
 
 def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
-    with _around_wait(request, step, blocking=True):
-        patience = _Patience(engine, request.work.title, step.promise.id)
+    with _waiting(engine, request, step, blocking=True) as patience:
         while True:
             seen = engine.feed.now()
             if patience.look() is None:
@@ -253,8 +229,7 @@ def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
 async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise | None:
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with _around_wait(request, step, blocking=False), cancel_on_interrupt(loop, task):
-        patience = _Patience(engine, request.work.title, step.promise.id)
+    with _waiting(engine, request, step, blocking=False) as patience, cancel_on_interrupt(loop, task):
         while True:
             seen = engine.feed.now()
             if patience.look() is None:

@@ -1,0 +1,95 @@
+"""Patience: a waiter looks whether waiting still makes sense, says on whom it waits, and refuses a ring of processes.
+
+Within one process `runtime._context` knows who waits for whom and refuses a cycle before the wait. Across processes
+only the store is shared: after a second each waiting call leaves a note on the promises it runs inside of, and a
+waiter follows these notes. A note names the task version it was written under, so that what a dead owner left behind
+counts for nothing.
+"""
+
+from __future__ import annotations
+
+from resonate_nb.errors import WaitCycleError
+from resonate_nb.protocol import Promise, Reply
+from resonate_nb.store import Transaction
+
+from .. import _context
+from .._engine import Engine
+from .._say import say
+
+LIVENESS_SECONDS = 0.1
+"""How often a waiter looks whether the owner still lives; changes wake it at once."""
+SAY_AFTER_SECONDS = 1.0
+_NOTE = "waits"
+
+
+class Patience:
+    """One wait for one promise."""
+
+    def __init__(self, engine: Engine, title: str, id: str) -> None:
+        self._engine = engine
+        self._title = title
+        self._id = id
+        call = _context.current()
+        self._lineage = [] if call is None else list(call.lineage())
+        self._next_look = engine.clock.monotonic() + SAY_AFTER_SECONDS
+        self._said = False
+
+    def look(self) -> Promise | None:
+        """The promise if it is still worth waiting for; None otherwise.
+
+        Raises:
+            WaitCycleError: it waits, through other processes, for a call that this one is inside of.
+        """
+        found = self._engine.peek([self._id])[0]
+        if found is None or found.state.is_settled or not self._engine.is_owned(found):
+            return None
+        if self._engine.clock.monotonic() >= self._next_look:
+            self._next_look = self._engine.clock.monotonic() + SAY_AFTER_SECONDS
+            if not self._said:
+                self._said = True
+                self._say(found)
+                self._declare()
+            self._refuse_ring()
+        return found
+
+    def end(self) -> None:
+        """The wait is over, one way or the other: take the notes back."""
+        if not (self._said and self._lineage):
+            return
+
+        def also(transaction: Transaction, replies: list[Reply]) -> None:
+            for waiter in self._lineage:
+                transaction.put_note(waiter, _NOTE, None)
+
+        self._engine.submit([], also=also)
+
+    def _say(self, found: Promise) -> None:
+        info = self._engine.describe(found)
+        if info is not None:
+            where = "this process" if info.owner == self._engine.store.owner else f"process {info.pid}"
+            say(f"{self._title}: waiting for {self._id}, which runs in {where} on {info.host}")
+
+    def _declare(self) -> None:
+        if not self._lineage:
+            return
+
+        def also(transaction: Transaction, replies: list[Reply]) -> None:
+            for waiter in self._lineage:
+                if (promise := transaction.get(waiter)) is not None:
+                    transaction.put_note(waiter, _NOTE, f"{promise.version}:{self._id}".encode())
+
+        self._engine.submit([], also=also)
+
+    def _refuse_ring(self) -> None:
+        path = [self._id]
+        while self._lineage:
+            promise = self._engine.peek([path[-1]])[0]
+            note = self._engine.note(path[-1], _NOTE)
+            if promise is None or promise.state.is_settled or note is None or not self._engine.is_owned(promise):
+                return
+            version, _, awaited = note.decode().partition(":")
+            if int(version) != promise.version or awaited in path:
+                return
+            path.append(awaited)
+            if awaited in self._lineage:
+                raise WaitCycleError((awaited, *path))
