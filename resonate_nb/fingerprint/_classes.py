@@ -8,7 +8,7 @@ import types
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from ._package import Origin, origin_of_function, origin_of_module
+from ._package import Origin, binary_of, origin_of_function, origin_of_module
 from ._tree import digest_texts
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ClassReader:
         cls = node.thing
         assert isinstance(cls, type)
         members = dict(cls.__dict__)
-        self._walk.guards.classes.append((cls, cls.__bases__, tuple(members), tuple(members.values())))
+        self._walk.guards.type(cls)
         for base in cls.__bases__:
             self.edge(node, "base", str(self._walk.reach(base)))
         if type(cls) is not type:
@@ -94,7 +94,7 @@ class ClassReader:
         sources = [name for base in cls.__bases__ for name in (base.__name__,)]
         lines = [f"{name} = {token}" for name, token in node.edges]
         node.source = "\n    ".join([f"class {node.label}({', '.join(sources)}):", *lines])
-        node.tree = digest_texts(["class", cls.__name__])
+        node.tree = digest_texts(["class", cls.__name__, binary_of(str(cls.__module__))])
 
     def _read_member(self, node: Node, cls: type, name: str, value: object, is_exposed: bool) -> None:
         walk, path = self._walk, f"{node.label}.{name}"

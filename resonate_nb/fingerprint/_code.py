@@ -15,7 +15,7 @@ from ._loaded import Absent, Found
 from ._reach import Reach, Tree
 from ._tree import digest_texts
 
-_MAX_SUBJECTS = 512
+_MAX_KNOWN = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,9 @@ class Subject:
 
     def _keep(self, walk: Reach, known: CodeKey | None) -> CodeKey:
         key = _key_of(walk, known)
+        # Of what was run again only the last counts.
+        self._found = {number: found for number, found in self._found.items() if number in walk.used}
+        self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
         self._last = (walk, key)
         return key
 
@@ -164,7 +167,7 @@ def _key_of(walk: Reach, known: CodeKey | None) -> CodeKey:
     for name, version in sorted(walk.packages.items()):
         code_parts[f"package {name}"] = digest_texts([name, version]).hex()
     texts = [text for part in code_parts.items() for text in part]
-    code = digest_texts([walk.top_token, *texts, "met", *walk.met_tokens]).hex()
+    code = digest_texts([walk.top_token, *texts, "met", *walk.met_tokens, "loadable", *walk.loadable]).hex()
     return CodeKey(
         code,
         content,
@@ -179,7 +182,7 @@ def _key_of(walk: Reach, known: CodeKey | None) -> CodeKey:
 
 # Code inside of plain values -------------------------------------------------------------------------------------
 
-_subjects: OrderedDict[int, tuple[object, Subject]] = OrderedDict()
+_known: OrderedDict[int, tuple[object, Subject | bytes]] = OrderedDict()
 _lock = RLock()
 
 
@@ -190,28 +193,35 @@ def reach(thing: object) -> bytes:
         UnfingerprintableError: it is not covered.
     """
     with _lock:
-        found = _subjects.get(id(thing))
+        found = _known.get(id(thing))
         if found is not None:
-            _subjects.move_to_end(id(thing))
+            _known.move_to_end(id(thing))
     if found is None:
-        walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
-        token = walk.module(thing, "") if isinstance(thing, ModuleType) else walk.reach(thing, True)
-        if token is None:
-            raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
-        if not walk.nodes and not walk.items:
-            versions = [text for part in sorted(walk.packages.items()) for text in part]
-            return digest_texts(["named", token, *versions])
-        try:
-            subject = Subject.of_value(thing)
-        except UndecoratableError as error:
-            raise UnfingerprintableError("", type(thing).__qualname__, str(error)) from error
+        made = _subject_or_token(thing)
         with _lock:
-            _subjects[id(thing)] = (thing, subject)
-            while len(_subjects) > _MAX_SUBJECTS:
-                _subjects.popitem(last=False)
+            _known[id(thing)] = (thing, made)
+            while len(_known) > _MAX_KNOWN:
+                _known.popitem(last=False)
     else:
-        subject = found[1]
-    key = subject.key()
+        made = found[1]
+    if isinstance(made, bytes):
+        return made
+    key = made.key()
     if key.undurable:
         raise UnfingerprintableError("", type(thing).__qualname__, "; ".join(key.undurable))
     return digest_texts(["code", key.code, key.content])
+
+
+def _subject_or_token(thing: object) -> Subject | bytes:
+    """A subject where there is something to follow, the final token where the name says all."""
+    walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
+    token = walk.module(thing, "") if isinstance(thing, ModuleType) else walk.reach(thing, True)
+    if token is None:
+        raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
+    if not walk.nodes and not walk.items:
+        versions = [text for part in sorted(walk.packages.items()) for text in part]
+        return digest_texts(["named", token, *versions])
+    try:
+        return Subject.of_value(thing)
+    except UndecoratableError as error:
+        raise UnfingerprintableError("", type(thing).__qualname__, str(error)) from error

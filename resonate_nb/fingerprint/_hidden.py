@@ -45,6 +45,18 @@ _ELSEWHERE = (
     ("IPython", "get_ipython", "get_ipython()"),
 )
 
+_LOADS = frozenset({"load", "loads", "Unpickler"})
+_UNPICKLING = {
+    "_pickle": _LOADS,
+    "cloudpickle": _LOADS,
+    "dill": _LOADS,
+    "joblib": _LOADS,
+    "pandas": frozenset({"read_pickle"}),
+    "pickle": _LOADS,
+    "shelve": frozenset({"open", "Shelf", "DbfilenameShelf"}),
+    "torch": frozenset({"load"}),
+}
+
 
 def hiding(value: object, use: Use) -> str:
     """What is said of a value that hides which names it leads to; empty for all others."""
@@ -75,6 +87,12 @@ def imported_by_call(value: object, use: Use) -> str:
     import_module = getattr(sys.modules.get("importlib"), "import_module", None)
     is_import = value is builtins.__import__ or (import_module is not None and value is import_module)
     return use.target if is_import and use.is_called else ""
+
+
+def brings_back_objects(text: str) -> bool:
+    """Whether what is named so unpickles: it makes objects of classes that the code does not name."""
+    top, _, rest = text.partition(".")
+    return top in _UNPICKLING and rest.rpartition(".")[2] in _UNPICKLING[top]
 
 
 def names_variables(text: str) -> bool:

@@ -7,6 +7,7 @@ is the user's own as well.
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -125,6 +126,18 @@ def is_importable(value: object, module: str | None, qualname: str | None) -> bo
         found = namespace[name]
     found = getattr(found, "__func__", found)
     return found is value
+
+
+def binary_of(name: str) -> str:
+    """The digest of the file of an extension module; empty for a module that has a source."""
+    filename = getattr(sys.modules.get(name), "__file__", None)
+    if not isinstance(filename, str) or filename.endswith((".py", ".pyc")):
+        return ""
+    try:
+        with open(filename, "rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
+    except OSError:
+        return "gone"
 
 
 @functools.lru_cache(maxsize=1024)

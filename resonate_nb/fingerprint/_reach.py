@@ -22,9 +22,10 @@ from typing import Any, Final
 from ..errors import UndecoratableError, UnfingerprintableError
 from . import _loaded
 from ._classes import ClassReader
-from ._hidden import hiding, imported_by_call, names_variables, stores_attributes
+from ._hidden import brings_back_objects, hiding, imported_by_call, names_variables, stores_attributes
 from ._package import (
     Origin,
+    binary_of,
     is_importable,
     origin_of_function,
     origin_of_module,
@@ -86,19 +87,37 @@ class Item:
 class Guards:
     """What was looked at, by identity; while it all still is what it was, nothing needs to be read again."""
 
-    names: list[tuple[dict[str, Any], str, object]] = field(default_factory=list)
-    functions: list[tuple[FunctionType, CodeType, object, tuple[object, ...]]] = field(default_factory=list)
+    names: dict[tuple[int, str], tuple[dict[str, Any], str, object]] = field(default_factory=dict)
+    functions: dict[int, tuple[FunctionType, CodeType, object, tuple[object, ...]]] = field(default_factory=dict)
     cells: list[tuple[CellType, object]] = field(default_factory=list)
-    classes: list[tuple[type, tuple[type, ...], tuple[str, ...], tuple[object, ...]]] = field(default_factory=list)
+    classes: dict[int, tuple[type, tuple[type, ...], list[str], list[int], list[object]]] = field(default_factory=dict)
+    """The last list only keeps the members alive, so that their addresses stay theirs."""
     mappings: list[tuple[Any, tuple[object, ...], tuple[object, ...]]] = field(default_factory=list)
     """Mappings whose keys and values count, by identity: registries, whole modules."""
+    namespaces: list[tuple[dict[str, Any], tuple[object, ...]]] = field(default_factory=list)
+    """Namespaces of which all classes count."""
+
+    def name(self, namespace: dict[str, Any], name: str, value: object) -> None:
+        """Note what a name stands for; the first look counts."""
+        self.names.setdefault((id(namespace), name), (namespace, name, value))
+
+    def function(self, function: FunctionType) -> None:
+        """Note what a function is made of."""
+        keyword_defaults = tuple((function.__kwdefaults__ or {}).values())
+        self.functions[id(function)] = (function, function.__code__, function.__defaults__, keyword_defaults)
+
+    def type(self, cls: type) -> None:
+        """Note the members of a class."""
+        members = cls.__dict__
+        addresses = list(map(id, members.values()))
+        self.classes[id(cls)] = (cls, cls.__bases__, list(members), addresses, list(members.values()))
 
     def hold(self) -> bool:
         """Whether everything is still the same object."""
-        for namespace, name, value in self.names:
+        for namespace, name, value in self.names.values():
             if namespace.get(name, UNBOUND) is not value:
                 return False
-        for function, code, defaults, keyword_defaults in self.functions:
+        for function, code, defaults, keyword_defaults in self.functions.values():
             if function.__code__ is not code or function.__defaults__ is not defaults:
                 return False
             now = function.__kwdefaults__
@@ -107,14 +126,15 @@ class Guards:
         for cell, value in self.cells:
             if content_of(cell) is not value:
                 return False
-        for cls, bases, names, values in self.classes:
+        for cls, bases, names, addresses, _ in self.classes.values():
             members = cls.__dict__
-            if cls.__bases__ is not bases and cls.__bases__ != bases:
-                return False
-            if len(members) != len(names) or not _same(values, members.values()) or not _same(names, members):
+            if list(map(id, members.values())) != addresses or list(members) != names or cls.__bases__ != bases:
                 return False
         for mapping, keys, values in self.mappings:
             if len(mapping) != len(keys) or not _same(keys, mapping) or not _same(values, mapping.values()):
+                return False
+        for namespace, classes in self.namespaces:
+            if not _same(classes, (value for value in namespace.values() if isinstance(value, type))):
                 return False
         return True
 
@@ -171,6 +191,8 @@ class Reach:
         self.effects: dict[str, None] = {}
         self.guards = Guards()
         self.reflects = False
+        self.used: set[int] = set()
+        """The code objects whose trees were looked at."""
         self.met: list[object] = []
         """Code that the value walker met, in its order."""
         self.met_tokens: list[str] = []
@@ -191,13 +213,19 @@ class Reach:
         self._item_of: dict[tuple[object, ...], str] = {}
         self._queue: deque[Node] = deque()
         self._met: dict[int, tuple[int, bytes]] = {}
+        self.loadable: list[str] = []
+        """Classes that count because something is unpickled."""
+        self._unpickles = False
+        self._classes_counted = False
         self._classes = ClassReader(self)
 
     # The whole walk ---------------------------------------------------------------------------------------------
 
     def from_code(self, thing: object) -> None:
         """Walk from a function, or whatever stands in its place."""
-        token = self.module(thing, "") if isinstance(thing, ModuleType) else self.reach(thing)
+        # A function that is a value may have its hints read by whoever is given it.
+        exposed = self._is_value and not isinstance(thing, type)
+        token = self.module(thing, "") if isinstance(thing, ModuleType) else self.reach(thing, exposed)
         if token is None or not self.nodes:
             raise UndecoratableError(
                 f"{thing!r} is not a function of this notebook or of a local file; wrap it in a function of your own"
@@ -210,8 +238,9 @@ class Reach:
 
         def read(node: Node) -> None:
             place = Place(node.label, namespace, _builtins_of(namespace), {}, is_cell=True)
-            facts = facts_of_cell(tree, reads)
-            node.tree, node.source = encode(clean(tree)), ast.unparse(tree)
+            facts = facts_of_cell(tree, reads, exposed=node.is_exposed)
+            cleaned = clean(tree, exposed=node.is_exposed)
+            node.tree, node.source = encode(cleaned), text_of(cleaned)
             self._read_facts(node, place, facts)
             for name in sorted(reads):
                 if not any(use.name == name and use.root is Root.GLOBAL for use in facts.uses):
@@ -222,6 +251,8 @@ class Reach:
 
     def _finish(self) -> None:
         self._drain()
+        if self._unpickles:
+            self._count_classes()
         walker = Walker(self._reach_from_value)
         position = 0
         while position < len(self.items):
@@ -229,7 +260,28 @@ class Reach:
             position += 1
             self._write(walker, item)
             self._drain()
+            if self._unpickles and not self._classes_counted:
+                self._count_classes()
         self.joint = walker.joint()
+
+    def _count_classes(self) -> None:
+        """Count every class of the user's that the reached code could name: any of them may be unpickled."""
+        self._classes_counted = True
+        places = [node.thing.__globals__ for node in self.nodes if isinstance(node.thing, FunctionType)]
+        places += [vars(sys.modules[name]) for name in ("__main__",) if name in sys.modules]
+        namespaces: dict[int, dict[str, Any]] = {}
+        for place in places:
+            namespaces[id(place)] = place
+            for _, module in sorted(place.items()):
+                if isinstance(module, ModuleType) and self._origin_of(module) is Origin.USER:
+                    namespaces[id(vars(module))] = vars(module)
+        for namespace in namespaces.values():
+            classes = {name: value for name, value in namespace.items() if isinstance(value, type)}
+            self.guards.namespaces.append((namespace, tuple(classes.values())))
+            for _, value in sorted(classes.items()):
+                if self._is_users(value):
+                    self.loadable.append(self.reach(value) or "")
+        self._drain()
 
     def _drain(self) -> None:
         while self._queue:
@@ -258,7 +310,9 @@ class Reach:
         known = self._met.get(id(value))
         if known is not None:
             return known[1]
-        token = self.module(value, "") if isinstance(value, ModuleType) else self.reach(value, exposed=True)
+        # A class is met with each of its instances; nobody reads its hints because of that.
+        exposed = not isinstance(value, type)
+        token = self.module(value, "") if isinstance(value, ModuleType) else self.reach(value, exposed)
         if token is None:
             raise UnfingerprintableError("", type(value).__qualname__, "nothing is known about what it does")
         # By number, so that an edit of the code leaves the content as it is; the code counts as a part.
@@ -316,9 +370,14 @@ class Reach:
     def package(self, module: str, text: str) -> str:
         """The token of something of an installed package, of Python, or of ours, which counts by name and version."""
         top = module.partition(".")[0]
-        origin = origin_of_module(top)
+        origin = origin_of_module(module)
         if origin is Origin.PACKAGE:
             self.packages[top] = version_of(top)
+        if brings_back_objects(text):
+            self._unpickles = True
+        if origin is Origin.USER:
+            # An extension module of the user's own: its file is all there is to go by.
+            return f"named {text} {binary_of(module)}"
         return f"named {text}"
 
     def reach(self, value: object, exposed: bool = False, path: str = "") -> str | None:
@@ -347,7 +406,7 @@ class Reach:
             case FunctionType():
                 return self._function_token(value, exposed)
             case type():
-                return self._class_token(value)
+                return self._class_token(value, exposed)
             case MethodType():
                 bound = self.reach(value.__self__) or self.item((id(value), "self"), f"{path}.__self__", value.__self__)
                 return f"method {self.reach(value.__func__, exposed, path)} of {bound}"
@@ -425,15 +484,35 @@ class Reach:
         # Made by a package at run time, around something of the user's perhaps: what it holds counts.
         return self._add(value, f"{home}.{value.__code__.co_qualname}", self._read_package_function)
 
-    def _class_token(self, value: type) -> str:
+    def _class_token(self, value: type, exposed: bool) -> str:
         module = value.__module__ if isinstance(value.__module__, str) else ""
         origin = origin_of_module(module) if module else Origin.STANDARD
         if origin is not Origin.USER:
             if not value.__flags__ & _HEAP_TYPE or is_importable(value, module, value.__qualname__):
-                return self.package(module, f"{module}.{value.__qualname__}")
+                return self.package(module, f"{module}.{value.__qualname__}") + self._patches(value)
             if origin is Origin.OURS:
                 return f"named {module}.{value.__qualname__}"
-        return self._add(value, self.label(module, value.__qualname__), self._classes.read)
+        return self._add(value, self.label(module, value.__qualname__), self._classes.read, exposed)
+
+    def _patches(self, value: type) -> str:
+        """What the user has put into a class of a package."""
+        found = ""
+        for name, member in sorted(value.__dict__.items()):
+            inner = _put_in(member)
+            if isinstance(inner, FunctionType | type) and self._is_users(inner):
+                self.guards.mappings.append((value.__dict__, tuple(value.__dict__), tuple(value.__dict__.values())))
+                found += f" with {name} {self.reach(inner, True)}"
+        return found
+
+    def _read_attributes(self, node: Node, attributes: frozenset[str]) -> None:
+        """What the user has put into the classes of pandas: a frame that is an argument has it as well."""
+        pandas = sys.modules.get("pandas")
+        for kind in ("DataFrame", "Index", "Series") if pandas is not None else ():
+            owner = getattr(pandas, kind, None)
+            for name in sorted(attributes & vars(owner).keys()) if isinstance(owner, type) else ():
+                inner = _put_in(vars(owner)[name])
+                if isinstance(inner, FunctionType | type) and self._is_users(inner):
+                    self.edge(node, f"{kind}.{name}", str(self.reach(inner, True)))
 
     def _builtin_token(self, value: BuiltinFunctionType, path: str) -> str:
         owner = value.__self__
@@ -473,7 +552,7 @@ class Reach:
     def _read_function(self, node: Node) -> None:
         function = node.thing
         assert isinstance(function, FunctionType)
-        self._guard_function(function)
+        self.guards.function(function)
         place = Place(
             node.label,
             function.__globals__,
@@ -496,10 +575,6 @@ class Reach:
             if name not in used:
                 self._take(node, place, Use(Root.FREE, name, is_called=True))
 
-    def _guard_function(self, function: FunctionType) -> None:
-        keyword_defaults = tuple((function.__kwdefaults__ or {}).values())
-        self.guards.functions.append((function, function.__code__, function.__defaults__, keyword_defaults))
-
     def _read_defaults(self, node: Node, function: FunctionType) -> None:
         code, defaults = function.__code__, function.__defaults__ or ()
         named = list(zip(code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount], defaults, strict=True))
@@ -516,6 +591,7 @@ class Reach:
 
     def _tree(self, node: Node, function: FunctionType, place: Place) -> Tree | None:
         code = function.__code__
+        self.used.add(id(code))
         known = self._found.get(id(code))
         if known is None:
             known = self._found[id(code)] = (code, _loaded.find(code, function.__globals__))
@@ -596,7 +672,7 @@ class Reach:
     def _read_package_function(self, node: Node) -> None:
         function = node.thing
         assert isinstance(function, FunctionType)
-        self._guard_function(function)
+        self.guards.function(function)
         home = str(function.__globals__.get("__name__", ""))
         node.tree = digest([b"package function", self.package(home, node.label.partition("~")[0]).encode()])
         is_foreign = origin_of_function(function) is Origin.PACKAGE
@@ -640,6 +716,7 @@ class Reach:
             self.refuse(f"uses {word} in {node.label}")
         for use in facts.uses:
             self._take(node, place, use)
+        self._read_attributes(node, facts.attributes)
         for root, name in facts.stores:
             is_closure = root is Root.FREE and name in place.closure
             if not self.is_ignored(name):
@@ -681,12 +758,12 @@ class Reach:
             self.edge(node, f"free {use.name}.{'.'.join(use.chain)}", token)
             return
         value = place.globals.get(use.name, UNBOUND)
+        self.guards.name(place.globals, use.name, value)
         if value is UNBOUND:
-            value = place.builtins.get(use.name, UNBOUND)
             if use.is_soft:
                 return
-            self.guards.names.append((place.builtins, use.name, value))
-        self.guards.names.append((place.globals, use.name, place.globals.get(use.name, UNBOUND)))
+            value = place.builtins.get(use.name, UNBOUND)
+            self.guards.name(place.builtins, use.name, value)
         path = self.label(place.globals.get("__name__"), use.name)
         key = (id(place.globals), use.name)
         token = self._follow(node, value, key, path, use, use.chain)
@@ -714,7 +791,7 @@ class Reach:
         if use.is_stored:
             self.effects[f"{'.'.join((use.name, *use.chain))} in {node.label}"] = None
         if chain and isinstance(value, FunctionType) and chain[0] in value.__dict__ and not _is_dispatching(value):
-            self.guards.names.append((value.__dict__, chain[0], value.__dict__[chain[0]]))
+            self.guards.name(value.__dict__, chain[0], value.__dict__[chain[0]])
             inner = self._follow(
                 node, value.__dict__[chain[0]], (id(value), "attribute", chain[0]), f"{path}.{chain[0]}", use, chain[1:]
             )
@@ -731,7 +808,7 @@ class Reach:
             return self.module(module, path)
         first, namespace = chain[0], module.__dict__
         value = namespace.get(first, UNBOUND)
-        self.guards.names.append((namespace, first, value))
+        self.guards.name(namespace, first, value)
         if value is UNBOUND:
             value = sys.modules.get(f"{name}.{first}", UNBOUND)
             if value is UNBOUND and "__getattr__" in namespace:
@@ -752,7 +829,7 @@ class Reach:
                 break
             namespace = value.__dict__
             value = namespace.get(name, UNBOUND)
-            self.guards.names.append((namespace, name, value))
+            self.guards.name(namespace, name, value)
             if isinstance(value, FunctionType | type) and self._is_users(value):
                 return self._follow(node, value, (id(namespace), name), ".".join(chain), use, chain[position + 1 :])
         if value is UNBOUND or value is module:
@@ -819,7 +896,7 @@ class Reach:
             self.edge(node, what, token)
             return
         module = self._imported(use.target or name)
-        self.guards.names.append((sys.modules, use.target or name, sys.modules.get(use.target or name, UNBOUND)))
+        self.guards.name(sys.modules, use.target or name, sys.modules.get(use.target or name, UNBOUND))
         if module is None:
             self.edge(node, what, "not importable")
         elif not use.target or use.is_called:
@@ -848,6 +925,13 @@ def is_stable(value: object) -> bool:
         elif type(part) not in _ATOMS:
             return False
     return True
+
+
+def _put_in(member: object) -> object:
+    """The function or class behind a member of a class; pandas keeps accessors behind a descriptor."""
+    if type(member).__module__.partition(".")[0] == "pandas":
+        member = getattr(member, "_accessor", member)
+    return getattr(member, "__func__", member)
 
 
 def _is_dispatching(function: FunctionType) -> bool:

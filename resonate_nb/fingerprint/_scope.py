@@ -120,6 +120,8 @@ class Facts:
     """Attributes and names it uses that lead where no analysis follows."""
     stars: tuple[str, ...] = ()
     """Modules of which it imports every name."""
+    attributes: frozenset[str] = frozenset()
+    """All names of attributes in it, of whatever."""
 
 
 @dataclass(slots=True)
@@ -170,9 +172,9 @@ def facts_of_function(node: Function, decorators: Sequence[ast.expr], *, owner: 
     return reader.facts(outside, frozenset(), is_cell=False)
 
 
-def facts_of_cell(tree: ast.Module, reads: frozenset[str]) -> Facts:
+def facts_of_cell(tree: ast.Module, reads: frozenset[str], *, exposed: bool) -> Facts:
     """What the module of a cell takes from outside; `reads` are those of the names it binds that it reads before."""
-    reader = _Reader(None, False)
+    reader = _Reader(None, exposed)
     outside = _Scope("module", None)
     reader.scope = outside
     for statement in tree.body:
@@ -189,6 +191,7 @@ class _Reader(ast.NodeVisitor):
         self._stores: list[tuple[_Scope, str]] = []
         self._reflects = False
         self._hides: dict[str, None] = {}
+        self._attributes: set[str] = set()
         self._stars: dict[str, None] = {}
 
     # Scopes -----------------------------------------------------------------------------------------------------
@@ -381,6 +384,7 @@ class _Reader(ast.NodeVisitor):
             self._load(*found, is_stored=not isinstance(node.ctx, ast.Load))
             return
         self._word(node.attr)
+        self._attributes.add(node.attr)
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -413,6 +417,7 @@ class _Reader(ast.NodeVisitor):
         name, chain = self._mangled(name), tuple(map(self._mangled, chain))
         for word in (name, *chain):
             self._word(word)
+        self._attributes.update(chain)
         self._loads.append((self.scope, _Load(name, chain, call, is_stored, is_decorator)))
 
     def _word(self, word: str) -> None:
@@ -453,7 +458,15 @@ class _Reader(ast.NodeVisitor):
             root = resolver.stored(scope, name)
             if root is not None:
                 stores[root, name] = None
-        return Facts(tuple(uses), tuple(stores), tuple(texts), self._reflects, tuple(self._hides), tuple(self._stars))
+        return Facts(
+            tuple(uses),
+            tuple(stores),
+            tuple(texts),
+            self._reflects,
+            tuple(self._hides),
+            tuple(self._stars),
+            frozenset(self._attributes),
+        )
 
 
 class _Resolver:

@@ -50,7 +50,7 @@ def clean(node: ast.AST, *, exposed: bool = False, decorators: Sequence[ast.expr
         decorators: for a top function, those of its decorators that count; None for the module of a cell.
     """
     if isinstance(node, ast.Module):
-        return _Cleaner(exposed).rebuilt(node)
+        return cast(ast.AST, _Cleaner(exposed).rebuilt(node))
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     return _Cleaner(exposed).top(node, decorators or ())
 

@@ -1,0 +1,415 @@
+"""What a key says beside being equal or not: parts, reasons, effects, values; and how it is kept."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import linecache
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sessions import Session, key_of, same, write_module
+
+from resonate_nb.errors import UndecoratableError, UnfingerprintableError
+from resonate_nb.fingerprint import Subject, fingerprint, fingerprint_named
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield tmp_path
+    Session(tmp_path)
+
+
+# Loaded or on disk -----------------------------------------------------------------------------------------------
+
+
+def test_an_edited_module_that_was_not_loaded_again_is_said(folder: Path) -> None:
+    write_module(folder, "helpers", "def g(x):\n    return 1\n")
+    session = Session(folder).cell("import helpers\ndef f(x): return helpers.g(x)")
+    write_module(folder, "helpers", "def g(x):\n    return 2  # other\n")
+    key = session.key()
+    assert key.undurable == (
+        "module helpers was edited on disk after it was imported (helpers.g() differs): "
+        "reload it (importlib.reload) or restart",
+    )
+    importlib.reload(sys.modules["helpers"])
+    assert session.key().undurable == ()
+
+
+def test_a_module_that_only_moved_is_the_same(folder: Path) -> None:
+    write_module(folder, "helpers", "def g(x):\n    return 1\n")
+    session = Session(folder).cell("import helpers\ndef f(x): return helpers.g(x)")
+    first = session.key()
+    write_module(folder, "helpers", "# why\n\n\ndef g(x):\n\n    return 1  # so\n")
+    assert same(first, session.key())
+
+
+def test_a_key_taken_before_the_edit_is_that_of_the_loaded_code(folder: Path) -> None:
+    write_module(folder, "helpers", "def g(x):\n    return 1\n")
+    session = Session(folder).cell("import helpers\ndef f(x): return helpers.g(x)")
+    subject = session.subject()
+    first = subject.key()
+    write_module(folder, "helpers", "def g(x):\n    return 22\n")
+    session.names["other"] = 1
+    assert same(first, subject.key())
+    importlib.reload(sys.modules["helpers"])
+    assert not same(first, subject.key())
+
+
+def test_a_function_without_source_is_refused() -> None:
+    session = Session()
+    exec("def f(x): return x", session.names)
+    with pytest.raises(UndecoratableError, match=r"the source of f\(\) cannot be had .* write it in a cell or a file"):
+        session.subject()
+
+
+def test_a_helper_without_source_makes_the_call_run_plainly() -> None:
+    session = Session()
+    exec("def helper(x): return x", session.names)
+    key = session.cell("def f(x): return helper(x)").key()
+    assert key.undurable == ("the source of helper() cannot be had (it comes from '<string>')",)
+
+
+def test_a_builtin_is_no_subject() -> None:
+    with pytest.raises(UndecoratableError, match="not a function of this notebook"):
+        Subject.of_function(len)  # type: ignore[arg-type]
+
+
+# Parts -----------------------------------------------------------------------------------------------------------
+
+
+def test_parts_name_what_changed(folder: Path) -> None:
+    write_module(folder, "mymod", "K = 1\ndef g(): return K\n")
+    cells = (
+        "import mymod\nimport numpy as np\nN = 3\n",
+        "class Model:\n    SIZE = 1\n    def fit(self): return np.zeros(N)\n",
+        "def f(): return Model().fit(), mymod.g()",
+    )
+    key = key_of(*cells, folder=folder)
+    assert set(key.code_parts) == {"f", "Model", "Model.fit", "mymod.g", "package numpy"}
+    assert set(key.content_parts) == {"N", "Model.SIZE", "mymod.K"}
+    assert "return np.zeros(N)" in key.sources["Model.fit"]
+    other = key_of(cells[0].replace("3", "4"), *cells[1:], folder=folder)
+    assert key.code == other.code
+    assert {"N"} == {name for name, digest in key.content_parts.items() if other.content_parts[name] != digest}
+    edited = key_of(cells[0], cells[1].replace("(N)", "(2 * N)"), cells[2], folder=folder)
+    assert key.content == edited.content
+    assert {"Model.fit"} == {name for name, digest in key.code_parts.items() if edited.code_parts[name] != digest}
+
+
+def test_an_unbound_global_counts_as_unbound() -> None:
+    session = Session().cell("def f(): return K")
+    subject = session.subject()
+    first = subject.key()
+    assert first.undurable == ()
+    assert set(first.content_parts) == {"K"}
+    session.cell("K = 1")
+    second = subject.key()
+    assert not same(first, second)
+    del session.names["K"]
+    assert same(first, subject.key())
+
+
+def test_ignored_names_are_left_out() -> None:
+    cells = ("conn, K = {}, 1", "def f(): return conn, K")
+    first = key_of(cells[0].format(1), cells[1], ignore=("conn",))
+    assert set(first.content_parts) == {"K"}
+    assert same(first, key_of(cells[0].format("object()"), cells[1], ignore=("conn",)))
+
+
+def test_an_ignored_closure_variable_is_left_out() -> None:
+    make = "def make(conn):\n    def f(): return conn\n    return f\nf = make({})"
+    assert same(key_of(make.format(1), ignore=("conn",)), key_of(make.format("object()"), ignore=("conn",)))
+
+
+def test_a_version_of_a_package_counts_by_major_and_minor(monkeypatch: pytest.MonkeyPatch) -> None:
+    from resonate_nb.fingerprint import _package
+
+    cells = ("import numpy as np", "def f(x): return np.sin(x)")
+    keys = []
+    for version in ("2.1.0", "2.1.7", "2.2.0"):
+        _package.version_of.cache_clear()
+        monkeypatch.setattr("numpy.__version__", version)
+        keys.append(key_of(*cells))
+    _package.version_of.cache_clear()
+    assert same(keys[0], keys[1])
+    assert not same(keys[0], keys[2])
+
+
+# Reasons ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return globals()['a']", "uses globals() in f"),
+        ("return locals()", "uses locals() in f"),
+        ("return vars(x)", "uses vars() in f"),
+        ("return dir(x)", "uses dir() in f"),
+        ("return eval('a')", "uses eval() in f"),
+        ("exec('a = 1')", "uses exec() in f"),
+        ("return getattr(x, x)", "uses getattr() with a computed name in f"),
+        ("return list(map(getattr, x))", "uses getattr() with a computed name in f"),
+        ("return __import__(x)", "uses __import__() with a computed name in f"),
+        ("import importlib\n    return importlib.import_module(x)", "uses import_module() with a computed name in f"),
+        ("import builtins\n    return builtins.eval('a')", "uses eval() in f"),
+        ("import sys\n    return sys._getframe()", "uses _getframe in f"),
+        ("import sys\n    return sys.modules[x]", "uses sys.modules in f"),
+        ("return x.query('a > @K')", "the text given to query() in f names variables by @"),
+        ("return x.eval(f'a > @K + {x}')", "the text given to eval() in f names variables by @"),
+        ("return x.query(x)", "the text given to query() in f is not written there"),
+        ("return x.__globals__", "uses __globals__ in f"),
+    ],
+)
+def test_what_hides_names_is_said(body: str, reason: str) -> None:
+    assert reason in key_of(f"def f(x):\n    {body}").undurable
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return getattr(x, 'name')",
+        "globals = dict\n    return globals()",
+        "return x.query('a > 1')",
+        "return x.eval()",
+        "return x.globals()",
+        "return __import__('math')",
+        "import ast\n    return ast.literal_eval(x)",
+        "setattr(x, 'a', 1)",
+    ],
+)
+def test_what_only_looks_alike_is_covered(body: str) -> None:
+    assert key_of(f"def f(x):\n    {body}").undurable == ()
+
+
+def test_a_function_of_the_user_by_the_name_of_a_builtin_is_no_builtin() -> None:
+    assert key_of("def vars(x): return x", "def f(x): return vars(x)").undurable == ()
+
+
+def test_a_builtin_under_another_name_is_seen() -> None:
+    assert key_of("g = globals", "def f(x): return g()").undurable == ("uses globals() in f",)
+    assert len(key_of("g = getattr", "def f(x): return g(x, 'a')").undurable) == 1
+
+
+def test_what_hides_in_a_helper_is_said_with_the_helper() -> None:
+    assert key_of("def helper(): return globals()", "def f(): return helper()").undurable == (
+        "uses globals() in helper",
+    )
+
+
+def test_data_without_content_is_said_with_the_way_out() -> None:
+    (reason,) = key_of("import sqlite3\nconn = sqlite3.connect(':memory:')", "def f(): return conn").undurable
+    assert reason.startswith("`conn` is a sqlite3.Connection, which has no stable content")
+    assert "ignore=('conn',)" in reason
+
+
+# Effects ---------------------------------------------------------------------------------------------------------
+
+
+def test_stores_outside_are_effects() -> None:
+    cells = ("n = 0\ndef bump():\n    global n\n    n += 1", "def f(): return bump()")
+    assert key_of(*cells).effects == ("global n in bump",)
+
+
+def test_nonlocal_stores_into_outer_cells_are_effects_and_into_own_ones_not() -> None:
+    outer = "def make():\n    n = 0\n    def bump():\n        nonlocal n\n        n += 1\n    return bump\n"
+    assert key_of(outer + "f = make()").effects == ("nonlocal n in make.bump",)
+    assert key_of(outer, "def f(): return make()()").effects == ()
+
+
+def test_stores_into_modules_classes_and_functions_are_effects(folder: Path) -> None:
+    write_module(folder, "mymod", "K = 1\n")
+    cells = ("import mymod\nclass C: pass\ndef g(): pass", "def f():\n    mymod.K = C.n = g.n = 2")
+    assert set(key_of(*cells, folder=folder).effects) == {"mymod.K in f", "C.n in f", "g.n in f"}
+
+
+def test_data_that_may_change_in_place_is_handed_out() -> None:
+    key = key_of("L, K = [1], 2", "def f(): return L, K")
+    assert {"L": [1]} == dict(key.values)
+
+
+# Keeping ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_kept_while_nothing_changes() -> None:
+    session = Session().cell("K = 1\nclass C:\n    def m(self): return K\ndef helper(x): return C().m()")
+    subject = session.cell("def f(x): return helper(x)").subject()
+    first = subject.key()
+    session.cell("unrelated = 1")
+    assert subject.key() is first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "helper.__code__ = other.__code__",
+        "helper.__defaults__ = (5,)",
+        "helper.__kwdefaults__['k'] = 5",
+        "C.m = other",
+        "C.K = 7",
+        "C.__bases__ = (D,)",
+        "free.__closure__[0].cell_contents = 5",
+        "print = other",
+        "T['a'] = other",
+        "T['c'] = other",
+        "T['a'], T['b'] = T['b'], T['a']",
+    ],
+)
+def test_every_change_in_place_is_seen(change: str) -> None:
+    session = Session().cell(
+        "def other(x, n=1, *, k=1): return 1\n"
+        "def helper(x, n=1, *, k=1): return 2\n"
+        "class B: pass\n"
+        "class D:\n    def n(self): return 1\n"
+        "class C(B):\n    K = 1\n    def m(self): return 1\n"
+        "def make(n):\n    def g(): return n\n    return g\n"
+        "free = make(1)\n"
+        "def a(x): return 1\n"
+        "def b(x): return 2\n"
+        "T = {'a': a, 'b': b}\n"
+    )
+    subject = session.cell("def f(x): return print(helper(x), C().m(), free(), T[x](x))").subject()
+    first = subject.key()
+    assert subject.key() is first
+    session.cell(change)
+    second = subject.key()
+    assert second.undurable == ()
+    assert (first.code, first.content) != (second.code, second.content)
+    assert subject.key() is second
+
+
+def test_recursion_ends() -> None:
+    cells = (
+        "class A:\n    def m(self): return super().__repr__(), B\n    def n(self): return T, __class__",
+        "class B(A): pass",
+        "def g(x): return h(x)\ndef h(x): return g(x)\nT = {'g': g, 'f': None}",
+        "def f(x): return T, A, g(x), f\nT['f'] = f",
+    )
+    key = key_of(*cells)
+    assert key.undurable == ()
+    assert same(key, key_of(*cells))
+
+
+def test_alias_structure_among_globals_counts() -> None:
+    body = "def f():\n    x.append(1)\n    return len(y)"
+    assert not same(key_of("x = [0]\ny = x", body), key_of("x = [0]\ny = [0]", body))
+
+
+def test_hints_count_where_something_reads_them() -> None:
+    body = "import inspect", "def f(): return inspect.signature(helper)"
+    assert not same(key_of("def helper(x: int): pass", *body), key_of("def helper(x: str): pass", *body))
+
+
+def test_docstrings_count_where_something_reads_them() -> None:
+    body = "def f(): return helper.__doc__"
+    assert not same(key_of("def helper(): 'One.'", body), key_of("def helper(): 'Two.'", body))
+
+
+def test_classes_count_where_something_is_unpickled() -> None:
+    body = "import pickle", "def f(data): return pickle.loads(data).m()"
+    first = key_of("class C:\n    def m(self): return 1", *body)
+    assert same(first, key_of("class C:\n    def m(self): return 1", *body))
+    assert not same(first, key_of("class C:\n    def m(self): return 2", *body))
+
+
+def test_what_the_user_puts_into_a_class_of_a_package_counts() -> None:
+    pandas = pytest.importorskip("pandas")
+    cells = (
+        "import pandas as pd\ndef total(self): return {n}\npd.DataFrame.total_ = total",
+        "def f(df): return df.total_()",
+    )
+    try:
+        first = key_of(cells[0].format(n=1), cells[1])
+        assert same(first, key_of(cells[0].format(n=1), cells[1]))
+        assert not same(first, key_of(cells[0].format(n=2), cells[1]))
+    finally:
+        del pandas.DataFrame.total_
+
+
+# Cells -----------------------------------------------------------------------------------------------------------
+
+
+def cell_key(session: Session, text: str, *reads: str, ignore: tuple[str, ...] = ()) -> object:
+    return Subject.of_cell(ast.parse(text), session.names, reads, ignore=ignore).key()
+
+
+def test_a_cell_counts_by_its_tree_and_what_it_reads() -> None:
+    session = Session().cell("x = [1]\ndef g(v): return v")
+    key = Subject.of_cell(ast.parse("y = g(x)  # why"), session.names, ["x", "g", "z"]).key()
+    assert set(key.content_parts) == {"x", "z"}
+    assert set(key.code_parts) == {"cell", "g"}
+    assert same(key, Subject.of_cell(ast.parse("y = g(x)"), session.names, ["x", "g", "z"]).key())
+    session.names["z"] = 1
+    assert not same(key, Subject.of_cell(ast.parse("y = g(x)"), session.names, ["x", "g", "z"]).key())
+
+
+def test_a_cell_follows_the_modules_it_imports(folder: Path) -> None:
+    text = "import mymod\ny = mymod.g()"
+    write_module(folder, "mymod", "def g(): return 1\n")
+    first = Subject.of_cell(ast.parse(text), Session(folder).names, []).key()
+    write_module(folder, "mymod", "def g(): return 2\n")
+    assert not same(first, Subject.of_cell(ast.parse(text), Session(folder).names, []).key())
+
+
+def test_a_cell_that_hides_names_is_said() -> None:
+    names = Session().names
+    for text in ("y = globals()['x']", "y = df.query('a > @x')", "if 'big' not in vars(): pass"):
+        assert len(Subject.of_cell(ast.parse(text), names, ["df"], ignore=("df",)).key().undurable) == 1
+
+
+# Code inside of values -------------------------------------------------------------------------------------------
+
+
+def value_of(*cells: str, name: str = "v") -> str:
+    session = Session()
+    for text in cells:
+        session.cell(text)
+    return fingerprint(session.names[name])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("v = lambda x: x + 1", "v = lambda x: x + 2"),
+        ("def v(n=1): return n", "def v(n=2): return n"),
+        (
+            "import functools\ndef g(a): pass\nv = functools.partial(g, 1)",
+            "import functools\ndef g(a): pass\nv = functools.partial(g, 2)",
+        ),
+        ("class C:\n    def m(self): return 1\nv = C()", "class C:\n    def m(self): return 2\nv = C()"),
+        ("class C:\n    K = 1\nv = C", "class C:\n    K = 2\nv = C"),
+        ("K = 1\ndef v(): return K", "K = 2\ndef v(): return K"),
+        ("v = len", "v = sum"),
+        ("v = int", "v = float"),
+    ],
+)
+def test_code_inside_of_a_value_counts(before: str, after: str) -> None:
+    assert value_of(before) == value_of(before)
+    assert value_of(before) != value_of(after)
+
+
+def test_an_edited_class_changes_its_instances_in_one_session() -> None:
+    session = Session().cell("class C:\n    K = 1\nv = C()")
+    first = fingerprint(session.names["v"])
+    assert first == fingerprint(session.names["v"])
+    session.cell("C.K = 2")
+    assert first != fingerprint(session.names["v"])
+
+
+def test_code_that_hides_names_is_no_value() -> None:
+    session = Session().cell("def g(): return globals()")
+    with pytest.raises(UnfingerprintableError, match=r"uses globals\(\) in g"):
+        fingerprint_named({"callback": session.names["g"]})
+
+
+def test_a_file_that_vanishes_leaves_no_source(folder: Path) -> None:
+    write_module(folder, "gone", "def f(x): return x\n")
+    session = Session(folder).cell("from gone import f")
+    (folder / "gone.py").unlink()
+    linecache.checkcache()
+    with pytest.raises(UndecoratableError, match="cannot be had"):
+        session.subject()
