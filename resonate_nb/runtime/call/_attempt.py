@@ -92,6 +92,8 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run) -> Cla
     news: str | None = None
     started_at = engine.clock.now_ms()
     is_new_code = engine.is_new_code(identity.code)
+    # Cells without a label share a name and nothing else: one is known again by its code only.
+    known_as = f"name:{work.name}:{identity.code}" if work.is_cell and work.name == "cell" else f"name:{work.name}"
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         nonlocal number, news
@@ -112,10 +114,10 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run) -> Cla
             transaction.put_note(run.id, "why", run.reason.encode())
         if is_new_code or work.is_cell:
             # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
-            latest = transaction.note(f"name:{work.name}", "latest")
+            latest = transaction.note(known_as, "latest")
             if latest is not None:
                 news = _identity.what_is_new(identity, transaction.note(latest.decode(), "key"))
-        transaction.put_note(f"name:{work.name}", "latest", run.id.encode())
+        transaction.put_note(known_as, "latest", run.id.encode())
         if is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
         if run.superseded is not None:
