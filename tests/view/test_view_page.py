@@ -1,0 +1,404 @@
+"""The page's module in a real browser, with a kernel made of a dictionary: order, filter, keyboard, many rows."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from view_records import T0, make_record
+
+from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.view import (
+    Segment,
+    detail_payload,
+    inspector_module,
+    inspector_style,
+    rows_of,
+    segment_bytes,
+    table_html,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CHROMIUM = "/usr/bin/chromium"
+TOKEN = "abc123"
+
+_PAGE = """<!doctype html><meta charset="utf-8"><style>{style}</style>
+<style>body {{ margin: 0; padding: 18px; background: {background}; font-family: sans-serif }}</style>
+<div class="jp-OutputArea-child"><div id="widget"></div></div>
+<div class="jp-OutputArea-child" id="beside"><div>{static}</div></div>"""
+
+_START = """async ([source, state]) => {
+  const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const bytes = (text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  const handlers = {};
+  const fire = (event, ...rest) => [...(handlers[event] ?? [])].forEach((handler) => handler(...rest));
+  const model = {
+    get: (name) => state[name],
+    on: (event, handler) => (handlers[event] ??= new Set()).add(handler),
+    off: (event, handler) => handlers[event]?.delete(handler),
+    send: (message) => window.sent.push(message),
+  };
+  window.sent = [];
+  window.errors = [];
+  window.addEventListener("error", (event) => window.errors.push(event.message));
+  window.receive = (changes) => {
+    for (const [name, value] of Object.entries(changes)) {
+      state[name] = ["base", "middle", "tail"].includes(name) ? bytes(value) : value;
+    }
+    for (const name of Object.keys(changes)) fire(`change:${name}`);
+  };
+  window.fire = fire;
+  window.answer = (message) => fire("msg:custom", message);
+  for (const name of ["base", "middle", "tail"]) if (state[name]) state[name] = bytes(state[name]);
+  window.end = module.default.initialize({ model });
+  window.close_view = module.default.render({ model, el: document.getElementById("widget") });
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def packed(segment: Segment) -> str:
+    return base64.b64encode(segment_bytes(segment)).decode()
+
+
+class Inspected:
+    """A page that shows records, and the kernel's end of the line."""
+
+    def __init__(self, chromium: Any, records: Sequence[Record], *, dark: bool = False, **state: Any) -> None:
+        self.page = chromium.new_page(
+            viewport={"width": 1080, "height": 760}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
+        )
+        rows = rows_of(records)
+        self.seq = 3
+        self.now = T0 + 60_000
+        self.page.set_content(
+            _PAGE.format(
+                style=inspector_style(),
+                background="#111418" if dark else "#ffffff",
+                static=table_html(rows, now_ms=self.now, static_id=TOKEN),
+            )
+        )
+        # The page's clock is the kernel's, whatever the time is.
+        self.page.clock.set_fixed_time(self.now / 1000)
+        self.page.evaluate(
+            _START,
+            [
+                inspector_module(),
+                {
+                    "token": TOKEN,
+                    "title": "Durable promises",
+                    "scope": "",
+                    "note": "",
+                    "problem": "",
+                    "closed": False,
+                    "base": packed(Segment(rows, 1, 0, self.now)),
+                    "middle": packed(Segment([], 2, 1, self.now)),
+                    "tail": packed(Segment([], 3, 2, self.now)),
+                    **state,
+                },
+            ],
+        )
+        if records:
+            self.page.wait_for_selector(".rnb-row[data-id]")
+
+    def tail(self, records: Sequence[Record], *, after: int = 2, gone: Sequence[str] = ()) -> None:
+        self.seq += 1
+        self.page.evaluate(
+            "(changes) => window.receive(changes)",
+            {"tail": packed(Segment(rows_of(records), self.seq, after, self.now, gone))},
+        )
+        self.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(resolve))")
+
+    def later(self, milliseconds: int) -> None:
+        """The page's clock stands still but for this."""
+        self.now += milliseconds
+        self.page.clock.set_fixed_time(self.now / 1000)
+
+    def ids(self) -> list[str]:
+        """Ids of the rows drawn, from top to bottom."""
+        rows = self.page.eval_on_selector_all(
+            ".rnb-space .rnb-row:not([hidden])",
+            "(rows) => rows.map((row) => [Number(row.getAttribute('aria-rowindex')), row.dataset.id])",
+        )
+        return [id for _, id in sorted(rows)]
+
+    def text(self, selector: str) -> str:
+        return str(self.page.locator(selector).first.inner_text())
+
+    def wait_for_text(self, selector: str, text: str) -> None:
+        self.page.locator(selector, has_text=text).first.wait_for()
+
+    def sent(self) -> list[dict[str, Any]]:
+        return list(self.page.evaluate("() => window.sent"))
+
+
+RECORDS = [
+    make_record("load/1@a", took_ms=4_000, size_bytes=48_200_000, replays=3, saved_ms=12_000),
+    make_record("clean/1@b", took_ms=8_000, size_bytes=2_000, created_at=T0 + 10),
+    make_record("gust/1@c", Shown.REJECTED, took_ms=2_000, created_at=T0 + 5, error="KeyError: 'gust'"),
+    make_record("train/1@d", Shown.RUNNING, created_at=T0 + 20),
+    make_record("ask/1@e", Shown.WAITING, created_at=T0 + 2, attempts=0),
+]
+READING_ORDER = ["gust/1@c", "train/1@d", "ask/1@e", "clean/1@b", "load/1@a"]
+
+
+@pytest.fixture
+def inspected(chromium: Any) -> Iterator[Inspected]:
+    shown = Inspected(chromium, RECORDS)
+    yield shown
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
+def test_rows_stand_in_reading_order_with_what_they_hold(inspected: Inspected) -> None:
+    assert inspected.ids() == READING_ORDER
+    row = ".rnb-row[data-id='load/1@a'] "
+    assert inspected.text(row + ".rnb-c-state") == "resolved"
+    assert inspected.text(row + ".rnb-time") == "4.0 s"
+    assert inspected.text(row + ".rnb-c-how") == "replayed ×3"
+    assert inspected.text(row + ".rnb-c-size") == "48 MB"
+    assert inspected.text(row + ".rnb-c-owner") == "pid 4711"
+    assert inspected.text(".rnb-row[data-id='train/1@d'] .rnb-time") == "1 m 00 s"
+    assert inspected.text(".rnb-row[data-id='gust/1@c'] .rnb-note") == "KeyError: 'gust'"
+    assert inspected.text(".rnb-foot-text") == "5 promises · 3 replays saved 12 s"
+
+
+def test_static_table_hides_while_the_widget_lives(inspected: Inspected) -> None:
+    beside = inspected.page.locator("#beside")
+    assert not beside.is_visible()
+    inspected.page.evaluate("() => window.close_view()")
+    assert beside.is_visible()
+
+
+def test_chips_filter_and_say_that_they_are_pressed(inspected: Inspected) -> None:
+    chip = inspected.page.locator(".rnb-chip[data-state='resolved']")
+    assert chip.inner_text().split() == ["resolved", "2"]
+    chip.click()
+    assert chip.get_attribute("aria-pressed") == "true"
+    assert inspected.ids() == ["clean/1@b", "load/1@a"]
+    inspected.page.locator(".rnb-chip[data-state='running']").click()
+    assert inspected.ids() == ["train/1@d", "clean/1@b", "load/1@a"]
+    assert inspected.text(".rnb-foot-text").startswith("3 of 5 promises")
+    chip.click()
+    assert inspected.ids() == ["train/1@d"]
+
+
+def test_search_finds_ids_owners_and_errors(inspected: Inspected) -> None:
+    box = inspected.page.locator(".rnb-search")
+    for words, found in (("keyerror", ["gust/1@c"]), ("1@b 4711", ["clean/1@b"]), ("no such", [])):
+        box.fill(words)
+        assert inspected.ids() == found
+    assert "Nothing matches the filter" in inspected.text(".rnb-empty")
+    inspected.page.locator(".rnb-link").click()
+    assert inspected.ids() == READING_ORDER
+
+
+def test_headers_sort_and_say_so(inspected: Inspected) -> None:
+    head = inspected.page.locator(".rnb-head .rnb-c-size")
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert inspected.ids()[:2] == ["load/1@a", "clean/1@b"]
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert inspected.ids()[-1] == "load/1@a"
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "none"
+    assert inspected.ids() == READING_ORDER
+
+
+def test_keyboard_walks_opens_and_closes(inspected: Inspected) -> None:
+    page = inspected.page
+    page.locator(".rnb-scroller").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert inspected.text(".rnb-panel-id") == "train/1@d"
+    page.keyboard.press("Escape")
+    assert not page.locator(".rnb-panel").is_visible()
+    active = page.locator(".rnb-scroller").get_attribute("aria-activedescendant")
+    assert page.locator(f"#{active}").get_attribute("data-id") == "train/1@d"
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert inspected.text(".rnb-panel-id") == "load/1@a"
+
+
+def test_keys_are_kept_from_the_notebook(inspected: Inspected) -> None:
+    """JupyterLab looks at the focused element alone; "d d" in the table would delete the cell."""
+    for selector in (".rnb-scroller", ".rnb-search", ".rnb-chip"):
+        focused = inspected.page.locator(selector).first
+        focused.focus()
+        assert focused.get_attribute("data-lm-suppress-shortcuts") == "true"
+
+
+def test_a_row_opens_at_once_and_says_that_it_waits(inspected: Inspected) -> None:
+    inspected.page.locator(".rnb-row[data-id='gust/1@c']").click()
+    assert "rejected" in inspected.text(".rnb-panel-state")
+    assert "KeyError: 'gust'" in inspected.text(".rnb-panel-body")
+    assert "Waiting for the kernel" in inspected.text(".rnb-wait")
+    (question,) = inspected.sent()
+    assert (question["type"], question["id"]) == ("details", "gust/1@c")
+    detail = Detail(
+        RECORDS[2],
+        {"day": "date(2026, 11, 24)"},
+        error="KeyError: 'gust'",
+        traceback="Traceback (most recent call last):\nKeyError: 'gust'",
+        output=({"output_type": "stream", "name": "stdout", "text": "fold 1\n"},),
+        why="argument day is new",
+    )
+    inspected.page.evaluate(
+        "(message) => window.answer(message)",
+        {"type": "details", "ask": question["ask"], "found": True, "detail": detail_payload(detail)},
+    )
+    for text in ("date(2026, 11, 24)", "Traceback (most recent", "fold 1", "argument day is new"):
+        assert text in inspected.text(".rnb-panel-body")
+    assert inspected.page.locator(".rnb-wait").count() == 0
+
+
+def test_nothing_from_the_kernel_becomes_markup(chromium: Any) -> None:
+    evil = "<img src=x onerror='window.errors.push(1)'><script>window.errors.push(2)</script>"
+    record = make_record(f"f/{evil}@1", Shown.REJECTED, error=evil, marks=(evil,), name=evil)
+    shown = Inspected(chromium, [record], title=evil, scope=evil, problem=evil, note=evil)
+    shown.page.locator(".rnb-row[data-id]").click()
+    detail = Detail(
+        record,
+        {evil: evil},
+        evil,
+        f"<table onclick='window.errors.push(3)'><tr><td colspan=2 style='color:red'>cell{evil}</td></tr></table>",
+        evil,
+        evil,
+        (
+            {"output_type": "stream", "name": "stdout", "text": evil},
+            {"output_type": "display_data", "data": {"text/html": evil}},
+        ),
+        evil,
+    )
+    (question,) = shown.sent()
+    shown.page.evaluate(
+        "(message) => window.answer(message)",
+        {"type": "details", "ask": question["ask"], "found": True, "detail": detail_payload(detail)},
+    )
+    shown.page.locator(".rnb-preview td", has_text="cell").wait_for()
+    assert shown.page.locator(".rnb img, .rnb script").count() == 0
+    assert shown.page.locator(".rnb-preview td").evaluate("(node) => node.outerHTML") == '<td colspan="2">cell</td>'
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
+def test_a_change_is_drawn_where_it_belongs(inspected: Inspected) -> None:
+    inspected.tail([make_record("train/1@d", created_at=T0 + 20, took_ms=61_000)])
+    assert inspected.ids() == ["gust/1@c", "ask/1@e", "train/1@d", "clean/1@b", "load/1@a"]
+    assert inspected.text(".rnb-row[data-id='train/1@d'] .rnb-c-state") == "resolved"
+    assert inspected.text(".rnb-chip[data-state='running'] .rnb-chip-count") == "0"
+    inspected.tail([], gone=["ask/1@e"])
+    assert "ask/1@e" not in inspected.ids()
+
+
+def test_nothing_moves_while_somebody_reads(chromium: Any) -> None:
+    records = [make_record(f"f/{number:03}@1", created_at=T0 - number) for number in range(100)]
+    shown = Inspected(chromium, records)
+    shown.page.locator(".rnb-scroller").evaluate("(node) => { node.scrollTop = 900; }")
+    shown.page.wait_for_selector(".rnb-row[data-id='f/040@1']")
+    before = shown.ids()
+    shown.tail([make_record("new/1@1", created_at=T0 + 99), make_record("f/035@1", Shown.RUNNING, created_at=T0 - 35)])
+    assert shown.ids() == before
+    assert shown.text(".rnb-row[data-id='f/035@1'] .rnb-c-state") == "running"
+    assert shown.text(".rnb-pill") == "2 new or moved · show"
+    shown.page.locator(".rnb-pill").click()
+    assert shown.ids()[:2] == ["f/035@1", "new/1@1"]
+    assert not shown.page.locator(".rnb-pill").is_visible()
+    shown.page.close()
+
+
+def test_a_gap_is_noticed_and_asked_about(inspected: Inspected) -> None:
+    inspected.tail([make_record("late/1@a", created_at=T0 + 50)], after=99)
+    assert {"type": "snapshot"} in inspected.sent()
+
+
+def test_a_kernel_that_is_gone_is_said_and_time_stops(inspected: Inspected) -> None:
+    inspected.page.evaluate("() => window.fire('comm_live_update')")
+    inspected.wait_for_text(".rnb-live", "kernel gone")
+    before = inspected.text(".rnb-row[data-id='train/1@d'] .rnb-time")
+    inspected.later(30_000)
+    inspected.page.locator(".rnb-chip[data-state='running']").click()  # draws everything again
+    assert inspected.text(".rnb-row[data-id='train/1@d'] .rnb-time") == before
+    inspected.page.locator(".rnb-row[data-id='train/1@d']").click()
+    assert "The kernel is gone" in inspected.text(".rnb-wait")
+    assert inspected.sent() == []
+
+
+def test_running_durations_count_on_the_page(inspected: Inspected) -> None:
+    inspected.later(30_000)
+    inspected.wait_for_text(".rnb-row[data-id='train/1@d'] .rnb-time", "1 m 30 s")
+
+
+def test_empty_table_says_why(chromium: Any) -> None:
+    shown = Inspected(chromium, [])
+    shown.wait_for_text(".rnb-empty", "No promises yet")
+    shown.page.close()
+
+
+def test_grid_is_described_to_screen_readers(inspected: Inspected) -> None:
+    grid = inspected.page.locator("[role=grid]")
+    assert grid.get_attribute("aria-rowcount") == "6"
+    assert inspected.page.locator("[role=columnheader]").count() == 8
+    assert inspected.page.locator(".rnb-space [role=row]:not([hidden])").first.locator("[role=gridcell]").count() == 8
+    inspected.wait_for_text("[aria-live=polite]", "1 running, 1 waiting, 1 rejected, 2 resolved")
+
+
+def test_100_000_rows_are_drawn_as_a_window(chromium: Any) -> None:
+    records = [make_record(f"score/{number:016x}@90cd21ab", created_at=T0 - number) for number in range(100_000)]
+    shown = Inspected(chromium, records)
+    page = shown.page
+    assert shown.text(".rnb-foot-text") == "100,000 promises"
+    assert page.locator("[role=grid]").get_attribute("aria-rowcount") == "100001"
+    page.locator(".rnb-scroller").focus()
+    page.keyboard.press("End")
+    page.wait_for_selector(f".rnb-row[data-id='score/{99_999:016x}@90cd21ab']")
+    page.locator(".rnb-scroller").evaluate("(node) => { node.scrollTop = 1_500_000; }")
+    page.wait_for_selector(f".rnb-row[data-id='score/{50_000:016x}@90cd21ab']")
+    assert page.locator(".rnb-space .rnb-row").count() < 60
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_theme_follows_what_lies_behind(chromium: Any, theme: str, tmp_path: Path) -> None:
+    """And a picture to look at: RESONATE_NB_SCREENSHOTS names a directory to keep it in."""
+    shown = Inspected(chromium, RECORDS, dark=theme == "dark")
+    assert shown.page.locator(".rnb").get_attribute("data-theme") == theme
+    shown.page.locator(".rnb-row[data-id='gust/1@c']").click()
+    folder = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
+    shown.page.screenshot(path=str(folder / f"page-{theme}.png"))
+    # contrast of the text on the background, after WCAG
+    contrast = shown.page.locator(".rnb-row[data-id='load/1@a'] .rnb-rest").evaluate(
+        """(node) => {
+          const canvas = document.createElement("canvas").getContext("2d");
+          const luminance = (colour) => {
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            const parts = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => {
+              part /= 255;
+              return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+            });
+            return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+          };
+          const text = luminance(getComputedStyle(node).color);
+          const behind = luminance(getComputedStyle(node.closest(".rnb")).backgroundColor);
+          return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
+        }"""
+    )
+    assert contrast >= 4.5
+    shown.page.close()
