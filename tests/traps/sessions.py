@@ -1,8 +1,7 @@
 """Sessions for traps: each is a list of cells, run in a process of its own, which then dies by SIGKILL.
 
-A session's process is forked from a `Host` that has IPython (and what the trap names) imported and nothing of this
-package, so that a session costs its cells and the import of the package, not the start of Python. Hosts differ in
-their hash seed. The session runs its cells in a real `InteractiveShell`; only the store and the notebook's folder go
+A session's process is forked from a `Host` that has imported IPython, this package and what the trap names, and has
+used none of them: a session costs its cells, not the start of Python. Hosts differ in their hash seed. The session runs its cells in a real `InteractiveShell`; only the store and the notebook's folder go
 from one session to the next. The last thing it does is to kill itself: what is not on disk by then is lost.
 
 In the cells of a `Trap`, ``ran()`` stands for one line appended to a log, ``got`` is a dict that is handed back, and
@@ -20,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,9 +41,9 @@ def _serve(preload: Sequence[str]) -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    for module in preload:
+    for module in ("resonate_nb.durable", *preload):
         __import__(module)
-    assert not any(name.startswith("resonate_nb") for name in sys.modules)
+    assert threading.active_count() == 1
     quiet = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "NoColor"}})
     for line in sys.stdin:
         job = json.loads(line)
