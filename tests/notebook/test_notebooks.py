@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
+from resonate_nb.clock import SystemClock
 from resonate_nb.protocol import Promise, State, TaskState
 from resonate_nb.runtime import Engine
 from resonate_nb.store import Query, SqliteStore
@@ -63,6 +65,8 @@ def _probe():
     }, sort_keys=True)
 """
 
+ENGINE = "__import__('resonate_nb.runtime', fromlist=['engine']).engine()"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -92,7 +96,8 @@ class Left:
     outputs: dict[str, list[object]]
     variables: dict[str, Any]
     promises: list[Promise]
-    replayed: dict[str, int]
+    replayed: dict[str, list[int]]
+    """Promise id -> hits in this run, milliseconds saved."""
 
 
 class Session:
@@ -124,7 +129,7 @@ class Session:
         environment["RESONATE_NB_STORE"] = str(self.store)
         client = NotebookClient(self.notebook, km=manager, timeout=300)
         try:
-            await client.async_start_new_kernel(env=environment, cwd=str(self.folder))
+            await client.async_start_new_kernel(env=environment, cwd=str(self.folder), stderr=subprocess.DEVNULL)
             await client.async_start_new_kernel_client()
             cells = asyncio.ensure_future(self._cells(client))
             if kill:
@@ -135,12 +140,7 @@ class Session:
                 return None
             await cells
             variables = await self._ask(client, "_probe()")
-            records = "__import__('resonate_nb.runtime', fromlist=['engine']).engine().look"
-            query = "__import__('resonate_nb.store', fromlist=['Query']).Query()"
-            replayed = await self._ask(
-                client,
-                f"__import__('json').dumps({{r.promise.id: r.replays for r in {records}({query}) if r.replays}})",
-            )
+            replayed = await self._ask(client, f"__import__('json').dumps({ENGINE}.replays)")
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
@@ -163,7 +163,7 @@ class Session:
         """Return once the condition holds, looked at after each commit of any process."""
         changed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        engine = Engine(SqliteStore.open(self.store))
+        engine = Engine(SqliteStore.open(self.store, clock=SystemClock()))
         unwatch = engine.watch(lambda: loop.call_soon_threadsafe(changed.set))
         try:
             while not condition(engine):
@@ -182,7 +182,7 @@ class Session:
         return finished >= self.case.after_finished and bool(running)
 
     def _promises(self) -> list[Promise]:
-        engine = Engine(SqliteStore.open(self.store))
+        engine = Engine(SqliteStore.open(self.store, clock=SystemClock()))
         try:
             return engine.search(Query())
         finally:
@@ -197,22 +197,26 @@ def _shown(outputs: list[Any]) -> list[object]:
     shown: list[object] = []
     for output in outputs:
         if output.output_type == "stream":
-            lines = [line for line in output.text.splitlines() if not line.startswith("[resonate_nb] ")]
-            if lines:
-                shown.append([output.name, [_same(line) for line in lines]])
+            text = "".join(
+                line for line in output.text.splitlines(keepends=True) if not line.startswith("[resonate_nb] ")
+            )
+            # How a stream falls into messages is chance, and our lines may have stood between two of them.
+            if shown and isinstance(shown[-1], list) and shown[-1][0] == output.name:
+                shown[-1][1] += _same(text)
+            elif text:
+                shown.append([output.name, _same(text)])
         elif output.output_type in ("display_data", "execute_result"):
-            data = dict(output.data)
+            # The last value of a replayed cell is displayed, not returned: there is no place of its own for it.
+            data, html = dict(output.data), str(output.data.get("text/html", ""))
             if "application/vnd.jupyter.widget-view+json" in data:
                 shown.append(["widget", sorted(data)])
-            elif not _is_mark(data):
-                shown.append([output.output_type, {kind: _same(str(body)) for kind, body in sorted(data.items())}])
+            elif "rnb-static" in html:
+                shown.append(["static inspector", sorted(data)])
+            elif "rnb-mark" not in html:
+                shown.append({kind: _same(str(body)) for kind, body in sorted(data.items())})
         else:
             shown.append([output.output_type, output.ename, output.evalue])
     return shown
-
-
-def _is_mark(data: Mapping[str, object]) -> bool:
-    return "replayed" in str(data.get("text/plain", "")) and "saved" in str(data.get("text/plain", ""))
 
 
 def _same(text: str) -> str:
