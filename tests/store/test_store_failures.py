@@ -81,6 +81,30 @@ def test_full_database_rolls_back_and_says_so(store: SqliteStore) -> None:
     assert [] == store.check()
 
 
+def test_commit_that_fails_takes_the_word_back(store: SqliteStore) -> None:
+    """The number was in the mapped word before the commit, where other processes see it."""
+    seen = []
+
+    def authorize(action: int, word: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_TRANSACTION and word == "COMMIT":
+            seen.append(store.invalidation_word())
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    connection = store._directory.pool.writer().connection
+    connection.set_authorizer(authorize)
+    with pytest.raises(StoreError, match="not authorized"), store.write() as transaction:
+        transaction.put_note("a", "n", b"x")
+        transaction.invalidate()
+    connection.set_authorizer(None)
+    assert [1] == seen
+    assert 0 == store.invalidation_word()
+    with store.write() as transaction:
+        assert transaction.note("a", "n") is None
+        transaction.invalidate()
+    assert 1 == store.invalidation_word()
+
+
 def test_read_only_database_says_so(store: SqliteStore) -> None:
     """And is still read."""
     store._directory.pool.writer().connection.execute("PRAGMA query_only = ON")
