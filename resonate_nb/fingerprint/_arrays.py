@@ -101,20 +101,30 @@ def digests_of_strided(arrays: list[Any]) -> dict[int, bytes]:
     np = sys.modules["numpy"]
     found: dict[int, bytes] = {}
     run: list[int] = []
-    for position in range(len(arrays) + 1):
-        array = arrays[position] if position < len(arrays) else None
-        fits = type(array) is np.ndarray and array.strides != (array.itemsize,) and array.nbytes >= LARGE_BYTES
-        fits = fits and array.dtype.char in _NUMBER_CHARS
-        if run and not (fits and _follows(arrays[run[0]], arrays[run[-1]], array, len(run))):
-            if len(run) > 1:
-                found.update(zip(run, _digests(np, [arrays[one] for one in run]), strict=True))
+    for position, array in enumerate(arrays):
+        if not _is_strided(np, array):
+            continue
+        ends = [arrays[one] for one in (*run[:1], *run[-1:])]
+        if run and (position != run[-1] + 1 or not _follows(ends, array, len(run))):
+            found.update(_digests(np, arrays, run))
             run = []
-        if fits:
-            run.append(position)
+        run.append(position)
+    found.update(_digests(np, arrays, run))
     return found
 
 
-def _follows(first: Any, last: Any, array: Any, count: int) -> bool:
+def _is_strided(np: Any, array: Any) -> bool:
+    return (
+        type(array) is np.ndarray
+        and array.strides != (array.itemsize,)
+        and array.nbytes >= LARGE_BYTES
+        and array.dtype.char in _NUMBER_CHARS
+    )
+
+
+def _follows(run: list[Any], array: Any, count: int) -> bool:
+    """Whether an array goes on where a run of `count` arrays, given by the first and the last, leaves off."""
+    first, last = run
     if array.base is None or array.base is not first.base or array.dtype != first.dtype:
         return False
     step = _address(array) - _address(last)
@@ -130,19 +140,20 @@ def _address(array: Any) -> int:
     return found
 
 
-def _digests(np: Any, arrays: list[Any]) -> list[bytes]:
-    step = _address(arrays[1]) - _address(arrays[0])
-    length, width = len(arrays[0]), arrays[0].itemsize
-    table = np.lib.stride_tricks.as_strided(
-        arrays[0], (len(arrays), length), (step, arrays[0].strides[0]), writeable=False
-    )
-    hashers = [xxh3_128() for _ in arrays]
-    rows = max(1, _CHUNK_BYTES // (width * len(arrays)))
-    for start in range(0, length, rows):
+def _digests(np: Any, arrays: list[Any], run: list[int]) -> Iterator[tuple[int, bytes]]:
+    if len(run) < 2:
+        return
+    first = arrays[run[0]]
+    step = _address(arrays[run[1]]) - _address(first)
+    table = np.lib.stride_tricks.as_strided(first, (len(run), len(first)), (step, first.strides[0]), writeable=False)
+    hashers = [xxh3_128() for _ in run]
+    rows = max(1, _CHUNK_BYTES // (first.itemsize * len(run)))
+    for start in range(0, len(first), rows):
         turned = table[:, start : start + rows].copy(order="C").view("u1")
         for hasher, row in zip(hashers, turned, strict=True):
             hasher.update(row)
-    return [hasher.digest() for hasher in hashers]
+    for position, hasher in zip(run, hashers, strict=True):
+        yield position, hasher.digest()
 
 
 def dtype_key(dtype: Any) -> bytes:

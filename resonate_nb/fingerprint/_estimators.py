@@ -10,6 +10,7 @@ from typing import Any
 from . import _arrays
 from ._containers import mapping
 from ._instances import hidden_state, instance_of
+from ._package import is_importable
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 _HEAP_TYPE = 1 << 9  # of `__flags__`: not a static type of C
@@ -57,7 +58,11 @@ def _reduced(walk: Walk, value: Any) -> Children:
     if not isinstance(reduced, tuple) or any(part is not None for part in reduced[3:]):
         raise Refusal("it keeps state in C in an unusual way")
     make, arguments, *state = reduced
-    yield Attribute("__reduce__"), make
+    name = getattr(make, "__qualname__", None)
+    if is_importable(make, getattr(make, "__module__", None), name):
+        walk.pen.blob(b"make", f"{make.__module__}.{name}".encode())
+    else:
+        yield Attribute("__reduce__"), make
     yield Attribute("__reduce__"), arguments
     for part in state:
         yield Attribute("__getstate__"), part

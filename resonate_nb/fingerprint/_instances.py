@@ -8,9 +8,8 @@ A class whose instances keep state in C that no attribute shows is refused.
 from __future__ import annotations
 
 import datetime
-import decimal
 import enum
-import pathlib
+import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -49,9 +48,14 @@ _CONTENT: dict[type, Callable[[Any], object]] = {
     datetime.date: lambda value: datetime.date.__reduce_ex__(value, 4)[1],
     datetime.time: lambda value: datetime.time.__reduce_ex__(value, 4)[1],
     datetime.timedelta: lambda value: datetime.timedelta.__reduce__(value)[1],
-    decimal.Decimal: lambda value: tuple(decimal.Decimal.as_tuple(value)),
-    pathlib.PurePath: pathlib.PurePath.__str__,  # its slots are caches, filled as it is used
     partial: lambda value: partial.__reduce__(value)[2][:3],
+}
+
+# The same for classes whose modules are not imported for this. (The slots of a path are caches, filled as it is used.)
+_NAMED_CONTENT: dict[str, Callable[[Any, Any], object]] = {
+    "decimal.Decimal": lambda base, value: tuple(base.as_tuple(value)),
+    "pathlib.PurePath": lambda base, value: base.__str__(value),
+    "pathlib._local.PurePath": lambda base, value: base.__str__(value),
 }
 
 # Modules whose objects have their state elsewhere, however plain they look.
@@ -126,7 +130,7 @@ def _enum_parts(walk: Walk, value: enum.Enum) -> Children:
     yield Attribute("value"), value._value_
     base = content_base(type(value))
     if base is not object:
-        yield CONTENT, _CONTENT[base](value)
+        yield CONTENT, _content(base, value)
     names = object.__getattribute__(value, "__dict__")
     extra = [name for name in names if name not in _ENUM_OWN and not (name[:1] == "_" and name[-1:] == "_")]
     walk.pen.head(b"attributes", len(extra))
@@ -159,7 +163,7 @@ def instance_of(cls: type) -> Handler:
 
     def parts(walk: Walk, value: object) -> Children:
         if base is not object:
-            yield CONTENT, _CONTENT[base](value)
+            yield CONTENT, _content(base, value)
         yield from _attributes(walk, _dict_of(value))
         for owner, slot in slots:
             walk.pen.blob(b"slot", text(f"{owner.__qualname__}.{slot.__name__}"))
@@ -197,7 +201,18 @@ def _slots(cls: type) -> tuple[tuple[type, types.MemberDescriptorType], ...]:
 
 def content_base(cls: type) -> type:
     """The builtin whose content instances of this class carry; `object` where there is none."""
-    return next((owner for owner in cls.__mro__ if owner in _CONTENT), object)
+    return next((owner for owner in cls.__mro__ if owner in _CONTENT or name_of(owner) in _NAMED_CONTENT), object)
+
+
+def _content(base: type, value: object) -> object:
+    read = _CONTENT.get(base)
+    return read(value) if read is not None else _NAMED_CONTENT[name_of(base)](base, value)
+
+
+def name_of(cls: type) -> str:
+    """Module and name of a class that its module has under that name; empty for others."""
+    module, name = cls.__module__, cls.__qualname__
+    return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is cls else ""
 
 
 def hidden_state(cls: type) -> str:
@@ -227,7 +242,7 @@ def _has_dict_pointer(cls: type) -> bool:
 
 def is_plain(cls: type) -> bool:
     """Whether this is a class of the standard library known to keep all its state in attributes."""
-    return f"{cls.__module__}.{cls.__qualname__}" in _PLAIN
+    return name_of(cls) in _PLAIN
 
 
 def is_users_class(cls: type) -> bool:

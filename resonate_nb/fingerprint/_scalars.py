@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 import datetime
-import decimal
-import fractions
 import marshal
 import math
 import operator
-import pathlib
 import re
 import struct
-import uuid
-import zoneinfo
 from array import array
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._walk import Attribute, Children, Handler, Refusal, Walk
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from fractions import Fraction
+    from pathlib import PurePath
+    from random import Random
+    from uuid import UUID
+    from zoneinfo import ZoneInfo
 
 _NAN = math.nan
 _ROWS = {tuple}
@@ -141,29 +144,29 @@ def _timezone(walk: Walk, value: datetime.timezone) -> None:
         _str(walk, given)
 
 
-def _zone(walk: Walk, value: zoneinfo.ZoneInfo) -> None:
+def _zone(walk: Walk, value: ZoneInfo) -> None:
     if value.key is None:
         raise Refusal("a zone read from a file has no name")
     walk.pen.blob(b"zone", text(value.key))
 
 
-def _decimal(walk: Walk, value: decimal.Decimal) -> None:
-    sign, digits, exponent = decimal.Decimal.as_tuple(value)
+def _decimal(walk: Walk, value: Decimal) -> None:
+    sign, digits, exponent = value.as_tuple()
     walk.pen.blob(b"decimal", f"{sign} {exponent} {''.join(map(str, digits))}".encode())
 
 
-def _fraction(walk: Walk, value: fractions.Fraction) -> None:
+def _fraction(walk: Walk, value: Fraction) -> None:
     walk.pen.write(b"fraction;")
     _int(walk, value.numerator)
     _int(walk, value.denominator)
 
 
-def _uuid(walk: Walk, value: uuid.UUID) -> None:
+def _uuid(walk: Walk, value: UUID) -> None:
     walk.pen.write(b"uuid;" + value.bytes)
     _str(walk, value.is_safe.name)
 
 
-def _path(walk: Walk, value: pathlib.PurePath) -> None:
+def _path(walk: Walk, value: PurePath) -> None:
     walk.pen.blob(type(value).__name__.encode(), text(str(value)))
 
 
@@ -176,6 +179,13 @@ def _pattern(walk: Walk, value: re.Pattern[Any]) -> None:
     else:
         raise Refusal("its pattern is neither str nor bytes")
     _int(walk, value.flags)
+
+
+def _random(walk: Walk, value: Random) -> Children | None:
+    if walk.met(value):
+        return None
+    walk.pen.write(b"random;")
+    return iter(((Attribute("state"), value.getstate()),))
 
 
 def _array(walk: Walk, value: array[Any]) -> None:
@@ -213,14 +223,23 @@ HANDLERS: dict[type, Handler] = {
     datetime.datetime: _moment(b"datetime", datetime.datetime),
     datetime.timedelta: _timedelta,
     datetime.timezone: _timezone,
-    zoneinfo.ZoneInfo: _zone,
-    decimal.Decimal: _decimal,
-    fractions.Fraction: _fraction,
-    uuid.UUID: _uuid,
-    pathlib.PurePosixPath: _path,
-    pathlib.PureWindowsPath: _path,
-    pathlib.PosixPath: _path,
-    pathlib.WindowsPath: _path,
     re.Pattern: _pattern,
     array: _array,
+}
+
+# The same for types whose modules are not imported for this; looked up when one of them is met.
+NAMED: dict[str, Handler] = {
+    "decimal.Decimal": _decimal,
+    "fractions.Fraction": _fraction,
+    "pathlib.PurePosixPath": _path,
+    "pathlib.PureWindowsPath": _path,
+    "pathlib.PosixPath": _path,
+    "pathlib.WindowsPath": _path,
+    "pathlib._local.PurePosixPath": _path,
+    "pathlib._local.PureWindowsPath": _path,
+    "pathlib._local.PosixPath": _path,
+    "pathlib._local.WindowsPath": _path,
+    "random.Random": _random,
+    "uuid.UUID": _uuid,
+    "zoneinfo.ZoneInfo": _zone,
 }

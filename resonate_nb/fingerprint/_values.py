@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..errors import UnfingerprintableError
-from . import _arrays, _containers, _estimators, _frames, _instances, _scalars, _zones
+from . import _arrays, _containers, _estimators, _frames, _hints, _instances, _scalars, _zones
 from ._pen import Pen
 from ._walk import CONTENT, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
 
@@ -23,6 +23,9 @@ _EXACT: dict[type, Handler] = {
     **_instances.HANDLERS,
     Part: lambda _, part: part.children,
 }
+
+# Types of modules that are not imported for this.
+_NAMED: dict[str, Handler] = {**_scalars.NAMED, **_hints.NAMED}
 
 # By the package a type comes from, which is loaded, then; never imported here.
 _PACKAGES: dict[str, Callable[[type], Handler]] = {
@@ -159,6 +162,8 @@ class Walker(Walk):
             handler = _PACKAGES[root](cls)
         elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
+        elif _instances.name_of(cls) in _NAMED:
+            handler = _NAMED[_instances.name_of(cls)]
         elif cls.__name__ == "cython_function_or_method":
             handler = _arrays.named
         elif _instances.is_users_class(cls) or _instances.is_plain(cls):

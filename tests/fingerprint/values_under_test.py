@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import datetime
 import decimal
 import enum
 import fractions
 import functools
+import ipaddress
 import logging
 import math
 import operator
 import pathlib
+import random
 import re
 import types
+import typing
 import uuid
 import zoneinfo
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -122,6 +127,30 @@ class Whole(int):
 class Lookup(dict):  # type: ignore[type-arg]
     def __missing__(self, key: object) -> object:
         return key
+
+
+class MyPath(pathlib.PurePosixPath):
+    __slots__ = ()
+
+
+class Money(decimal.Decimal):
+    pass
+
+
+class Share(fractions.Fraction):
+    pass
+
+
+class Day(datetime.date):
+    pass
+
+
+class Names(frozenset):  # type: ignore[type-arg]
+    pass
+
+
+class Last(collections.deque):  # type: ignore[type-arg]
+    pass
 
 
 def double(x: int) -> int:
@@ -364,12 +393,43 @@ def builtins_under_test() -> dict[str, Any]:
         "builtin method 2": [2].append,
         "method descriptor": str.upper,
         "classes": [int, str],
+        "random": random.Random(1),
+        "random 2": random.Random(2),
+        "itemgetter": operator.itemgetter(1),
+        "itemgetter 2": operator.itemgetter(1, 2),
+        "attrgetter": operator.attrgetter("a"),
+        "methodcaller": operator.methodcaller("a", 1),
+        "methodcaller kw": operator.methodcaller("a", b=1),
+        "ip": ipaddress.ip_address("1.2.3.4"),
+        "arguments": argparse.Namespace(a=1),
+        "chain map": collections.ChainMap({"a": 1}, {"b": 2}),
+        "my path": MyPath("a/b"),
+        "my decimal": Money("1.50"),
+        "my decimal 2": Money("1.5"),
+        "my fraction": Share(1, 2),
+        "my date": Day(2020, 1, 2),
+        "my set": Names({"a"}),
+        "my deque": Last([1], 2),
+        "list[int]": list[int],
+        "list[str]": list[str],
+        "int | None": int | None,
+        "int | str": int | str,
+        "Optional": vars(typing)["Optional"][int],
+        "Literal": Literal["a", 1],
+        "Literal 2": Literal["a", True],
+        "Annotated": Annotated[int, "a"],
+        "Annotated 2": Annotated[int, "b"],
+        "Callable": Callable[[int], str],
+        "typing.List": vars(typing)["List"][int],
+        "typing.List bare": vars(typing)["List"],
+        "typing.Any": Any,
     }
 
 
 def unpicklable_under_test() -> dict[str, Any]:
     """Values that cannot go through a pickle, or come back as the very same object."""
     return {
+        "forward": vars(typing)["List"]["Model"],
         "module": types,
         "module 2": math,
         "mappingproxy": types.MappingProxyType({"a": 1}),

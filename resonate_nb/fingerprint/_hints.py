@@ -1,0 +1,77 @@
+"""Type hints and small callables that are held as values: `int | None`, `list[int]`, `itemgetter(1)`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ._scalars import text
+from ._walk import Attribute, Children, Handler, Refusal, Walk
+
+
+def _alias(walk: Walk, value: Any) -> Children:
+    """A generic type with its arguments; `Annotated` has its notes beside them."""
+    walk.pen.blob(b"alias", type(value).__name__.encode())
+    return iter(
+        (
+            (Attribute("__origin__"), getattr(value, "__origin__", None)),
+            (Attribute("__args__"), value.__args__),
+            (Attribute("__metadata__"), getattr(value, "__metadata__", None)),
+        )
+    )
+
+
+def _form(walk: Walk, value: Any) -> None:
+    """A name of the typing module that is no class, such as `Any` or `List`."""
+    name = value._name
+    if not isinstance(name, str) or getattr(sys.modules["typing"], name, None) is not value:
+        raise Refusal("typing does not have it under its name")
+    walk.pen.blob(b"form", text(name))
+
+
+def _forward(walk: Walk, value: Any) -> None:
+    walk.pen.blob(b"forward", text(value.__forward_arg__))
+
+
+def _variable(walk: Walk, value: Any) -> Children | None:
+    if walk.met(value):
+        return None
+    walk.pen.blob(b"typevar", text(value.__name__))
+    return iter(
+        (
+            (Attribute("kind"), (value.__covariant__, value.__contravariant__)),
+            (Attribute("__bound__"), value.__bound__),
+            (Attribute("__constraints__"), value.__constraints__),
+        )
+    )
+
+
+def _getter(walk: Walk, value: Any) -> Children:
+    """`itemgetter`, `attrgetter`, `methodcaller`: what they were made with."""
+    make, arguments = value.__reduce__()
+    walk.pen.blob(b"getter", type(value).__name__.encode())
+    return iter(((Attribute("__reduce__"), None if make is type(value) else make), (Attribute("args"), arguments)))
+
+
+NAMED: dict[str, Handler] = {
+    "types.GenericAlias": _alias,
+    "types.UnionType": _alias,
+    "collections.abc._CallableGenericAlias": _alias,
+    "typing._GenericAlias": _alias,
+    "typing._UnionGenericAlias": _alias,
+    "typing._LiteralGenericAlias": _alias,
+    "typing._AnnotatedAlias": _alias,
+    "typing._CallableGenericAlias": _alias,
+    "typing._SpecialForm": _form,
+    "typing._TypedCacheSpecialForm": _form,
+    "typing._LiteralSpecialForm": _form,
+    "typing._SpecialGenericAlias": _form,
+    "typing._CallableType": _form,
+    "typing._TupleType": _form,
+    "typing._DeprecatedType": _form,
+    "typing.ForwardRef": _forward,
+    "typing.TypeVar": _variable,
+    "operator.itemgetter": _getter,
+    "operator.attrgetter": _getter,
+    "operator.methodcaller": _getter,
+}
