@@ -17,6 +17,7 @@ from ._owners import Owners
 from ._pool import Link, Pool
 from ._port import Durability
 from ._signal import Signal
+from ._sync import sync_directory
 from ._values import list_values
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Directory:
 
     def __init__(self, path: Path, durability: Durability, clock: Clock) -> None:
         """Make what is missing, and map the words. `set_up` must follow."""
-        _place.make(path)
+        self._is_new = _place.make(path)
         self.path = path
         self.values = path / _place.VALUES
         self.signal = Signal(path / SIGNAL)
@@ -77,6 +78,10 @@ class Directory:
             except BaseException:
                 self.pool.drop_writer()
                 raise
+            if self._is_new and self._durability == "full":
+                # SQLite syncs what is in its files; that the files are there is for us to sync.
+                for folder in (self.path, self.path.parent):
+                    sync_directory(folder)
             self.owners.register()
             self.signal.move()
 

@@ -7,7 +7,6 @@ process left behind can be told from what a living one is about to name in a row
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from diskcache.core import MODE_BINARY, UNKNOWN
 from resonate_nb.errors import NotStoredError
 
 from ._port import StoredFile
+from ._sync import sync_directory, sync_file
 from ._values import PART, is_value_name
 
 
@@ -69,10 +69,10 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
                     size += len(chunk)
                     _write_all(writer.fileno(), chunk)
                 if self._synced:
-                    _sync(writer.fileno())
+                    sync_file(writer.fileno())
             os.rename(part, full_path)
             if self._synced:
-                self._sync_directory()
+                sync_directory(Path(self._directory))
         except BaseException:
             for name in (part, full_path):
                 if os.path.exists(name):
@@ -88,13 +88,6 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
     def remove(self, file_path: str) -> None:
         """The file is gone, and its directory stays."""
         Path(self._directory, file_path).unlink(missing_ok=True)
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class ValueFiles:
@@ -129,12 +122,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync(descriptor: int) -> None:
-    """The file is on the medium: on macOS fsync alone only hands it to the drive."""
-    full = getattr(fcntl, "F_FULLFSYNC", None)
-    if full is None:
-        os.fsync(descriptor)
-    else:
-        fcntl.fcntl(descriptor, full)

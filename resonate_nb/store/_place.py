@@ -56,8 +56,11 @@ def choose(start: Path, *, home: Path | None, environ: Mapping[str, str]) -> Pat
     )
 
 
-def make(path: Path) -> None:
-    """The directory and its rooms are there. A new one is for its user alone, and git does not see what is in it."""
+def make(path: Path) -> bool:
+    """The directory and its rooms are there. A new one is for its user alone, and git does not see what is in it.
+
+    Returns whether it is new.
+    """
     try:
         path.mkdir(parents=True, mode=0o700)
         is_new = True
@@ -68,6 +71,7 @@ def make(path: Path) -> None:
         (path / ".gitignore").write_text("*\n")
     for room in (VALUES, OWNERS):
         (path / room).mkdir(mode=0o700, exist_ok=True)
+    return is_new
 
 
 def _is_ours(folder: Path) -> bool:

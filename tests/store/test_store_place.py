@@ -160,6 +160,14 @@ def test_directory_with_other_things_in_it_keeps_them(tmp_path: Path) -> None:
     assert (tmp_path / "empty" / ".gitignore").exists()
 
 
+def test_store_is_there_once_it_was_opened(tmp_path: Path) -> None:
+    """Asking does not make it."""
+    assert not SqliteStore.exists(tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    SqliteStore.open(tmp_path / "store", clock=CLOCK).close()
+    assert SqliteStore.exists(tmp_path / "store")
+
+
 def test_two_rooms_of_a_store_are_named_once() -> None:
     """`locate` and the store agree on names."""
     assert (".resonate_nb", "values", "owners") == (_place.NAME, _place.VALUES, _place.OWNERS)
