@@ -193,20 +193,19 @@ class LabPage:
         self.wait_until_done(number)
 
     def is_done(self, number: int) -> bool:
-        return bool(
-            self.page.evaluate(
-                "(number) => window.jupyterapp.shell.currentWidget.content.model.cells.get(number).executionCount !== null",
-                number,
-            )
-        )
+        return bool(self._cell(number, "cell.executionCount !== null"))
 
     def outputs(self, number: int) -> list[dict[str, Any]]:
         """The cell's outputs as the notebook would save them."""
-        return list(
-            self.page.evaluate(
-                "(number) => window.jupyterapp.shell.currentWidget.content.model.cells.get(number).outputs.toJSON()",
-                number,
-            )
+        return list(self._cell(number, "cell.outputs.toJSON()"))
+
+    def _cell(self, number: int, wanted: str) -> Any:
+        return self.page.evaluate(
+            f"""(number) => {{
+              const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(number);
+              return {wanted};
+            }}""",
+            number,
         )
 
     def text(self, number: int) -> str:

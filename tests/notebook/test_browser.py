@@ -1,0 +1,194 @@
+"""A real JupyterLab in a real browser: the inspector is live while a cell runs, and what it leaves behind is readable.
+
+Screenshots are kept in the directory that RESONATE_NB_SCREENSHOTS names.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lab import Lab, LabPage
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SETUP = """%load_ext resonate_nb
+import os, time
+from pathlib import Path
+import resonate_nb as rnb
+from resonate_nb import durable
+rnb.configure(store=STORE)
+
+def wait_for(sign):
+    while not Path(sign).exists():
+        time.sleep(0.01)
+
+@durable
+def train(sign, fold):
+    print("fold", fold)
+    wait_for(sign)
+    return {"fold": fold, "score": 0.81}
+
+@durable
+def load(day):
+    return list(range(day * 1000))
+
+@durable
+def clean(rows):
+    raise KeyError("wind_gust")
+
+for day in range(1, 7):
+    load(day)
+load(3)
+try:
+    clean([1, 2, 3])
+except KeyError:
+    pass"""
+INSPECT, RUN, PID = 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from lab import browser
+
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def lab(folder: Path) -> Iterator[Lab]:
+    from lab import Lab
+
+    for name in ("root", "home"):
+        (folder / name).mkdir()
+    lab = Lab(folder / "root", folder / "home", {})
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> dict[str, Path]:
+    """Files that a cell waits for: the test decides when the call ends and when the cell does."""
+    return {name: tmp_path / name for name in ("call", "cell")}
+
+
+@pytest.fixture
+def opened(
+    lab: Lab, chromium: Any, signs: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[LabPage]:
+    """The notebook, open and set up, its inspector shown; nothing of it runs."""
+    from lab import write_notebook
+
+    name = f"{request.node.name}.ipynb"
+    run = f"train({str(signs['call'])!r}, 1)\nwait_for({str(signs['cell'])!r})\nprint('cell ended')"
+    write_notebook(
+        lab.root / name,
+        [SETUP.replace("STORE", repr(str(tmp_path / "store"))), "rnb.inspect()", run, "print(os.getpid())"],
+    )
+    page = chromium.new_page(viewport={"width": 1300, "height": 950}, device_scale_factor=2, reduced_motion="reduce")
+    notebook = lab.open(page, name)
+    notebook.run_and_wait(0)
+    notebook.run_and_wait(INSPECT)
+    page.wait_for_selector(".rnb-row[data-id]")
+    yield notebook
+    for sign in signs.values():
+        sign.touch()
+    page.close()
+
+
+def picture(page: Any, name: str, tmp_path: Path) -> None:
+    kept = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
+    kept.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(kept / f"{name}.png"))
+
+
+def row(state: str) -> str:
+    return f".rnb-row[data-id^='train/'][data-state='{state}']"
+
+
+def test_promise_goes_from_running_to_resolved_while_the_cell_runs(
+    opened: LabPage, signs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Sync cell, kernel busy all the time: everything comes from the flusher's thread."""
+    page = opened.page
+    opened.run(RUN)
+    page.wait_for_selector(row("running"))
+    picture(page, "lab-running", tmp_path)
+    page.locator(row("running")).click()
+    assert "running for" in page.locator(".rnb-panel").inner_text()
+    signs["call"].touch()
+    page.wait_for_selector(row("resolved"))
+    assert not opened.is_done(RUN), "the cell has ended: nothing is shown about a running one"
+    assert page.locator(".rnb-chip[data-state='running']").inner_text().split() == ["running", "0"]
+    signs["cell"].touch()
+    opened.wait_until_done(RUN)
+    # what the kernel could not answer while it was busy comes now
+    page.locator(".rnb-panel", has_text="'score': 0.81").wait_for()
+    panel = page.locator(".rnb-panel").inner_text()
+    assert "fold" in panel
+    assert "Waiting for the kernel" not in panel
+    picture(page, "lab-resolved", tmp_path)
+    opened.theme("JupyterLab Dark")
+    page.wait_for_selector(".rnb[data-theme='dark']")
+    picture(page, "lab-dark", tmp_path)
+
+
+def test_the_live_widget_hides_the_static_table(opened: LabPage) -> None:
+    static = opened.page.locator(".rnb-static")
+    assert static.count() == 1
+    assert not static.is_visible()
+    assert ["text/html" in output.get("data", {}) for output in opened.outputs(INSPECT)] == [False, True]
+
+
+def test_keys_pressed_in_the_table_do_not_reach_the_notebook(opened: LabPage) -> None:
+    """d d deletes a cell, and b makes one."""
+    page = opened.page
+    before = [opened.outputs(INSPECT), page.evaluate("() => window.jupyterapp.shell.currentWidget.model.cells.length")]
+    page.locator(".rnb-space .rnb-row").first.click()
+    for key in ("ArrowDown", "d", "d", "b", "Escape", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("load/")
+    page.locator(".rnb-foot-text", has_text="6 of 7 promises").wait_for()
+    after = [opened.outputs(INSPECT), page.evaluate("() => window.jupyterapp.shell.currentWidget.model.cells.length")]
+    assert after == before
+
+
+def test_reloaded_page_is_live_again(opened: LabPage, signs: dict[str, Path]) -> None:
+    page = opened.page
+    opened.save()
+    page.reload()
+    opened.wait_until_ready()
+    page.wait_for_selector(".rnb-row[data-id^='load/']")
+    opened.run(RUN)
+    page.wait_for_selector(row("running"))
+    assert not opened.is_done(RUN)
+
+
+def test_killed_kernel_leaves_a_readable_table(opened: LabPage, tmp_path: Path) -> None:
+    """SIGKILL: the open page says that the kernel is gone; a reloaded one shows the static table."""
+    page = opened.page
+    opened.run_and_wait(PID)
+    opened.save()
+    os.kill(int(opened.text(PID)), signal.SIGKILL)
+    page.get_by_role("button", name="Ok").click()
+    page.locator(".rnb-live", has_text="kernel gone").wait_for()
+    assert page.locator(".rnb-space .rnb-row:not([hidden])").count() == 7
+    page.reload()
+    opened.wait_until_ready()
+    page.locator(".rnb-static", has_text="load/").wait_for()
+    text = page.locator(".rnb-static").inner_text()
+    assert "7 promises: 1 rejected, 6 resolved" in text
+    assert "KeyError: 'wind_gust'" in text
+    assert page.locator(".rnb").count() == 0
+    picture(page, "lab-killed", tmp_path)
