@@ -6,13 +6,11 @@ import dataclasses
 import enum
 import types
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ._nodes import Node, Walk
 from ._package import Origin, binary_of, origin_of_function, origin_of_module
 from ._tree import digest_texts
-
-if TYPE_CHECKING:
-    from ._reach import Node, Reach
 
 # What Python writes into every class, or derives from what is counted.
 _SILENT = frozenset(
@@ -58,12 +56,8 @@ _BY_NAMEDTUPLE = frozenset({"__getnewargs__", "__new__", "__replace__", "__repr_
 class ClassReader:
     """Reads classes for one walk."""
 
-    def __init__(self, walk: Reach) -> None:
+    def __init__(self, walk: Walk) -> None:
         self._walk = walk
-
-    def edge(self, node: Node, name: str, token: str) -> None:
-        """Note what a class holds."""
-        node.edges[name, token] = None
 
     def read(self, node: Node) -> None:
         """Note all that makes the class what it is."""
@@ -72,22 +66,22 @@ class ClassReader:
         members = dict(cls.__dict__)
         self._walk.guards.type(cls)
         for base in cls.__bases__:
-            self.edge(node, "base", str(self._walk.reach(base)))
+            node.edge("base", str(self._walk.reach(base)))
         if type(cls) is not type:
-            self.edge(node, "metaclass", str(self._walk.reach(type(cls))))
+            node.edge("metaclass", str(self._walk.reach(type(cls))))
         is_exposed = node.is_exposed or _may_be_read(cls)
         for number, (name, hint) in enumerate(members.get("__annotations__", {}).items()):
-            self.edge(node, f"hint {number} {name}", self._hint(hint, node, name))
+            node.edge(f"hint {number} {name}", self._hint(hint, node, name))
         for number, base in enumerate(members.get("__orig_bases__", ())):
-            self.edge(node, f"generic base {number}", self._hint(base, node, "base"))
+            node.edge(f"generic base {number}", self._hint(base, node, "base"))
         if is_exposed and isinstance(members.get("__doc__"), str):
-            self.edge(node, "doc", members["__doc__"])
+            node.edge("doc", members["__doc__"])
         if dataclasses.is_dataclass(cls) and "__dataclass_fields__" in members:
             self._read_fields(node, members["__dataclass_fields__"])
         if isinstance(cls, enum.EnumMeta):
             members_of: dict[str, enum.Enum] = dict(cls.__members__)
             for name, member in members_of.items():
-                self.edge(node, name, self._walk.item((id(cls), name), f"{node.label}.{name}", member._value_))
+                node.edge(name, self._walk.item((id(cls), name), f"{node.label}.{name}", member._value_))
         for name in sorted(members):
             if name not in _SILENT and not self._is_generated(cls, name, members[name]):
                 self._read_member(node, cls, name, members[name], is_exposed)
@@ -99,14 +93,14 @@ class ClassReader:
     def _read_member(self, node: Node, cls: type, name: str, value: object, is_exposed: bool) -> None:
         walk, path = self._walk, f"{node.label}.{name}"
         if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType) and value.__objclass__ is cls:
-            self.edge(node, name, "slot")
+            node.edge(name, "slot")
         elif name == "__dataclass_params__":
-            self.edge(node, name, repr(value))
+            node.edge(name, repr(value))
         elif isinstance(value, types.ModuleType):
-            self.edge(node, name, walk.module(value, path))
+            node.edge(name, walk.module(value))
         else:
             token = walk.reach(value, is_exposed, path)
-            self.edge(node, name, token or walk.item((id(cls), name), path, value))
+            node.edge(name, token or walk.item((id(cls), name), path, value))
 
     def _is_generated(self, cls: type, name: str, value: object) -> bool:
         """Whether a member was made by the standard library out of what is counted anyway."""
@@ -129,19 +123,16 @@ class ClassReader:
         walk = self._walk
         for name, found in fields.items():
             flags = (found.init, found.repr, found.hash, found.compare, getattr(found, "kw_only", None))
-            self.edge(node, f"field {name}", f"{flags} {getattr(found, '_field_type', '')}")
+            node.edge(f"field {name}", f"{flags} {getattr(found, '_field_type', '')}")
             for part in ("default", "default_factory"):
                 value = getattr(found, part)
                 if value is not dataclasses.MISSING:
                     key = (id(found), part)
                     token = walk.reach(value, True) or walk.item(key, f"{node.label}.{name}.{part}", value)
-                    self.edge(node, f"field {name} {part}", token)
+                    node.edge(f"field {name} {part}", token)
             if found.metadata:
-                self.edge(
-                    node,
-                    f"field {name} metadata",
-                    walk.item((id(found), "metadata"), f"{node.label}.{name}.metadata", dict(found.metadata)),
-                )
+                key, path = (id(found), "metadata"), f"{node.label}.{name}.metadata"
+                node.edge(f"field {name} metadata", walk.item(key, path, dict(found.metadata)))
 
     def _hint(self, hint: object, node: Node, name: str) -> str:
         """A type hint as text, and the classes in it as code."""

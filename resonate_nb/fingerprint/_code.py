@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import UndecoratableError, UnfingerprintableError
 from ._loaded import Absent, Found
-from ._reach import Reach, Tree
+from ._nodes import Tree
+from ._reach import Reach
 from ._tree import digest_texts
 
 _MAX_KNOWN = 512
@@ -76,7 +77,7 @@ class Subject:
         namespace = getattr(thing, "__globals__", {})
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
         subject = cls(_Start(home, is_value, thing=thing), ignore)
-        subject.key()
+        subject._keep(subject._walk(), None)
         return subject
 
     @classmethod
@@ -109,12 +110,17 @@ class Subject:
                     return key
                 if walk.write_again():
                     return self._keep(walk, key)
-        walk = self._walk(expose_all=False)
-        if walk.reflects:
-            walk = self._walk(expose_all=True)
-        return self._keep(walk, None)
+        try:
+            return self._keep(self._walk(), None)
+        except UndecoratableError as error:
+            # It had a source when it was decorated; its code was replaced since.
+            return _without_key(str(error))
 
-    def _walk(self, expose_all: bool) -> Reach:
+    def _walk(self) -> Reach:
+        walk = self._walk_once(expose_all=False)
+        return self._walk_once(expose_all=True) if walk.reflects else walk
+
+    def _walk_once(self, expose_all: bool) -> Reach:
         start = self._start
         walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value)
         if start.tree is not None:
@@ -142,6 +148,11 @@ class _Start:
     tree: ast.Module | None = None
     namespace: dict[str, Any] = None  # type: ignore[assignment]
     reads: frozenset[str] = frozenset()
+
+
+def _without_key(reason: str) -> CodeKey:
+    nothing: Mapping[str, Any] = MappingProxyType({})
+    return CodeKey("", "", nothing, nothing, nothing, (reason,), (), nothing)
 
 
 def _key_of(walk: Reach, known: CodeKey | None) -> CodeKey:
@@ -215,7 +226,7 @@ def reach(thing: object) -> bytes:
 def _subject_or_token(thing: object) -> Subject | bytes:
     """A subject where there is something to follow, the final token where the name says all."""
     walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
-    token = walk.module(thing, "") if isinstance(thing, ModuleType) else walk.reach(thing, True)
+    token = walk.module(thing) if isinstance(thing, ModuleType) else walk.reach(thing, True)
     if token is None:
         raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
     if not walk.nodes and not walk.items:

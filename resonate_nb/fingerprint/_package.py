@@ -67,6 +67,13 @@ def origin_of_module(name: str) -> Origin:
     return _origin_of_unloaded(top)
 
 
+def origin_of(module: ModuleType) -> Origin:
+    """Whose a live module is; one that was made by hand is the user's, whatever its name."""
+    if sys.modules.get(module.__name__) is module or getattr(module, "__file__", None):
+        return origin_of_module(module.__name__)
+    return Origin.USER
+
+
 def _origin_of_unloaded(top: str) -> Origin:
     if top in sys.modules:
         return origin_of_module(top)

@@ -79,6 +79,15 @@ def test_a_builtin_is_no_subject() -> None:
         Subject.of_function(len)  # type: ignore[arg-type]
 
 
+def test_code_that_is_replaced_by_some_without_source_runs_plainly() -> None:
+    session = Session().cell("def f(x): return x")
+    subject = session.subject()
+    scope: dict[str, object] = {}
+    exec("def g(x): return -x", scope)
+    session.names["f"].__code__ = scope["g"].__code__  # type: ignore[attr-defined]
+    assert "cannot be had" in subject.key().undurable[0]
+
+
 # Parts -----------------------------------------------------------------------------------------------------------
 
 

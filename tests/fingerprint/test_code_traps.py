@@ -231,6 +231,10 @@ RECOMPUTE = {
         ("def g(): return 1\ng.k = 1", "def f(): return g.k"),
         ("def g(): return 1\ng.k = 2", "def f(): return g.k"),
     ),
+    "an attribute of a function that is handed on": (
+        ("def g(): return 1\ng.k = 1\ndef use(h): return h.k", "def f(): return use(g)"),
+        ("def g(): return 1\ng.k = 2\ndef use(h): return h.k", "def f(): return use(g)"),
+    ),
     "a name in a formula": (
         ("def tr(v): return v\ndef fit(t, d): return 1", "def f(d): return fit('y ~ tr(x)', d)"),
         ("def tr(v): return v + 1\ndef fit(t, d): return 1", "def f(d): return fit('y ~ tr(x)', d)"),
@@ -396,6 +400,25 @@ def test_the_body_below_a_wraps_decorator_of_a_module_counts(folder: Path) -> No
     first = key_of(cells.format(n=1), folder=folder)
     assert same(first, key_of(cells.format(n=1), folder=folder))
     assert not same(first, key_of(cells.format(n=2), folder=folder))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "import contextlib\n@contextlib.contextmanager\ndef g(): yield {n}\n",
+        "import functools\n@functools.lru_cache\ndef g(): return {n}\n",
+        "import functools\n@functools.singledispatch\ndef g(x): return {n}\n",
+        "import functools\ndef d(h):\n    @functools.wraps(h)\n    def w(): return h()\n    return w\n"
+        "@d\ndef g(): return {n}\n",
+    ],
+)
+def test_a_wrapped_function_of_a_module_is_not_taken_by_its_name(module: str, folder: Path) -> None:
+    write_module(folder, "mymod", module.format(n=1))
+    cells = "import mymod", "def f(): return mymod.g()"
+    first = key_of(*cells, folder=folder)
+    assert same(first, key_of(*cells, folder=folder))
+    write_module(folder, "mymod", module.format(n=2))
+    assert not same(first, key_of(*cells, folder=folder))
 
 
 @pytest.mark.parametrize("body", ["globals()['helper'](x)", "eval('helper(x)')", "vars()['x']", "getattr(x, name)(x)"])
