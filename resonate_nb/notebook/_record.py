@@ -127,7 +127,8 @@ class Recorder:
         with ExitStack() as stack:
             for name in ("stdout", "stderr"):
                 stream = getattr(sys, name)
-                if stream is not None and hasattr(stream, "__dict__"):
+                is_heard = name == "stderr" and stream is sys.stdout
+                if stream is not None and hasattr(stream, "__dict__") and not is_heard:
                     stack.enter_context(_replaced(stream, "write", writing(name, stream.write)))
             stack.enter_context(_replaced(publisher, "publish", muting(publishing(publisher.publish))))
             stack.enter_context(_replaced(publisher, "clear_output", muting(clearing(publisher.clear_output))))

@@ -7,7 +7,7 @@ silence. Objects are found by identity, through whatever the garbage collector c
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from gc import get_referents
@@ -25,14 +25,15 @@ from typing import Any
 from weakref import ReferenceType
 
 LIMIT = 3_000_000
-"""Objects looked at before the walk gives up and says so: some seconds at most."""
+"""Objects looked at before the walk gives up and says so: a few seconds at most."""
 
-_ATOMS = frozenset({int, float, complex, bool, type(None), str, bytes, range, slice, type(...), type(NotImplemented)})
+_ATOMS = (int, float, complex, bool, type(None), str, bytes, range, slice, type(...), type(NotImplemented))
 _PASSED_BY = (type, ModuleType, BuiltinFunctionType, CodeType, MethodWrapperType, WrapperDescriptorType, Enum, Logger)
 _IMMUTABLE_MODULES = frozenset(
     {"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "zoneinfo", "ipaddress", "numbers", "pyarrow"}
 )
-_WALKED_BUT_NO_IDENTITY = (tuple, frozenset, CellType, FunctionType, ReferenceType)
+_WITHOUT_IDENTITY = (tuple, frozenset, CellType, FunctionType, ReferenceType)
+"""Nobody can change these: they are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,22 @@ class _Found:
     """What a walk over named values came by."""
 
     objects: dict[int, tuple[str, object]] = field(default_factory=dict)
-    """Objects with an identity that matters, by id; the object is kept so that the id stays its own."""
-    arrays: list[tuple[int, int, str, bool, int]] = field(default_factory=list)
-    """Memory of arrays: low, high, name, whether copy-on-write guards it, id of the array."""
+    """Objects with an identity that matters, by id; of inputs only those that were asked for."""
+    memory: list[_Span] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Memory that an array lies over."""
+
+    low: int
+    high: int
+    name: str
+    array: int
+    """Its id: one array under two names is one object, stored once."""
+    is_guarded: bool
+    """A write through this one copies first."""
+    is_input: bool
 
 
 class TooLargeError(Exception):
@@ -69,153 +83,182 @@ def shared(bound: Mapping[str, object], inputs: Mapping[str, object]) -> list[Sh
     Raises:
         TooLargeError: a value holds too many objects to tell.
     """
-    ours = _walk(bound)
+    ours = _walk(bound, asked=None)
+    if not (ours.objects or ours.memory):
+        return []
+    theirs = _walk(inputs, asked=ours.objects.keys())
     found: dict[str, Shared] = {}
-    for name, other, what in _memory_between_names(ours):
-        found.setdefault(name, Shared(name, other, what))
-    if ours.objects or ours.arrays:
-        theirs = _walk(inputs, with_axes=True)
-        for name, other in _overlaps(ours.arrays, theirs.arrays):
-            found[name] = Shared(name, other, "memory")
-        for id_, (name, value) in ours.objects.items():
-            if id_ in theirs.objects:
-                other = theirs.objects[id_][0]
-                is_itself = bound.get(name) is value and inputs.get(other) is value
-                if is_itself or found.get(name, Shared("", "", "memory")).what == "memory":
-                    found[name] = Shared(name, other, "is" if is_itself else _type_name(value))
+    for first, second in _overlapping([*ours.memory, *theirs.memory]):
+        if first.is_guarded and second.is_guarded:
+            continue
+        if first.is_input != second.is_input:
+            mine, other = (second, first) if first.is_input else (first, second)
+            found[mine.name] = Shared(mine.name, other.name, "memory")
+        elif not first.is_input and first.name != second.name and first.array != second.array:
+            earlier, later = sorted((first.name, second.name))
+            found.setdefault(later, Shared(later, earlier, "memory"))
+    for id_, (name, value) in ours.objects.items():
+        if id_ in theirs.objects:
+            other_name = theirs.objects[id_][0]
+            is_itself = bound.get(name) is value and inputs.get(other_name) is value
+            if is_itself or found.get(name, _NOTHING).what == "memory":
+                found[name] = Shared(name, other_name, "is" if is_itself else _type_name(value))
     return [found[name] for name in sorted(found)]
+
+
+_NOTHING = Shared("", "", "memory")
 
 
 def notebook_functions(bound: Mapping[str, object], is_kept: Callable[[FunctionType], bool]) -> dict[str, str]:
     """Bound names that are or hold a function of the notebook, with its name; not those to which `is_kept` says yes."""
     found: dict[str, str] = {}
-    for name, value in bound.items():
-        for item in _objects({name: value}):
-            if isinstance(item[1], FunctionType) and item[1].__module__ == "__main__" and not is_kept(item[1]):
-                found[name] = item[1].__qualname__
-                break
+    for name, value, kind in _objects(bound):
+        if kind is _Kind.FUNCTION and value.__module__ == "__main__" and not is_kept(value):
+            found.setdefault(name, value.__qualname__)
     return found
 
 
-def _walk(values: Mapping[str, object], *, with_axes: bool = False) -> _Found:
+def _walk(values: Mapping[str, object], *, asked: Collection[int] | None) -> _Found:
+    """What there is in the values; of inputs, `asked` are the ids that are looked for."""
     found = _Found()
-    for name, value in _objects(values):
-        if _is_array(value):
+    is_input = asked is not None
+    for name, value, kind in _objects(values):
+        if asked is None:
+            if kind is not _Kind.TRANSPARENT and kind is not _Kind.FUNCTION:
+                found.objects.setdefault(id(value), (name, value))
+        elif id(value) in asked:
             found.objects.setdefault(id(value), (name, value))
-            _add_memory(found, name, value, is_guarded=False)
-        elif _is_frame(value):
-            found.objects.setdefault(id(value), (name, value))
-            for axis in value.axes if with_axes else ():
-                # A bound frame may share its index, which is never changed; a bound *index* can be renamed.
-                found.objects.setdefault(id(axis), (name, axis))
-            for block in _blocks(value):
-                _add_memory(found, name, block, is_guarded=_copies_on_write())
-        elif not isinstance(value, _WALKED_BUT_NO_IDENTITY):
-            found.objects.setdefault(id(value), (name, value))
+        if kind is _Kind.ARRAY:
+            _add_memory(found, name, value, is_guarded=False, is_input=is_input)
+        elif kind is _Kind.INDEX:
+            _add_blocks(found, name, [value.array], is_guarded=True, is_input=is_input)
+        elif kind is _Kind.FRAME:
+            _add_blocks(found, name, value._mgr.arrays, is_guarded=_copies_on_write(), is_input=is_input)
+            # A bound frame may share its index, which cannot be changed; a bound *index* can be renamed.
+            for axis in value.axes:
+                if asked is not None and id(axis) in asked:
+                    found.objects.setdefault(id(axis), (name, axis))
     return found
 
 
-def _objects(values: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
+class _Kind(Enum):
+    """How the walk treats objects of a type."""
+
+    ATOM = "atom"
+    TRANSPARENT = "transparent"
+    FUNCTION = "function"
+    ARRAY = "array"
+    FRAME = "frame"
+    INDEX = "index"
+    OBJECT = "object"
+
+
+def _objects(values: Mapping[str, object]) -> Iterator[tuple[str, Any, _Kind]]:
     """Every object reachable from the values that is not plainly immutable, once, with the name it was reached by."""
-    seen: dict[int, object] = {}
+    # A million records are no rarity in a notebook: what is known of a type is looked up, not found again.
+    kinds: dict[type, _Kind] = {}
+    atom, limit = _Kind.ATOM, LIMIT
+    # Ids stay their object's own here: all objects met are held by the values, or by arrays of theirs.
+    seen: set[int] = set()
     for name, root in values.items():
-        pending = [root]
+        pending: list[Any] = [root]
         while pending:
             value = pending.pop()
-            if type(value) in _ATOMS or id(value) in seen or _is_passed_by(value):
+            type_ = type(value)
+            kind = kinds.get(type_)
+            if kind is None:
+                kind = kinds[type_] = _kind_of(type_)
+            if kind is atom or id(value) in seen:
                 continue
-            if len(seen) >= LIMIT:
+            if len(seen) >= limit:
                 raise TooLargeError(name)
-            seen[id(value)] = value  # kept: children of frames are made on the way, and ids are used again
-            yield name, value
-            pending.extend(_children(value))
+            seen.add(id(value))
+            yield name, value, kind
+            if type_ is list or type_ is tuple:
+                pending += value
+            elif type_ is dict:
+                pending += value.values()
+                if not all(type(key) is str for key in value):
+                    pending += value
+            else:
+                pending += _children(value, kind)
 
 
-def _children(value: Any) -> Iterable[object]:
-    if isinstance(value, FunctionType):
-        # Not its globals: they are the whole namespace.
-        return [*(value.__closure__ or ()), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-    if isinstance(value, ReferenceType):
-        return ()
-    if _is_array(value):
-        return value.ravel().tolist() if value.dtype == object else ()
-    if _is_frame(value):
-        return [i for b in _blocks(value, objects=True) for i in b.ravel().tolist()]
-    return get_referents(value)
+def _children(value: Any, kind: _Kind) -> Iterable[object]:
+    match kind:
+        case _Kind.FUNCTION:  # not its globals: they are the whole namespace
+            return [*(value.__closure__ or ()), *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        case _Kind.ARRAY:
+            return value.ravel().tolist() if value.dtype == object else ()
+        case _Kind.FRAME:
+            return [i for a in _arrays(value._mgr.arrays) if a.dtype == object for i in a.ravel().tolist()]
+        case _Kind.INDEX:
+            return ()
+        case _:
+            return () if isinstance(value, ReferenceType) else get_referents(value)
 
 
-def _is_passed_by(value: object) -> bool:
-    kind = type(value)
-    if isinstance(value, _PASSED_BY):
-        return True
-    root = kind.__module__.partition(".")[0]
-    if root in _IMMUTABLE_MODULES:
-        return True
-    if root == "numpy":
-        numpy = sys.modules["numpy"]
-        return isinstance(value, numpy.generic | numpy.dtype | numpy.ufunc)
-    if root == "pandas":
-        # Timestamps, periods, intervals, dtypes; frames, indexes, arrays and everything else count.
-        return kind.__module__.startswith("pandas._libs.tslibs") or "dtypes" in kind.__module__.split(".")
-    return False
-
-
-def _is_array(value: object) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _is_frame(value: object) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series)
+def _kind_of(type_: type) -> _Kind:
+    if issubclass(type_, _ATOMS) and type_ in _ATOMS:
+        return _Kind.ATOM
+    if issubclass(type_, FunctionType):
+        return _Kind.FUNCTION
+    if issubclass(type_, _PASSED_BY):
+        return _Kind.ATOM
+    if type_.__module__.partition(".")[0] in _IMMUTABLE_MODULES:
+        return _Kind.ATOM
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None:
+        if issubclass(type_, numpy.ndarray):
+            return _Kind.ARRAY
+        if issubclass(type_, numpy.generic | numpy.dtype | numpy.ufunc):
+            return _Kind.ATOM
+    if pandas is not None:
+        if issubclass(type_, pandas.DataFrame | pandas.Series):
+            return _Kind.FRAME
+        if issubclass(type_, pandas.Index):
+            return _Kind.INDEX
+        scalars = (pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval, type(pandas.NaT))
+        if issubclass(type_, (*scalars, pandas.offsets.BaseOffset, pandas.api.extensions.ExtensionDtype)):
+            return _Kind.ATOM
+    return _Kind.TRANSPARENT if issubclass(type_, _WITHOUT_IDENTITY) else _Kind.OBJECT
 
 
 def _copies_on_write() -> bool:
     pandas: Any = sys.modules["pandas"]
-    return int(pandas.__version__.split(".")[0]) >= 3 or bool(pandas.options.mode.copy_on_write is True)
+    return int(pandas.__version__.split(".")[0]) >= 3 or pandas.options.mode.copy_on_write is True
 
 
-def _blocks(frame: Any, *, objects: bool = False) -> Iterator[Any]:
-    """The numpy arrays that hold a frame's values; with `objects`, those of them that hold Python objects."""
-    for block in frame._mgr.arrays:
-        # Of an extension array its numpy parts; Arrow's buffers cannot be written to.
-        parts = [block, *(getattr(block, name, None) for name in ("_ndarray", "_data", "_mask"))]
-        for array in parts:
-            if _is_array(array) and (not objects or array.dtype == object):
-                yield array
+def _arrays(blocks: Iterable[Any]) -> Iterator[Any]:
+    """The numpy arrays behind a frame's blocks; Arrow's buffers cannot be written to, and are left out."""
+    numpy: Any = sys.modules["numpy"]
+    for block in blocks:
+        for part in (block, *(getattr(block, name, None) for name in ("_ndarray", "_data", "_mask"))):
+            if isinstance(part, numpy.ndarray):
+                yield part
 
 
-def _add_memory(found: _Found, name: str, array: Any, *, is_guarded: bool) -> None:
+def _add_blocks(found: _Found, name: str, blocks: Iterable[Any], *, is_guarded: bool, is_input: bool) -> None:
+    for array in _arrays(blocks):
+        _add_memory(found, name, array, is_guarded=is_guarded, is_input=is_input)
+
+
+def _add_memory(found: _Found, name: str, array: Any, *, is_guarded: bool, is_input: bool) -> None:
     if array.size:
         numpy: Any = sys.modules["numpy"]
         bounds = getattr(numpy, "byte_bounds", None) or numpy.lib.array_utils.byte_bounds  # numpy 1, numpy 2
         low, high = bounds(array)
-        found.arrays.append((low, high, name, is_guarded, id(array)))
+        found.memory.append(_Span(low, high, name, id(array), is_guarded, is_input))
 
 
-def _overlaps(ours: list[Any], theirs: list[Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of names whose arrays may lie over one another; two that copy-on-write guards do not count."""
-    for mine, other in _overlapping([(*entry, 0) for entry in ours] + [(*entry, 1) for entry in theirs]):
-        if mine[5] != other[5] and not (mine[3] and other[3]):
-            first, second = (mine, other) if mine[5] == 0 else (other, mine)
-            yield first[2], second[2]
-
-
-def _memory_between_names(found: _Found) -> Iterator[tuple[str, str, str]]:
-    for mine, other in _overlapping([(*entry, 0) for entry in found.arrays]):
-        # One array under two names is one object: stored once, it comes back as one.
-        if mine[2] != other[2] and mine[4] != other[4] and not (mine[3] and other[3]):
-            first, second = sorted((mine[2], other[2]))
-            yield second, first, "memory"
-
-
-def _overlapping(entries: list[Any]) -> Iterator[tuple[Any, Any]]:
-    open_: list[Any] = []
-    for entry in sorted(entries, key=lambda e: e[0]):
-        open_ = [earlier for earlier in open_ if earlier[1] > entry[0]]
+def _overlapping(spans: list[_Span]) -> Iterator[tuple[_Span, _Span]]:
+    """Pairs of spans that lie over one another, at least in part; interleaved views count."""
+    open_: list[_Span] = []
+    for span in sorted(spans, key=lambda s: s.low):
+        open_ = [earlier for earlier in open_ if earlier.high > span.low]
         for earlier in open_:
-            yield earlier, entry
-        open_.append(entry)
+            yield earlier, span
+        open_.append(span)
 
 
 def _type_name(value: object) -> str:
