@@ -27,6 +27,7 @@ class Feed:
         self._store = store
         self._changed = threading.Condition()
         self._generation = 0
+        self._word: int | None = None
         self._waiters = 0
         self._watchers: dict[int, Callable[[], None]] = {}
         self._futures: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
@@ -36,8 +37,16 @@ class Feed:
         self._closed = False
 
     def now(self) -> int:
-        """A number that moves with every change seen; take it before looking, and wait for it to move."""
+        """A number that moves with every change seen; take it before looking, and wait for it to move.
+
+        The store's word is noted here, before the look, not when the thread begins: what another process commits
+        between a look and the wait must end that wait.
+        """
+        word = self._store.change_word()
         with self._changed:
+            if word != self._word:
+                self._word = word
+                self._generation += 1
             return self._generation
 
     def publish(self) -> None:
@@ -111,11 +120,11 @@ class Feed:
 
     def _compare(self) -> None:
         try:
-            word = self._store.change_word()
             while self._pause():
                 latest = self._store.change_word()
-                if latest != word:
-                    word = latest
+                with self._changed:
+                    is_news, self._word = latest != self._word, latest
+                if is_news:
                     self.publish()
         except StoreError:
             # Closed or deleted: whoever waits is woken, looks, and is told by what the look raises.

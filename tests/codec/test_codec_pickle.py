@@ -120,7 +120,7 @@ class Text(str):
         np.float64(0.1),
         np.dtype("int16"),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__qualname__", None) or repr(value),
 )
 def test_values_come_back_equal(value: Any) -> None:
     """Plain values keep type, order and content."""
