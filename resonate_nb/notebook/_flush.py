@@ -9,7 +9,7 @@ from resonate_nb.clock import Clock
 
 EVERY_SECONDS = 0.1
 """Jupyter's server drops messages above 1,000 a second and 1 MB a second; people see ten a second as live."""
-SHARE = 0.1
+SHARE = 0.2
 """Part of the time that flushing may take: it competes with the user's own Python for the interpreter."""
 
 

@@ -27,11 +27,13 @@ from ._segments import Segments
 if TYPE_CHECKING:
     from ._inspector_widget import InspectorWidget
 
-DEFAULT_LIMIT = 10_000
+DEFAULT_LIMIT = 2_000
 AGAIN_SECONDS = 2.0
 """How often to look without a commit while something is pending: an owner that dies commits nothing."""
 STATIC_SECONDS = 5.0
 """How often the static table is written while a cell runs."""
+PROMPT_SECONDS = 0.05
+"""A look that takes no longer may hold up the end of a cell; a longer one is left to the flusher."""
 
 _shown_in: dict[str, Inspector] = {}
 """Cell id -> the inspector that its last run showed; running the cell again ends it."""
@@ -110,6 +112,8 @@ class Inspector:
         self._segments = Segments()
         self._rows: list[Row] = []
         self._now_ms = 0
+        self._look_seconds = 0.0
+        """How long the last look took."""
         self._flusher: Flusher | None = None
         self._shell: Any = None
         self._parent: Any = None
@@ -205,10 +209,10 @@ class Inspector:
     # following -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms, started = self._clock.now_ms(), self._clock.monotonic()
         rows = rows_of(self._source.look(self._query))
         with self._lock:
-            self._rows, self._now_ms = rows, now_ms
+            self._rows, self._now_ms, self._look_seconds = rows, now_ms, self._clock.monotonic() - started
 
     def _flush(self) -> float | None:
         """Send the page what has changed. After how many seconds to look again without a change."""
@@ -273,6 +277,10 @@ class Inspector:
 
     def _after_cell(self, result: object) -> None:
         """A cell has ended: the page and the static table catch up, replays included (a hit commits nothing)."""
+        if self._look_seconds > PROMPT_SECONDS and self._flusher is not None:
+            self._flusher.wake()
+            self._write_static()
+            return
         try:
             self.refresh()
         except Exception as error:

@@ -304,7 +304,7 @@ def _row_html(row: Row) -> str:
         (_CELL, f'<span style="{_ID}">{escape(row.id)}</span>{said}'),
         (_NUMBER, escape(duration(row.elapsed_ms))),
         (_CELL, escape(_how_text(row))),
-        (_CELL, escape(row.owner)),
+        (_CELL + ";white-space:nowrap", escape(row.owner)),
         (_NUMBER, str(row.attempts) if row.attempts else ""),
         (_NUMBER, escape(size(row.size_bytes))),
         (_CELL + ";white-space:nowrap", escape(instant(row.created_at)[:19])),

@@ -184,6 +184,29 @@ def test_static_table_follows_after_each_cell(
     assert "new/1@a" in update["text/html"]
 
 
+def test_a_slow_look_does_not_hold_up_the_end_of_a_cell(source: FakeSource, shell: FakeShell, screen: Screen) -> None:
+    """Thousands of promises: the cell's thread leaves them to the flusher."""
+    clock = ManualClock(T0)
+    lookers: list[str] = []
+    quick = source.look
+
+    def slow(query: Any) -> Any:
+        lookers.append(threading.current_thread().name)
+        clock.advance(3_000)
+        return quick(query)
+
+    source.look = slow  # type: ignore[method-assign]
+    inspector = inspect(source=source, clock=clock)
+    inspector._ipython_display_()
+    lookers.clear()
+    while source.looked.acquire(blocking=False):
+        pass
+    shell.events.callbacks[0](None)
+    assert source.looked.acquire(timeout=PATIENCE)
+    inspector.close()
+    assert set(lookers) == {"resonate_nb inspector"}
+
+
 def test_static_table_follows_while_a_cell_runs_under_its_own_cell(source: FakeSource, shell: FakeShell) -> None:
     """A recorder of the running cell's display must not find the inspector's table in it."""
     clock = ManualClock(T0)
