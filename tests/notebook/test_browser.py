@@ -175,20 +175,30 @@ def test_reloaded_page_is_live_again(opened: LabPage, signs: dict[str, Path]) ->
     assert not opened.is_done(RUN)
 
 
-def test_killed_kernel_leaves_a_readable_table(opened: LabPage, tmp_path: Path) -> None:
-    """SIGKILL: the open page says that the kernel is gone; a reloaded one shows the static table."""
+def test_kernel_killed_in_the_middle_of_a_cell_leaves_a_readable_table(opened: LabPage, tmp_path: Path) -> None:
+    """The open page says that the kernel is gone; a reloaded one shows the static table, as recent as it can be."""
     page = opened.page
     opened.run_and_wait(PID)
+    opened.run(RUN)
+    page.wait_for_function(
+        """(number) => JSON.stringify(
+          window.jupyterapp.shell.currentWidget.content.model.cells.get(number).outputs.toJSON()
+        ).includes("train/")""",
+        arg=INSPECT,
+    )
+    assert not opened.is_done(RUN), "the static table was to be written while the cell runs"
+    assert not page.locator(".rnb-static").is_visible()
     opened.save()
     os.kill(int(opened.text(PID)), signal.SIGKILL)
     page.get_by_role("button", name="Ok").click()
     page.locator(".rnb-live", has_text="kernel gone").wait_for()
-    assert page.locator(".rnb-space .rnb-row:not([hidden])").count() == 7
+    assert page.locator(".rnb-space .rnb-row:not([hidden])").count() == 8
     page.reload()
     opened.wait_until_ready()
-    page.locator(".rnb-static", has_text="load/").wait_for()
+    page.locator(".rnb-static", has_text="train/").wait_for()
     text = page.locator(".rnb-static").inner_text()
-    assert "7 promises: 1 rejected, 6 resolved" in text
+    assert "8 promises: 1 rejected, 1 running, 6 resolved" in text
     assert "KeyError: 'wind_gust'" in text
     assert page.locator(".rnb").count() == 0
+    page.locator(".rnb-static").scroll_into_view_if_needed()
     picture(page, "lab-killed", tmp_path)
