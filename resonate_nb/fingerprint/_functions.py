@@ -34,6 +34,7 @@ class FunctionReader:
             function.__globals__,
             builtins_of(function.__globals__),
             dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)),
+            node.ignore,
         )
         self._walk.guards.cells += ((cell, content_of(cell)) for cell in place.closure.values())
         self._read_defaults(node, function)
@@ -42,6 +43,7 @@ class FunctionReader:
         wrapped = function.__dict__.get("__wrapped__")
         if wrapped is not None:
             node.edge("__wrapped__", self._walk.reach(wrapped) or "unknown")
+            self._walk.ignore_in(wrapped, node.ignore)
         tree = self._tree(node, function, place)
         if tree is None:
             return
@@ -61,7 +63,7 @@ class FunctionReader:
         if node is self._walk.nodes[0] and not self._walk.is_value:
             return
         for name, value in named:
-            if not self._walk.is_ignored(name):
+            if name not in node.ignore and not self._walk.is_ignored(name):
                 key = (id(function), "default", name)
                 token = any_token(self._walk, value, key, f"{node.label}({name})", True)
                 node.edge(f"default {name}", token)

@@ -69,7 +69,11 @@ class NameReader:
 
     def take(self, node: Node, place: Place, use: Use) -> None:
         """Resolve one use and note where it leads."""
-        if self._walk.is_ignored(use.name) or self._walk.is_ignored(".".join((use.name, *use.chain))):
+        if (
+            use.name in place.ignore
+            or self._walk.is_ignored(use.name)
+            or self._walk.is_ignored(".".join((use.name, *use.chain)))
+        ):
             return
         if use.root is Root.IMPORT:
             self._import(node, place, use)

@@ -25,6 +25,8 @@ class Node:
     read: Callable[[Node], None]
     is_exposed: bool = False
     """Something may read its hints and docstring."""
+    ignore: frozenset[str] = frozenset()
+    """Names that do not count in it: it is a durable function of its own, whose owner said so."""
     tree: bytes = b""
     source: str = ""
     edges: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Place:
     globals: dict[str, Any]
     builtins: dict[str, Any]
     closure: dict[str, CellType]
+    ignore: frozenset[str] = frozenset()
 
 
 _ATOMS = (int, str, bool, float, complex, bytes, type(None), type(Ellipsis))
@@ -100,6 +103,10 @@ class Walk(Protocol):
 
     def reach(self, value: object, exposed: bool = False, path: str = "") -> str | None:
         """The token of a piece of code; None if the value is no code."""
+        ...
+
+    def ignore_in(self, value: object, names: frozenset[str]) -> None:
+        """Names that do not count in this piece of code."""
         ...
 
     def module(self, module: ModuleType) -> str:

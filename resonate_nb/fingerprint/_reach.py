@@ -267,6 +267,12 @@ class Reach:
             self.kept.append(value)
         return token
 
+    def ignore_in(self, value: object, names: frozenset[str]) -> None:
+        """Names that do not count in this piece of code."""
+        node = self._by_thing.get(id(value))
+        if node is not None:
+            node.ignore |= names
+
     # Data -------------------------------------------------------------------------------------------------------
 
     def item(self, key: tuple[object, ...], path: str, value: object) -> str:

@@ -85,6 +85,7 @@ class WrapperReader:
             if wrapped is None:
                 return f"named {module}.{cls.__qualname__}"
             inner = self._walk.reach(wrapped, exposed, path)
+            self._walk.ignore_in(wrapped, frozenset(getattr(value, "__durable_ignore__", ())))
             if inner is None or owner is None or isinstance(wrapped, MethodType):
                 return inner
             return f"{inner} of {self._bound(value, owner, path)}"

@@ -135,6 +135,27 @@ def test_an_ignored_closure_variable_is_left_out() -> None:
     assert same(key_of(make.format(1), ignore=("conn",)), key_of(make.format("object()"), ignore=("conn",)))
 
 
+def test_what_a_durable_helper_ignores_does_not_count_in_it() -> None:
+    session = Session().cell("conn = object()\ndef helper(x): return conn")
+    marked = Durable(session.names["helper"], ("conn",))
+    session.names["helper"] = marked
+    key = session.cell("def f(x): return helper(x)").key()
+    assert key.undurable == ()
+    assert set(key.code_parts) == {"f", "helper"}
+
+
+class Durable:
+    """Looks like what our decorator makes."""
+
+    __module__ = "resonate_nb.durable"
+
+    def __init__(self, function: object, ignore: tuple[str, ...]) -> None:
+        self.__wrapped__ = function
+        self.__durable_ignore__ = ignore
+
+    def __call__(self) -> None: ...
+
+
 def test_a_version_of_a_package_counts_by_major_and_minor(monkeypatch: pytest.MonkeyPatch) -> None:
     from resonate_nb.fingerprint import _package
 
