@@ -138,7 +138,8 @@ class ClassReader:
         """A type hint as text, and the classes in it as code."""
         if isinstance(hint, str):
             return f"text {hint}"
-        if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
+        # `typing.NamedTuple` and `typing.TypedDict` stand among the bases, and are functions.
+        if isinstance(hint, type | FunctionType) and not isinstance(hint, types.GenericAlias):
             return str(self._walk.reach(hint))
         parts = [self._hint(part, node, name) for part in getattr(hint, "__args__", ())]
         text = repr(hint)

@@ -207,6 +207,114 @@ RECOMPUTE = {
         ("from collections import namedtuple\nP = namedtuple('P', 'a b')", "def f(): return P(1, 2)"),
         ("from collections import namedtuple\nP = namedtuple('P', 'b a')", "def f(): return P(1, 2)"),
     ),
+    "a default of a typed named tuple": (
+        ("import typing\nclass P(typing.NamedTuple):\n    a: int = 1", "def f(): return P()"),
+        ("import typing\nclass P(typing.NamedTuple):\n    a: int = 2", "def f(): return P()"),
+    ),
+    "a key of a typed dict": (
+        ("import typing\nclass P(typing.TypedDict):\n    a: int", "def f(): return P(a=1)"),
+        ("import typing\nclass P(typing.TypedDict):\n    a: str", "def f(): return P(a=1)"),
+    ),
+    "a method of a protocol": (
+        (
+            "import typing\nclass P(typing.Protocol):\n    def m(self): return 1\nclass C(P): pass",
+            "def f(): return C().m()",
+        ),
+        (
+            "import typing\nclass P(typing.Protocol):\n    def m(self): return 2\nclass C(P): pass",
+            "def f(): return C().m()",
+        ),
+    ),
+    "a generic class": (
+        (
+            "import typing\nT = typing.TypeVar('T')\nclass C(typing.Generic[T]):\n    def m(self): return 1",
+            "def f(): return C[int]().m()",
+        ),
+        (
+            "import typing\nT = typing.TypeVar('T')\nclass C(typing.Generic[T]):\n    def m(self): return 2",
+            "def f(): return C[int]().m()",
+        ),
+    ),
+    "an abstract class": (
+        (
+            "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def m(self): return 1\n"
+            "class C(B):\n    def m(self): return super().m()",
+            "def f(): return C().m()",
+        ),
+        (
+            "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def m(self): return 2\n"
+            "class C(B):\n    def m(self): return super().m()",
+            "def f(): return C().m()",
+        ),
+    ),
+    "a class with slots": (
+        ("class C:\n    __slots__ = ('a',)\n    def m(self): return 1", "def f(): return C().m()"),
+        ("class C:\n    __slots__ = ('a', 'b')\n    def m(self): return 1", "def f(): return C().m()"),
+    ),
+    "a subclass of an exception": (
+        ("class E(ValueError):\n    code = 1", "def f(): raise E"),
+        ("class E(ValueError):\n    code = 2", "def f(): raise E"),
+    ),
+    "a method of an estimator": (
+        (
+            "from sklearn.base import BaseEstimator\nclass C(BaseEstimator):\n    def fit(self, x): return 1",
+            "def f(): return C().fit(0)",
+        ),
+        (
+            "from sklearn.base import BaseEstimator\nclass C(BaseEstimator):\n    def fit(self, x): return 2",
+            "def f(): return C().fit(0)",
+        ),
+    ),
+    "a frozen dataclass with slots": (
+        (
+            "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C:\n    a: int = 1\n"
+            "    def m(self): return 1",
+            "def f(): return C().m()",
+        ),
+        (
+            "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C:\n    a: int = 1\n"
+            "    def m(self): return 2",
+            "def f(): return C().m()",
+        ),
+    ),
+    "a cached property": (
+        (
+            "import functools\nclass C:\n    @functools.cached_property\n    def m(self): return 1",
+            "def f(): return C().m",
+        ),
+        (
+            "import functools\nclass C:\n    @functools.cached_property\n    def m(self): return 2",
+            "def f(): return C().m",
+        ),
+    ),
+    "an ordering": (
+        (
+            "import functools\n@functools.total_ordering\nclass C:\n    def __eq__(self, o): return True\n"
+            "    def __lt__(self, o): return True",
+            "def f(): return C() > C()",
+        ),
+        (
+            "import functools\n@functools.total_ordering\nclass C:\n    def __eq__(self, o): return True\n"
+            "    def __lt__(self, o): return False",
+            "def f(): return C() > C()",
+        ),
+    ),
+    "a descriptor": (
+        ("class D:\n    def __get__(self, *a): return 1\nclass C:\n    x = D()", "def f(): return C().x"),
+        ("class D:\n    def __get__(self, *a): return 2\nclass C:\n    x = D()", "def f(): return C().x"),
+    ),
+    "the name given to a descriptor": (
+        (
+            "class D:\n    def __set_name__(self, o, n): self.n = n + 'a'\n    def __get__(self, *a): return self.n\n"
+            "class C:\n    x = D()",
+            "def f(): return C().x",
+        ),
+        (
+            "class D:\n    def __set_name__(self, o, n): self.n = n + 'b'\n    def __get__(self, *a): return self.n\n"
+            "class C:\n    x = D()",
+            "def f(): return C().x",
+        ),
+    ),
     "a metaclass": (
         ("class M(type):\n    def n(cls): return 1", "class C(metaclass=M): pass", "def f(): return C.n()"),
         ("class M(type):\n    def n(cls): return 2", "class C(metaclass=M): pass", "def f(): return C.n()"),
