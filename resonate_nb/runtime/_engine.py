@@ -156,12 +156,17 @@ class Engine:
         with self.store.read() as reader:
             return reader.attempts(promise)
 
+    @staticmethod
+    def marks(reader: Reader) -> frozenset[str]:
+        """The promises that are to be run again at their next use."""
+        return frozenset(_load_marks(reader))
+
     def is_marked(self, id: str, counter: int) -> bool:
         """Whether the promise is to be run again at its next use, as of the invalidation counter given."""
         known, marks = self._marked
         if known != counter:
             with self.store.read() as reader:
-                self._marked = (reader.invalidation, frozenset(_load_marks(reader)))
+                self._marked = (reader.invalidation, self.marks(reader))
             marks = self._marked[1]
         return id in marks
 
@@ -227,6 +232,7 @@ class Engine:
         """Count a hit. Kept in memory only; may be lost."""
         hits, saved = self.replays.get(promise.id, (0, 0))
         self.replays[promise.id] = (hits + 1, saved + saved_ms)
+        self.feed.nudge()
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after every commit of any process; returns what ends it."""

@@ -61,6 +61,11 @@ class Feed:
         for watcher in watchers:
             watcher()
 
+    def nudge(self) -> None:
+        """Something to be seen has changed in this process that no commit tells of (a hit). Cheap when none watch."""
+        if self._watchers:
+            self.publish()
+
     def wait(self, seen: int, timeout: float) -> None:
         """Return when the number has moved past `seen`, or after `timeout` seconds."""
         with self._changed:

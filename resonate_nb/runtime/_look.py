@@ -38,6 +38,8 @@ class Record:
     """Milliseconds of computing that those hits saved: a bound, not a measurement."""
     marks: tuple[str, ...] = ()
     """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Name to short text; ignored arguments are absent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import decode, failure_from_bytes, preview
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError, ResonateNbError
-from resonate_nb.protocol import Command, ForgetPromise, Promise, ReleaseTask, Reply, State, Status, TaskState, split_id
-from resonate_nb.store import Attempt, Query, Transaction
+from resonate_nb.protocol import (
+    Command,
+    ForgetPromise,
+    Promise,
+    ReleaseTask,
+    Reply,
+    State,
+    Status,
+    TaskState,
+    project,
+    split_id,
+)
+from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 
 from ._engine import Engine
 from ._look import Detail, Record, Shown
@@ -22,28 +33,49 @@ PREVIEW_BYTES = 50_000_000
 """Values larger than this are not decoded just to be shown."""
 
 
-def record_of(engine: Engine, promise: Promise, attempts: Sequence[Attempt] | None = None) -> Record:
+def record_of(engine: Engine, promise: Promise) -> Record:
     """One promise with what is known around it."""
-    tries = tuple(engine.attempts(promise.id) if attempts is None else attempts)
-    last_owner = promise.owner or (tries[-1].owner if tries else None)
-    headers = promise.value.headers
-    marks = [
-        f"{kind.replace('_', ' ')}: {headers[kind]}" for kind in ("not_stored", "not_replayable") if kind in headers
-    ]
     with engine.store.read() as reader:
-        counter = reader.invalidation
-    if engine.is_marked(promise.id, counter):
-        marks.append("rerun")
-    hits, saved_ms = engine.replays.get(promise.id, (0, 0))
-    return Record(
-        promise,
-        shown(engine, promise, tries),
-        tries,
-        None if last_owner is None else engine.store.describe(last_owner),
-        hits,
-        saved_ms,
-        tuple(marks),
-    )
+        return _Looking(engine, reader, [promise.id]).record(promise)
+
+
+class _Looking:
+    """One look at many promises: a snapshot, and each owner asked for once."""
+
+    def __init__(self, engine: Engine, reader: Reader, ids: Sequence[str]) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._owners: dict[str, OwnerInfo] = {}
+        self._arguments = reader.notes("arguments", ids)
+        self._marked = engine.marks(reader)
+
+    def record(self, promise: Promise) -> Record:
+        tries = tuple(self._reader.attempts(promise.id))
+        headers = promise.value.headers
+        marks = [
+            f"{kind.replace('_', ' ')}: {headers[kind]}" for kind in ("not_stored", "not_replayable") if kind in headers
+        ]
+        if promise.id in self._marked:
+            marks.append("rerun")
+        hits, saved_ms = self._engine.replays.get(promise.id, (0, 0))
+        arguments = self._arguments.get(promise.id)
+        return Record(
+            promise,
+            shown(self._engine, promise, tries),
+            tries,
+            self._owner(promise.owner or (tries[-1].owner if tries else None)),
+            hits,
+            saved_ms,
+            tuple(marks),
+            {} if arguments is None else json.loads(arguments),
+        )
+
+    def _owner(self, owner: str | None) -> OwnerInfo | None:
+        if owner is None:
+            return None
+        if owner not in self._owners:
+            self._owners[owner] = self._engine.store.describe(owner)
+        return self._owners[owner]
 
 
 def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt]) -> Shown:
@@ -59,7 +91,11 @@ def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt]) -> Show
 
 def look(engine: Engine, query: Query) -> list[Record]:
     """Records of the promises that match, newest first."""
-    return [record_of(engine, promise) for promise in engine.search(query)]
+    now = engine.clock.now_ms()
+    with engine.store.read() as reader:
+        found = [project(promise, now) for promise in reader.search(query)]
+        looking = _Looking(engine, reader, [promise.id for promise in found])
+        return [looking.record(promise) for promise in found]
 
 
 def detail(engine: Engine, id: str) -> Detail | None:
@@ -68,7 +104,6 @@ def detail(engine: Engine, id: str) -> Detail | None:
     if promise is None:
         return None
     with engine.store.read() as reader:
-        arguments = reader.note(promise.id, "arguments")
         output = reader.note(promise.id, "output")
         why = reader.note(promise.id, "why")
         counter = reader.invalidation
@@ -90,9 +125,10 @@ def detail(engine: Engine, id: str) -> Detail | None:
     elif promise.value.headers.get("codec") == "failure" and promise.value.data is not None:
         failure = failure_from_bytes(promise.value.data)
         error, traceback = f"{failure.type_name}: {failure.message}", failure.traceback
+    record = record_of(engine, promise)
     return Detail(
-        record_of(engine, promise),
-        {} if arguments is None else json.loads(arguments),
+        record,
+        record.arguments,
         text,
         html,
         error,
