@@ -10,7 +10,7 @@ import builtins
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import fingerprint_named
@@ -66,6 +66,11 @@ def bundle_of(facts: CellFacts, before: Mapping[str, object], after: Mapping[str
         "conditions": conditions,
     }
     return bundle, undecided
+
+
+def is_bundle(value: object) -> TypeGuard[Bundle]:
+    """Whether a stored value is what a cell of this package's form stores."""
+    return isinstance(value, dict) and value.keys() >= {"names", "imports", "deletes", "conditions"}
 
 
 def unmet(bundle: Bundle, namespace: Mapping[str, object]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from resonate_nb.fingerprint import CodeKey, Subject
 from resonate_nb.runtime import Options, Request, Result, Work, call, call_async, duration, say
 
-from ._bindings import Bundle, bind, bundle_of, unmet
+from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet
 from ._execute import Body, prepare, run, run_async
 from ._judge import Witness
 from ._record import Recorder, show, show_mark
@@ -154,7 +154,9 @@ class _Use:
             raise _shown_from_the_cell(self.shell, result.error)
         if not result.replayed:
             return None
-        bundle: Bundle = result.value
+        bundle = result.value
+        if not is_bundle(bundle):
+            return "what is stored under its id is no cell's"
         if (name := unmet(bundle, self.shell.user_ns)) is not None:
             return f"`{name}`, which it may bind, is not what it was when the cell was recorded"
         try:

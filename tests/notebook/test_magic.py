@@ -371,8 +371,9 @@ def test_a_raising_cell_leaves_what_python_leaves(shared: Kernel) -> None:
     assert "begun" in shown
 
 
-def test_a_traceback_shows_the_cell_and_nothing_of_ours(shared: Kernel) -> None:
-    ran = shared.run("%%durable\ndivisor = 0\nquotient = 1 / divisor")
+@pytest.mark.parametrize("first", ["divisor = 0", "import asyncio; divisor = await asyncio.sleep(0, 0)"])
+def test_a_traceback_shows_the_cell_and_nothing_of_ours(shared: Kernel, first: str) -> None:
+    ran = shared.run(f"%%durable\n{first}\nquotient = 1 / divisor")
     plain = re.sub(r"\x1b\[[0-9;]*m", "", ran.traceback)
     assert "line 3" in plain
     assert "quotient = 1 / divisor" in plain
@@ -398,6 +399,19 @@ def test_an_interrupted_cell_gives_its_task_back(kernel: Kernel, tmp_path: Path)
     (tmp_path / "hold").unlink()
     ran = kernel.ok(cell)
     assert "attempt 2" in said(ran)
+    assert kernel.value("done") == 1
+
+
+def test_an_interrupted_await_gives_its_task_back(kernel: Kernel, tmp_path: Path) -> None:
+    cell = "%%durable awaiting\nimport asyncio, pathlib\npathlib.Path('begun').touch()\nwhile pathlib.Path('hold').exists(): await asyncio.sleep(.01)\ndone = 1"
+    (tmp_path / "hold").touch()
+    request = kernel.submit(cell)
+    kernel.wait_for(tmp_path / "begun")
+    kernel.interrupt()
+    ran = kernel.collect(request)
+    assert ran.status == "error"
+    (tmp_path / "hold").unlink()
+    assert "attempt 2" in said(kernel.ok(cell))
     assert kernel.value("done") == 1
 
 
@@ -512,6 +526,31 @@ def test_loading_twice_and_unloading(kernel: Kernel) -> None:
     assert "not found" in kernel.run("%durable ls").text("stderr")
     kernel.ok("%load_ext resonate_nb")
     assert is_replayed(kernel.ok("%%durable\nloaded = 1"))
+
+
+def test_a_promise_of_a_function_is_no_cell(kernel: Kernel) -> None:
+    """Under a fixed version a label may meet a function's name: the cell runs, it never binds the function's answer."""
+    kernel.ok("@rnb.durable(version=1)\ndef both():\n    return {'names': 1}\nboth()")
+    ran = kernel.ok("%%durable both --version 1\nown = 2")
+    assert "what is stored under its id is no cell's" in said(ran)
+    assert kernel.value("own") == 2
+
+
+def test_help_and_the_inspector(kernel: Kernel) -> None:
+    kernel.ok("%%durable seen\nseen = 1")
+    shown = kernel.ok("%durable inspect")
+    assert "seen/" in "".join(shown.bundles("text/html"))
+    payload = kernel.ok("help(get_ipython().magics_manager.magics['cell']['durable'])").text()
+    assert "--no-replay" in payload
+    assert "names that the cell reads and that do not count" in re.sub(r"\s+", " ", payload)
+
+
+def test_a_helper_that_stores_into_a_global(shared: Kernel) -> None:
+    shared.ok("counter_g = 0\ndef bump_g():\n    global counter_g\n    counter_g += 1")
+    for expected in (1, 2):
+        ran = shared.ok("%%durable\nbump_g()")
+        assert not is_replayed(ran)
+        assert shared.value("counter_g") == expected
 
 
 def test_switched_off_runs_as_without_us(kernel: Kernel, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_last_values_follow_the_shell_s_own_rules(shell: Any) -> None:
     assert "33" not in run(shell, "%%durable\n33")
 
 
+@pytest.mark.slow
 def test_an_import_that_fails_on_replay_runs_the_cell(
     shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_name_that_may_be_bound_and_cannot_be_compared(shell: Any, caplog: pyt
     assert "may have bound `maybe` (line 3), which was there before and cannot be compared" in caplog.text
 
 
+@pytest.mark.slow
 def test_many_names_and_large_values_come_back_equal(shell: Any) -> None:
     run(shell, "import numpy as np, pandas as pd")
     cell = (
