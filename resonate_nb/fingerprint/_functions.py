@@ -13,8 +13,9 @@ from ._guards import UNBOUND, content_of
 from ._names import NameReader
 from ._nodes import Node, Place, Tree, Walk, any_token, builtins_of
 from ._package import Origin, origin_of_function, origin_of_module
-from ._scope import Root, Use, facts_of_function
+from ._scope import facts_of_function
 from ._tree import clean, digest, encode, text_of
+from ._uses import Root, Use
 from ._wrappers import is_dispatching
 
 

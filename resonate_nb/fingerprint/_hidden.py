@@ -7,7 +7,7 @@ import re
 import sys
 from types import MethodType
 
-from ._scope import Use
+from ._uses import Use
 
 _AT_NAME = re.compile(r"@\s*`?\w")
 

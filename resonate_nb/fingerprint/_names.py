@@ -11,8 +11,8 @@ from ._guards import UNBOUND, content_of
 from ._hidden import hiding, imported_by_call, names_variables, stores_attributes
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._package import Origin, origin_of, origin_of_module
-from ._scope import Facts, Root, Use
 from ._tree import encode_constant
+from ._uses import Facts, Root, Use
 from ._wrappers import is_dispatching, put_in
 
 

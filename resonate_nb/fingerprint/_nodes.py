@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from ._guards import Guards
 from ._loaded import Absent, Found
 from ._package import Origin, origin_of_function, origin_of_module
-from ._scope import Facts
 from ._tree import digest
+from ._uses import Facts
 
 
 @dataclass(slots=True)

@@ -22,8 +22,9 @@ from ._loaded import Absent, Found
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, builtins_of, is_stable, is_users
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
-from ._scope import Root, Use, facts_of_cell
+from ._scope import facts_of_cell
 from ._tree import clean, digest, digest_texts, encode, text_of
+from ._uses import Root, Use
 from ._values import Walker
 from ._wrappers import WrapperReader
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
 
+from ._resolve import Resolver
 from ._tree import Function
+from ._uses import Facts, Load, Root, Scope, Text, TextCall, Use, chain_of, texts_in
 
 # Reading one of these says something about hints, docstrings or signatures, which else do not count.
 _REFLECTING = frozenset(
@@ -56,100 +56,9 @@ _HIDING = frozenset(
         "user_ns",
     }
 )
-_AT_NAME = re.compile(r"@\s*`?\w")
 _SPEAKS_OF_NAMES = re.compile(r"~|\bselect\b|^\s*(?:from|with)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _TEXT_METHODS = frozenset({"query", "eval"})
-
-
-class Root(StrEnum):
-    """Where the first name of a use is looked up."""
-
-    GLOBAL = "global"
-    FREE = "free"
-    """Not bound in the code itself: a closure variable if the live function has one of this name, else global."""
-    IMPORT = "import"
-    """A module named by an import statement inside the code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One way in which code takes something from outside."""
-
-    root: Root
-    name: str
-    """The variable; for an import the module, with leading dots where it is relative."""
-    chain: tuple[str, ...] = ()
-    """The attributes read from it, one after the other."""
-    is_called: bool = False
-    is_stored: bool = False
-    """The last attribute is assigned or deleted."""
-    is_decorator: bool = False
-    is_soft: bool = False
-    """Found as a word in a text that may speak of variables: counts where it is bound."""
-    is_computed: bool = False
-    """A call whose arguments do not say which name is meant (`getattr(x, name)`, `import_module(name)`)."""
-    on_outside: bool = False
-    """The first argument of the call is, or may be, something from outside."""
-    target: str = ""
-    """The text given as first argument of the call, where it is a constant."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextCall:
-    """A call of a method `query` or `eval`, whose text may name variables."""
-
-    method: str
-    text_names: bool
-    """The text is there and names variables by ``@name``."""
-    from_name: Use | None
-    """The text, or what stands in its place, is this name from outside; None with `text_names` unset: not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What one tree says about its outside, in the order in which it is written."""
-
-    uses: tuple[Use, ...]
-    stores: tuple[tuple[Root, str], ...]
-    """Names outside of the tree that it assigns or deletes by `global` or `nonlocal`."""
-    text_calls: tuple[TextCall, ...]
-    reflects: bool
-    """It may read hints, docstrings or signatures."""
-    hides: tuple[str, ...]
-    """Attributes and names it uses that lead where no analysis follows."""
-    stars: tuple[str, ...] = ()
-    """Modules of which it imports every name."""
-    attributes: frozenset[str] = frozenset()
-    """All names of attributes in it, of whatever."""
-
-
-@dataclass(slots=True)
-class _Load:
-    name: str
-    chain: tuple[str, ...]
-    call: ast.Call | None = None
-    is_stored: bool = False
-    is_decorator: bool = False
-
-
-@dataclass(slots=True)
-class _Text:
-    method: str
-    argument: ast.expr
-
-
-@dataclass(slots=True)
-class _Scope:
-    kind: str
-    """``module``, ``class``, ``function`` or ``comprehension``."""
-    parent: _Scope | None
-    binds: set[str] = field(default_factory=set)
-    imports: dict[str, list[Use]] = field(default_factory=dict)
-    others: set[str] = field(default_factory=set)
-    """Names that something else than an import binds."""
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
 
 
 def facts_of_function(node: Function, decorators: Sequence[ast.expr], *, owner: str | None, exposed: bool) -> Facts:
@@ -162,7 +71,7 @@ def facts_of_function(node: Function, decorators: Sequence[ast.expr], *, owner: 
         exposed: whether its type hints count.
     """
     reader = _Reader(owner, exposed)
-    outside = _Scope("module", None)
+    outside = Scope("module", None)
     reader.scope = outside
     for decorator in decorators:
         reader.decorator(decorator)
@@ -175,7 +84,7 @@ def facts_of_function(node: Function, decorators: Sequence[ast.expr], *, owner: 
 def facts_of_cell(tree: ast.Module, reads: frozenset[str], *, exposed: bool) -> Facts:
     """What the module of a cell takes from outside; `reads` are those of the names it binds that it reads before."""
     reader = _Reader(None, exposed)
-    outside = _Scope("module", None)
+    outside = Scope("module", None)
     reader.scope = outside
     for statement in tree.body:
         reader.visit(statement)
@@ -184,11 +93,11 @@ def facts_of_cell(tree: ast.Module, reads: frozenset[str], *, exposed: bool) -> 
 
 class _Reader(ast.NodeVisitor):
     def __init__(self, owner: str | None, exposed: bool) -> None:
-        self.scope = _Scope("module", None)
+        self.scope = Scope("module", None)
         self._owner = owner
         self._exposed = exposed
-        self._loads: list[tuple[_Scope, _Load | _Text | list[str]]] = []
-        self._stores: list[tuple[_Scope, str]] = []
+        self._loads: list[tuple[Scope, Load | Text | list[str]]] = []
+        self._stores: list[tuple[Scope, str]] = []
         self._reflects = False
         self._hides: dict[str, None] = {}
         self._attributes: set[str] = set()
@@ -198,7 +107,7 @@ class _Reader(ast.NodeVisitor):
 
     def body_of(self, node: Function) -> None:
         outer = self.scope
-        self.scope = _Scope("function", outer)
+        self.scope = Scope("function", outer)
         for parameter in getattr(node, "type_params", ()):
             self.visit(parameter)
         arguments = node.args
@@ -226,7 +135,7 @@ class _Reader(ast.NodeVisitor):
         self._maybe(node.returns)
 
     def decorator(self, node: ast.expr) -> None:
-        found = _chain(node)
+        found = chain_of(node)
         if found is None:
             self.visit(node)
         else:
@@ -251,12 +160,12 @@ class _Reader(ast.NodeVisitor):
         self._bind(node.name)
         outer, owner = self.scope, self._owner
         if getattr(node, "type_params", ()):
-            self.scope = _Scope("function", outer)
+            self.scope = Scope("function", outer)
             for parameter in node.type_params:  # type: ignore[attr-defined, unused-ignore]
                 self.visit(parameter)
         for part in (*node.bases, *node.keywords):
             self.visit(part)
-        self.scope = _Scope("class", self.scope)
+        self.scope = Scope("class", self.scope)
         self._owner = node.name
         for statement in node.body:
             self.visit(statement)
@@ -266,7 +175,7 @@ class _Reader(ast.NodeVisitor):
         first, *rest = node.generators
         self.visit(first.iter)
         outer = self.scope
-        self.scope = _Scope("comprehension", outer)
+        self.scope = Scope("comprehension", outer)
         self.visit(first.target)
         for condition in first.ifs:
             self.visit(condition)
@@ -353,7 +262,7 @@ class _Reader(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
             self._load(node.target.id, ())
-        elif (found := _chain(node.target)) is not None:
+        elif (found := chain_of(node.target)) is not None:
             self._load(*found)
         self.visit(node.target)
         self.visit(node.value)
@@ -379,7 +288,7 @@ class _Reader(ast.NodeVisitor):
             self._bind(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        found = _chain(node)
+        found = chain_of(node)
         if found is not None:
             self._load(*found, is_stored=not isinstance(node.ctx, ast.Load))
             return
@@ -388,7 +297,7 @@ class _Reader(ast.NodeVisitor):
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
-        found = _chain(node.func)
+        found = chain_of(node.func)
         if found is not None:
             self._load(*found, call=node)
         else:
@@ -396,12 +305,12 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node.func, ast.Attribute) and node.func.attr in _TEXT_METHODS:
             text = _text_argument(node)
             if text is not None:
-                self._loads.append((self.scope, _Text(node.func.attr, text)))
+                self._loads.append((self.scope, Text(node.func.attr, text)))
         for argument in (*node.args, *node.keywords):
             self.visit(argument)
             if found == ("print", ()):
                 continue
-            for part in _texts(argument.value if isinstance(argument, ast.keyword) else argument):
+            for part in texts_in(argument.value if isinstance(argument, ast.keyword) else argument):
                 if _SPEAKS_OF_NAMES.search(part):
                     self._loads.append((self.scope, _IDENTIFIER.findall(part)))
 
@@ -418,7 +327,7 @@ class _Reader(ast.NodeVisitor):
         for word in (name, *chain):
             self._word(word)
         self._attributes.update(chain)
-        self._loads.append((self.scope, _Load(name, chain, call, is_stored, is_decorator)))
+        self._loads.append((self.scope, Load(name, chain, call, is_stored, is_decorator)))
 
     def _word(self, word: str) -> None:
         if word in _REFLECTING:
@@ -438,12 +347,12 @@ class _Reader(ast.NodeVisitor):
 
     # Who is meant -----------------------------------------------------------------------------------------------
 
-    def facts(self, outside: _Scope, reads: frozenset[str], *, is_cell: bool) -> Facts:
-        resolver = _Resolver(outside, reads, is_cell)
+    def facts(self, outside: Scope, reads: frozenset[str], *, is_cell: bool) -> Facts:
+        resolver = Resolver(outside, reads, is_cell)
         uses: dict[Use, None] = {}
         texts: dict[TextCall, None] = {}
         for scope, found in self._loads:
-            if isinstance(found, _Text):
+            if isinstance(found, Text):
                 texts[resolver.text(scope, found)] = None
             elif isinstance(found, list):
                 uses.update((use, None) for word in found for use in resolver.soft(scope, self._mangled(word)))
@@ -467,134 +376,6 @@ class _Reader(ast.NodeVisitor):
             tuple(self._stars),
             frozenset(self._attributes),
         )
-
-
-class _Resolver:
-    """Decides to which scope a name belongs, once all scopes are known."""
-
-    def __init__(self, outside: _Scope, reads: frozenset[str], is_cell: bool) -> None:
-        self._outside = outside
-        self._reads = reads
-        self._is_cell = is_cell
-
-    def owner(self, scope: _Scope, name: str) -> _Scope | Root:
-        """The scope inside the code that the name belongs to, else where it is looked up outside."""
-        current: _Scope | None = scope
-        while current is not None and current is not self._outside:
-            # A class body is seen by itself alone, but gives its functions the cell `__class__`.
-            is_seen = current is scope or current.kind != "class"
-            if name in current.globals and is_seen:
-                return Root.GLOBAL
-            if name in current.binds and is_seen and name not in current.nonlocals:
-                return current
-            if name == "__class__" and not is_seen:
-                return current
-            current = current.parent
-        return Root.GLOBAL if self._is_cell else Root.FREE
-
-    def uses(self, scope: _Scope, load: _Load) -> Iterator[Use]:
-        owner = self.owner(scope, load.name)
-        if isinstance(owner, _Scope):
-            yield from self._imported(owner, load, scope)
-            if owner.kind == "class" and owner is scope:
-                # A class body looks into itself first, and then right into the globals.
-                yield self._use(Root.GLOBAL, load, scope, is_soft=True)
-        elif owner is Root.GLOBAL and load.name in self._outside.binds and self._is_cell:
-            yield from self._imported(self._outside, load, scope)
-            if load.name in self._reads:
-                yield self._use(Root.GLOBAL, load, scope)
-        else:
-            yield self._use(owner, load, scope)
-
-    def soft(self, scope: _Scope, word: str) -> Iterator[Use]:
-        owner = self.owner(scope, word)
-        if isinstance(owner, Root) and not (self._is_cell and word in self._outside.binds - self._reads):
-            yield Use(owner, word, is_soft=True)
-
-    def text(self, scope: _Scope, found: _Text) -> TextCall:
-        argument = found.argument
-        parts = list(_texts(argument))
-        if any(_AT_NAME.search(part) for part in parts):
-            return TextCall(found.method, True, None)
-        if isinstance(argument, ast.Constant | ast.JoinedStr):
-            return TextCall(found.method, False, Use(Root.GLOBAL, ""))
-        named = _chain(argument)
-        if named is not None:
-            owner = self.owner(scope, named[0])
-            if isinstance(owner, Root):
-                return TextCall(found.method, False, Use(owner, *named))
-        return TextCall(found.method, False, None)
-
-    def stored(self, scope: _Scope, name: str) -> Root | None:
-        """Where outside a binding of this name goes, None if it stays inside."""
-        if scope is self._outside:
-            return None
-        if name in scope.globals:
-            return None if self._is_cell else Root.GLOBAL
-        if name not in scope.nonlocals:
-            return None
-        owner = self.owner(scope, name)
-        return owner if isinstance(owner, Root) else None
-
-    def scopes(self, stores: list[tuple[_Scope, str]]) -> list[_Scope]:
-        found: dict[int, _Scope] = {id(scope): scope for scope, _ in stores}
-        return list(found.values())
-
-    def _imported(self, owner: _Scope, load: _Load, scope: _Scope) -> Iterator[Use]:
-        for imported in owner.imports.get(load.name, ()):
-            if imported.target:
-                continue
-            whole = _Load(imported.name, imported.chain + load.chain, load.call, load.is_stored, load.is_decorator)
-            yield self._use(Root.IMPORT, whole, scope)
-
-    def _use(self, root: Root, load: _Load, scope: _Scope, is_soft: bool = False) -> Use:
-        call = load.call
-        is_computed, on_outside, target = False, False, ""
-        if call is not None:
-            literals = [_literal(argument) for argument in call.args]
-            target = literals[0] or "" if literals else ""
-            last = (load.chain or (load.name,))[-1]
-            position = 1 if last in ("getattr", "setattr", "delattr") else 0
-            is_computed = len(literals) <= position or literals[position] is None
-            named = _chain(call.args[0]) if call.args else None
-            on_outside = named is None or not isinstance(self.owner(scope, named[0]), _Scope)
-        # Two calls of one name that differ in nothing that matters are one use.
-        if (load.chain or (load.name,))[-1] not in _ASKED_FOR_ARGUMENTS:
-            is_computed, on_outside, target = False, False, ""
-        return Use(
-            root,
-            load.name,
-            load.chain,
-            is_called=call is not None,
-            is_stored=load.is_stored,
-            is_decorator=load.is_decorator,
-            is_soft=is_soft,
-            is_computed=is_computed,
-            on_outside=on_outside,
-            target=target,
-        )
-
-
-_ASKED_FOR_ARGUMENTS = frozenset({"getattr", "setattr", "delattr", "__import__", "import_module"})
-
-
-def _chain(node: ast.AST) -> tuple[str, tuple[str, ...]] | None:
-    """`a.b.c` as ``("a", ("b", "c"))``; None if it does not start with a name."""
-    attributes: list[str] = []
-    while isinstance(node, ast.Attribute):
-        attributes.append(node.attr)
-        node = node.value
-    return (node.id, tuple(reversed(attributes))) if isinstance(node, ast.Name) else None
-
-
-def _literal(node: ast.expr) -> str | None:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _texts(node: ast.AST) -> Iterator[str]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Constant) and isinstance(part.value, str):
-            yield part.value
 
 
 def _text_argument(call: ast.Call) -> ast.expr | None:

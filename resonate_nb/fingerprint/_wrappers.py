@@ -99,9 +99,13 @@ class WrapperReader:
             name, home = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
         except Exception:  # a proxy of a package that stands for nothing yet; then it is judged as data
             return None
-        if not isinstance(name, str) or not isinstance(home, str) or not is_importable(value, home, name):
-            return None
-        return None if origin_of_module(home) is Origin.USER else self._walk.package(home, f"{home}.{name}")
+        if isinstance(name, str) and isinstance(home, str) and is_importable(value, home, name):
+            return None if origin_of_module(home) is Origin.USER else self._walk.package(home, f"{home}.{name}")
+        # A callable that a package keeps ready under a name, such as `scipy.stats.norm`.
+        for ready, found in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
+            if found is value:
+                return self._walk.package(module, f"{module}.{ready}")
+        return None
 
     def _ufunc_token(self, value: object) -> str | None:
         name = getattr(value, "__name__", "")
