@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import UndecoratableError, UnfingerprintableError
 from ._loaded import Absent, Found
 from ._nodes import Tree
-from ._reach import Reach
+from ._reach import Content, Reach
 from ._tree import digest_texts
 
 _MAX_KNOWN = 512
@@ -77,7 +77,8 @@ class Subject:
         namespace = getattr(thing, "__globals__", {})
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
         subject = cls(_Start(home, is_value, thing=thing), ignore)
-        subject._keep(subject._walk(), None)
+        walk = subject._walk()
+        subject._keep(walk, walk.content(), None)
         return subject
 
     @classmethod
@@ -108,10 +109,12 @@ class Subject:
             if walk.guards.hold():
                 if not key.values or key.undurable:
                     return key
-                if walk.write_again():
-                    return self._keep(walk, key)
+                content = walk.content_now()
+                if content is not None:
+                    return self._keep(walk, content, key)
         try:
-            return self._keep(self._walk(), None)
+            walk = self._walk()
+            return self._keep(walk, walk.content(), None)
         except UndecoratableError as error:
             # It had a source when it was decorated; its code was replaced since.
             return _without_key(str(error))
@@ -129,8 +132,8 @@ class Subject:
             walk.from_code(start.thing)
         return walk
 
-    def _keep(self, walk: Reach, known: CodeKey | None) -> CodeKey:
-        key = _key_of(walk, known)
+    def _keep(self, walk: Reach, content: Content, known: CodeKey | None) -> CodeKey:
+        key = _key_of(walk, content, known)
         # Of what was run again only the last counts.
         self._found = {number: found for number, found in self._found.items() if number in walk.used}
         self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
@@ -155,11 +158,11 @@ def _without_key(reason: str) -> CodeKey:
     return CodeKey("", "", nothing, nothing, nothing, (reason,), (), nothing)
 
 
-def _key_of(walk: Reach, known: CodeKey | None) -> CodeKey:
+def _key_of(walk: Reach, now: Content, known: CodeKey | None) -> CodeKey:
     """The key that a walk amounts to; `known` is that of the same walk with other data."""
-    content_parts = {item.path: item.digest.hex() for item in walk.items}
+    content_parts = {item.path: found.hex() for item, found in zip(walk.items, now.digests, strict=True)}
     texts = [text for part in content_parts.items() for text in part]
-    content = digest_texts([*texts, walk.joint.hex()]).hex()
+    content = digest_texts([*texts, now.joint.hex()]).hex()
     if known is not None and content == known.content:
         return known
     values = {item.path: item.value for item in walk.items if not item.is_stable}

@@ -42,6 +42,7 @@ class FunctionReader:
         if node.is_exposed:
             self._read_attributes(node, function)
         wrapped = function.__dict__.get("__wrapped__")
+        self._walk.guards.name(function.__dict__, "__wrapped__", function.__dict__.get("__wrapped__", UNBOUND))
         if wrapped is not None:
             node.edge("__wrapped__", self._walk.reach(wrapped) or "unknown")
             self._walk.ignore_in(wrapped, node.ignore)
@@ -72,7 +73,7 @@ class FunctionReader:
     def _read_attributes(self, node: Node, function: FunctionType) -> None:
         """What was set on a function that is handed around: whoever gets it may read that."""
         attributes = function.__dict__
-        self._walk.guards.mappings.append((attributes, tuple(attributes), tuple(attributes.values())))
+        self._walk.guards.mapping(attributes)
         for name in sorted(attributes.keys() - {"__wrapped__"}):
             key = (id(function), "attribute", name)
             node.edge(f"attribute {name}", any_token(self._walk, attributes[name], key, f"{node.label}.{name}", True))
@@ -173,12 +174,13 @@ class FunctionReader:
             self._walk.guards.cells.append((cell, value))
             node.edge(name, any_token(self._walk, value, (id(cell),), f"{node.label}.{name}", is_foreign))
         wrapped = function.__dict__.get("__wrapped__")
+        self._walk.guards.name(function.__dict__, "__wrapped__", function.__dict__.get("__wrapped__", UNBOUND))
         if wrapped is not None:
             node.edge("__wrapped__", self._walk.reach(wrapped, is_foreign) or "unknown")
 
     def _read_registry(self, node: Node, registry: types.MappingProxyType[Any, Any]) -> None:
         """What `functools.singledispatch` chooses from."""
-        self._walk.guards.mappings.append((registry, tuple(registry), tuple(registry.values())))
+        self._walk.guards.mapping(registry)
         for cls, function in registry.items():
             node.edge(f"dispatch {self._walk.reach(cls)}", self._walk.reach(function) or "unknown")
 

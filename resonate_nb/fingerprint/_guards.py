@@ -39,6 +39,10 @@ class Guards:
         addresses = list(map(id, members.values()))
         self.classes[id(cls)] = (cls, cls.__bases__, list(members), addresses, list(members.values()))
 
+    def mapping(self, mapping: Any) -> None:
+        """Note the keys and values of a mapping."""
+        self.mappings.append((mapping, tuple(mapping), tuple(mapping.values())))
+
     def hold(self) -> bool:
         """Whether everything is still the same object."""
         for namespace, name, value in self.names.values():

@@ -221,7 +221,7 @@ class NameReader:
         module = node.thing
         assert isinstance(module, ModuleType)
         namespace = module.__dict__
-        self._walk.guards.mappings.append((namespace, tuple(namespace), tuple(namespace.values())))
+        self._walk.guards.mapping(namespace)
         for name in sorted(namespace):
             if name.startswith("__") and name.endswith("__"):
                 continue

@@ -10,6 +10,7 @@ import ast
 import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -35,6 +36,16 @@ class _OtherCode(Exception):
     """Data holds other code than at the last walk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The data of a walk at one moment."""
+
+    digests: list[bytes]
+    """Of each item, in the order of the items."""
+    joint: bytes
+    """Of all that may change in place, with what they share."""
+
+
 class Reach:
     """A finished walk: `nodes`, `items`, `packages`, `undurable`, `effects`, `guards`."""
 
@@ -56,9 +67,8 @@ class Reach:
         self.reflects = False
         self.used: set[int] = set()
         """The code objects whose trees were looked at."""
-        self.met: list[object] = []
-        """Code that the value walker met, in its order."""
         self.met_tokens: list[str] = []
+        """Code that the value walker met, in its order."""
         self.top_token = ""
         self.joint = b""
         self.kept: list[object] = []
@@ -182,15 +192,19 @@ class Reach:
         if token is None:
             raise UnfingerprintableError("", type(value).__qualname__, "nothing is known about what it does")
         # By number, so that an edit of the code leaves the content as it is; the code counts as a part.
-        parts = ["met", str(len(self.met)), str(getattr(value, "__qualname__", ""))]
+        parts = ["met", str(len(self._met)), str(getattr(value, "__qualname__", ""))]
         found = digest_texts(parts if token.startswith("@") else ["named", token])
-        self._met[id(value)] = (len(self.met), found)
-        self.met.append(value)
+        self._met[id(value)] = (len(self._met), found)
+        self.kept.append(value)
         self.met_tokens.append(token)
         return found
 
-    def write_again(self) -> bool:
-        """Write the data that may have changed in place once more; False if it holds other code than before."""
+    def content(self) -> Content:
+        """The data as it was when the walk was made."""
+        return Content([item.digest for item in self.items], self.joint)
+
+    def content_now(self) -> Content | None:
+        """The data as it is now; None if it holds other code than when the walk was made."""
         order = -1
 
         def reach(value: object) -> bytes:
@@ -203,13 +217,10 @@ class Reach:
 
         walker = Walker(reach)
         try:
-            for item in self.items:
-                if not item.is_stable:
-                    item.digest = walker.digest(item.path, item.value)
+            digests = [item.digest if item.is_stable else walker.digest(item.path, item.value) for item in self.items]
         except (_OtherCode, UnfingerprintableError):
-            return False
-        self.joint = walker.joint()
-        return order + 1 == len(self.met)
+            return None
+        return Content(digests, walker.joint()) if order + 1 == len(self._met) else None
 
     def refuse(self, reason: str) -> None:
         """This walk gives no key, for this reason."""

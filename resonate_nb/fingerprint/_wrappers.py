@@ -140,6 +140,7 @@ class WrapperReader:
         return any_token(self._walk, owner, (id(value), "self"), f"{path}.__self__")
 
     def _partial_token(self, kind: str, value: Any, exposed: bool, path: str) -> str:
+        self._walk.guards.mapping(value.keywords)
         inner = self._walk.reach(value.func, exposed, path)
         parts = [kind, inner or self._walk.item((id(value), "func"), f"{path}.func", value.func)]
         given = [*((f"[{i}]", v) for i, v in enumerate(value.args)), *((f".{k}", v) for k, v in value.keywords.items())]

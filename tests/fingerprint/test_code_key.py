@@ -284,6 +284,7 @@ def test_a_key_is_kept_while_nothing_changes() -> None:
         "C.__bases__ = (D,)",
         "free.__closure__[0].cell_contents = 5",
         "print = other",
+        "p.keywords['b'] = 5",
         "T['a'] = other",
         "T['c'] = other",
         "T['a'], T['b'] = T['b'], T['a']",
@@ -301,8 +302,9 @@ def test_every_change_in_place_is_seen(change: str) -> None:
         "def a(x): return 1\n"
         "def b(x): return 2\n"
         "T = {'a': a, 'b': b}\n"
+        "import functools\np = functools.partial(a, b=1)\n"
     )
-    subject = session.cell("def f(x): return print(helper(x), C().m(), free(), T[x](x))").subject()
+    subject = session.cell("def f(x): return print(helper(x), C().m(), free(), T[x](x), p(x))").subject()
     first = subject.key()
     assert subject.key() is first
     session.cell(change)
