@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from resonate_nb.fingerprint import CodeKey, Subject
-from resonate_nb.runtime import Options, Request, Result, Work, call, call_async, duration, say
+from resonate_nb.runtime import Options, Request, Result, Work, call, call_async, duration, is_enabled, say
 
 from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet
 from ._execute import Body, prepare, run, run_async
@@ -102,7 +102,8 @@ class _Use:
         return True
 
     def say_plainly(self, why: str) -> None:
-        say(f"{self.title} runs plainly, not durably: {why}", once=True, about=self.body.text)
+        if is_enabled():  # switched off, every cell runs plainly, and nobody wants to hear of it
+            say(f"{self.title} runs plainly, not durably: {why}", once=True, about=self.body.text)
 
     def say_again(self, why: str) -> None:
         say(f"{self.title}: {why}")

@@ -150,11 +150,15 @@ def inputs_of(facts: CellFacts, namespace: Mapping[str, object], reached: Mappin
     """Everything a cell reads that may change in place: what it names itself, and what code it reaches names."""
     # Whole objects where the cell names them: the key may count an attribute only, but the cell can change all.
     direct = {
-        name: namespace[name]
-        for name in facts.reads
-        if name in namespace and not isinstance(namespace[name], (*_PLAIN, ModuleType, FunctionType, type))
+        name: namespace[name] for name in facts.reads if name in namespace and not _counts_by_code(namespace[name])
     }
     return direct | {name: value for name, value in reached.items() if name.split(".")[0] not in direct}
+
+
+def _counts_by_code(value: object) -> bool:
+    return isinstance(value, (*_PLAIN, ModuleType, FunctionType, type)) or type(value).__module__.startswith(
+        "resonate_nb."
+    )
 
 
 def _digests(values: Mapping[str, object]) -> dict[str, str]:

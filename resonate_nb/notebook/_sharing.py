@@ -30,8 +30,22 @@ LIMIT = 3_000_000
 _ATOMS = (int, float, complex, bool, type(None), str, bytes, range, slice, type(...), type(NotImplemented))
 _PASSED_BY = (type, ModuleType, BuiltinFunctionType, CodeType, MethodWrapperType, WrapperDescriptorType, Enum, Logger)
 _IMMUTABLE_MODULES = frozenset(
-    {"datetime", "decimal", "fractions", "uuid", "pathlib", "re", "zoneinfo", "ipaddress", "numbers", "pyarrow"}
+    {
+        "datetime",
+        "decimal",
+        "fractions",
+        "uuid",
+        "pathlib",
+        "re",
+        "zoneinfo",
+        "ipaddress",
+        "numbers",
+        "pyarrow",
+        "resonate_nb",
+    }
 )
+"""Packages whose objects cannot be changed, or (our own: durable functions, handles) count by their code."""
+
 _WITHOUT_IDENTITY = (tuple, frozenset, CellType, FunctionType, ReferenceType)
 """Nobody can change these: they are looked through."""
 
@@ -177,6 +191,8 @@ def _objects(values: Mapping[str, object]) -> Iterator[tuple[str, Any, _Kind]]:
             if type_ is list or type_ is tuple:
                 pending += value
             elif type_ is dict:
+                if "__builtins__" in value:
+                    continue  # the namespace itself, met through something that keeps it: not a part of any value
                 pending += value.values()
                 if not all(type(key) is str for key in value):
                     pending += value

@@ -109,6 +109,13 @@ def test_functions_of_the_notebook_are_found_inside(monkeypatch: pytest.MonkeyPa
     assert notebook_functions(held, lambda function: True) == {}
 
 
+def test_the_namespace_is_no_part_of_a_value() -> None:
+    """A durable function keeps the namespace it was defined in: not everything in there is shared with it."""
+    namespace = {"__builtins__": {}, "y": LIST}
+    assert found({"y": LIST}, {"x": SimpleNamespace(home=namespace)}) == []
+    assert found({"y": LIST}, {"x": SimpleNamespace(home={"y": LIST})}) == [("y", "x", "list")]
+
+
 def test_a_walk_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_sharing, "LIMIT", 100)
     with pytest.raises(TooLargeError) as given_up:

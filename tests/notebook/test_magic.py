@@ -140,6 +140,18 @@ def test_comments_and_layout_do_not_count_and_code_does(shared: Kernel) -> None:
     assert not is_replayed(shared.ok("%%durable layout\nlaid = 1 + 3"))
 
 
+def test_a_cell_of_durable_calls_is_replayed(shared: Kernel) -> None:
+    shared.ok(
+        "import asyncio\n@rnb.durable\ndef square(n):\n    return n * n\n@rnb.durable\nasync def cube(n):\n    return n ** 3"
+    )
+    cell = (
+        "%%durable\nsquares = [square(i) for i in range(3)]\ncubes = await asyncio.gather(*(cube(i) for i in range(3)))"
+    )
+    assert "not replayable" not in said(shared.ok(cell))
+    assert is_replayed(shared.ok(cell))
+    assert shared.value("squares, cubes") == ([0, 1, 4], [0, 1, 8])
+
+
 def test_a_helper_in_another_cell_counts(shared: Kernel) -> None:
     cell = "%%durable\nhelped = helper_of_cell(2)"
     shared.ok("def helper_of_cell(n):\n    return n + 1")
@@ -559,5 +571,6 @@ def test_switched_off_runs_as_without_us(kernel: Kernel, tmp_path: Path) -> None
         ran = kernel.ok("%%durable off\nprint('runs')\nv = 1\nv")
         assert ran.text() == "runs\n"
         assert ran.result == "1"
+    assert said(kernel.ok("%%durable\n!true")) == ""
     assert not (tmp_path / "store").exists()
     assert "holds the character" in kernel.run("%%durable a:b\n1").text("stderr")
