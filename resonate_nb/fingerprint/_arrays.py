@@ -33,7 +33,7 @@ def handler_of(cls: type) -> Handler:
         return _dtype
     if cls is np.ma.MaskedArray:
         return _masked
-    if cls in (np.memmap, np.matrix, np.recarray, np.char.chararray):
+    if issubclass(cls, np.ndarray) and cls.__name__ in ("memmap", "matrix", "recarray"):
         return _dressed
     if issubclass(cls, (np.random.Generator, np.random.RandomState, np.random.BitGenerator)):
         return _random

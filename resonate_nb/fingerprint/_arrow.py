@@ -24,8 +24,10 @@ def chunked(walk: Walk, value: Any) -> Children | None:
     chunks = [chunk for chunk in value.chunks if len(chunk)]
     if types.is_null(kind):
         return None
+    if types.is_dictionary(kind):
+        return _dictionary(walk, pa, value)
     texts = types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
-    fixed = types.is_primitive(kind) and not types.is_boolean(kind) and kind.bit_width % 8 == 0
+    fixed = (types.is_primitive(kind) and not types.is_boolean(kind)) or types.is_decimal(kind)
     if not (texts or fixed or types.is_boolean(kind)):
         return sequence(walk, b"objects", value.to_pylist())
     if value.null_count:
@@ -41,6 +43,13 @@ def chunked(walk: Walk, value: Any) -> Children | None:
     else:
         _texts(walk, chunks, types.is_large_string(kind) or types.is_large_binary(kind))
     return None
+
+
+def _dictionary(walk: Walk, pa: Any, value: Any) -> Children:
+    joined = value.unify_dictionaries()
+    if joined.num_chunks:
+        yield from chunked(walk, pa.chunked_array([joined.chunk(0).dictionary])) or ()
+        yield from chunked(walk, pa.chunked_array([chunk.indices for chunk in joined.chunks])) or ()
 
 
 def _filled(pa: Any, chunk: Any, kind: Any, texts: bool) -> Any:

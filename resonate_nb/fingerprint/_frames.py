@@ -229,7 +229,7 @@ def _instants(walk: Walk, value: Any, number: int, position: int) -> Children:
 def _intervals(walk: Walk, value: Any, number: int, position: int) -> Children:
     walk.pen.blob(b"closed", value.closed.encode())
     for side in (value._left, value._right):
-        part = side._data if hasattr(side, "_data") and not isinstance(side, sys.modules["numpy"].ndarray) else side
+        part = side._data if isinstance(side, sys.modules["pandas"].Index) else side
         yield from column(walk, part, number, position) or ()
 
 

@@ -51,6 +51,22 @@ _CONTENT: dict[type, Callable[[Any], object]] = {
     partial: lambda value: partial.__reduce__(value)[2][:3],
 }
 
+_IMMUTABLE = frozenset(
+    (
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        tuple,
+        frozenset,
+        datetime.datetime,
+        datetime.date,
+        datetime.time,
+        datetime.timedelta,
+    )
+)
+
 # The same for classes whose modules are not imported for this. (The slots of a path are caches, filled as it is used.)
 _NAMED_CONTENT: dict[str, Callable[[Any, Any], object]] = {
     "decimal.Decimal": lambda base, value: tuple(base.as_tuple(value)),
@@ -154,14 +170,19 @@ def instance_of(cls: type) -> Handler:
         raise Refusal(reason)
     slots = tuple((owner, slot) for owner, slot in slots if not issubclass(base, owner))
 
+    # A named tuple, a `str` with methods: nothing of it can change, so it does not count by identity.
+    is_immutable = base in _IMMUTABLE and not slots and cls.__dictoffset__ == 0
+
     def write(walk: Walk, value: object) -> Children | None:
+        if is_immutable:
+            return walk.sealed(value, b"value", parts(walk, value))
         if walk.met(value):
             return None
         walk.pen.write(b"instance;")
-        walk.token(cls)
         return parts(walk, value)
 
     def parts(walk: Walk, value: object) -> Children:
+        walk.token(cls)
         if base is not object:
             yield CONTENT, _content(base, value)
         yield from _attributes(walk, _dict_of(value))

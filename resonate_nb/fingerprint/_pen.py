@@ -89,7 +89,6 @@ class Pen:
 class Refusal(Exception):
     """Raised where a value cannot be covered; the walker adds the path and the type's name."""
 
-    def __init__(self, reason: str, type_name: str = "") -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.type_name = type_name

@@ -142,14 +142,18 @@ class Walker(Walk):
                     stack.pop()
                     steps.pop()
         except Refusal as refusal:
-            where = path + "".join(map(_shown, steps))
-            raise UnfingerprintableError(where, _type_name(current), refusal.reason) from None
+            raise self._refused(path, steps, current, refusal.reason) from None
         except UnfingerprintableError as error:
-            # What a function or class reaches is named from there; the value is where the user can look first.
-            where = path + "".join(map(_shown, steps))
-            raise UnfingerprintableError(
-                where, _type_name(current), f"it reaches {error.path}: {error.reason}"
-            ) from error
+            # What code reaches is named from there; the value that holds the code is where the user can look first.
+            reason = f"it reaches {error.path}: {error.reason}" if error.path else error.reason
+            raise self._refused(path, steps, current, reason) from error
+        except RuntimeError as error:
+            if "during iteration" not in str(error):
+                raise
+            raise self._refused(path, steps, current, "another thread changed it while it was read") from error
+
+    def _refused(self, path: str, steps: list[object], value: object, reason: str) -> UnfingerprintableError:
+        return UnfingerprintableError(path + "".join(map(_shown, steps)), _type_name(value), reason)
 
     def _handler(self, value: object) -> Handler:
         """The handler for a type met for the first time; raises Refusal where none fits."""

@@ -109,11 +109,11 @@ def test_chunks_and_offsets_of_arrow_do_not_count() -> None:
     import pyarrow as pa
 
     words = ["a", None, "bc", "", "def"] * 2_000
-    whole = pd.Series(words, dtype="str")
+    whole = pd.Series(words, dtype=pd.StringDtype("pyarrow"))
     chunked = pd.concat([whole.iloc[:3], whole.iloc[3:]], ignore_index=True)
     assert chunked.array._pa_array.num_chunks == 2
     assert fp(whole) == fp(chunked)
-    assert fp(whole.iloc[1:4].reset_index(drop=True)) == fp(pd.Series(words[1:4], dtype="str"))
+    assert fp(whole.iloc[1:4].reset_index(drop=True)) == fp(pd.Series(words[1:4], dtype=whole.dtype))
     assert fp(whole.iloc[1:4]) != fp(whole.iloc[2:5])
     for kind in (pa.int32(), pa.bool_(), pa.float64(), pa.timestamp("ms")):
         numbers = pa.array([1, None, 0, 1] * 3_000).cast(kind)

@@ -114,6 +114,20 @@ def test_what_code_cannot_cover_is_told_from_the_value() -> None:
     assert "helper.conn" in caught.value.reason
 
 
+def test_a_dict_that_grows_while_it_is_read_is_refused() -> None:
+    """Another thread may do that; here it is the code part that is asked in between."""
+    growing: dict[object, object] = {1: test_refused, 2: [object]}
+
+    def grow(thing: object) -> bytes:
+        growing[thing] = 1
+        return b""
+
+    with pytest.raises(UnfingerprintableError) as caught:
+        Walker(grow).digest("cfg", [growing])
+    assert caught.value.path.startswith("cfg[0]")
+    assert "another thread" in caught.value.reason
+
+
 def test_a_walker_goes_on_after_a_refusal() -> None:
     walker = Walker(reach)
     with pytest.raises(UnfingerprintableError):

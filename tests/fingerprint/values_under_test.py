@@ -180,6 +180,7 @@ def tagged(items: list[Any], tag: str) -> Tagged:
     return found
 
 
+PANDAS = int(pd.__version__.partition(".")[0])
 OSLO = zoneinfo.ZoneInfo("Europe/Oslo")
 RECORD = np.dtype({"names": ["a", "b"], "formats": ["i1", "f8"], "offsets": [0, 8], "itemsize": 16})
 
@@ -538,7 +539,7 @@ def frames_under_test() -> dict[str, Any]:
     numbers = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
     text = ["x", None, "z"]
     instants = pd.to_datetime(["2020-01-01", "2020-06-01", None])
-    return {
+    found = {
         "frame": numbers,
         "frame float": numbers.astype(float),
         "frame same bytes": pd.DataFrame(
@@ -602,6 +603,9 @@ def frames_under_test() -> dict[str, Any]:
         "period Q": pd.Series(pd.period_range("2020", periods=2, freq="Q")),
         "intervals": pd.Series(pd.interval_range(0, 2)),
         "intervals left": pd.Series(pd.interval_range(0, 2, closed="left")),
+        "intervals of instants": pd.Series(pd.interval_range(pd.Timestamp("2020"), periods=2)),
+        "intervals of instants tz": pd.Series(pd.interval_range(pd.Timestamp("2020", tz="UTC"), periods=2)),
+        "intervals missing": pd.Series(pd.arrays.IntervalArray.from_breaks(pd.array([0, 1, 2], dtype="Int64"))),
         "Int64": pd.Series([1, None], dtype="Int64"),
         "Int64 full": pd.Series([1, 1], dtype="Int64"),
         "Int32": pd.Series([1, None], dtype="Int32"),
@@ -611,6 +615,10 @@ def frames_under_test() -> dict[str, Any]:
         "arrow bool": pd.Series([True, None], dtype=pd.ArrowDtype(pa.bool_())),
         "arrow time": pd.Series([1, None], dtype=pd.ArrowDtype(pa.timestamp("s"))),
         "arrow decimal": pd.Series([decimal.Decimal("1.0"), None], dtype=pd.ArrowDtype(pa.decimal128(5, 1))),
+        "arrow decimal null": pd.Series([None, decimal.Decimal("1.0")], dtype=pd.ArrowDtype(pa.decimal128(5, 1))),
+        "arrow dictionary turned": pd.Series(
+            pd.arrays.ArrowExtensionArray(pa.DictionaryArray.from_arrays(pa.array([1, 0], "i4"), pa.array(["y", "x"])))
+        ),
         "arrow list": pd.Series([[1], None, [2, 3]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
         "arrow large": pd.Series(text, dtype=pd.ArrowDtype(pa.large_string())),
         "arrow binary": pd.Series([b"x", None], dtype=pd.ArrowDtype(pa.binary())),
@@ -659,6 +667,11 @@ def frames_under_test() -> dict[str, Any]:
         "dtype period": pd.PeriodDtype("M"),
         "dtype interval": pd.IntervalDtype("i8", "right"),
     }
+    if PANDAS < 3:
+        # There "str" is object, "string" is kept in Python's objects, and instants have other units by default.
+        for name in ("str", "string python", "index object", "naive ns", "timestamp s"):
+            del found[name]
+    return found
 
 
 def everything() -> dict[str, Any]:
