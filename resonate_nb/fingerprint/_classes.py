@@ -29,6 +29,7 @@ _SILENT = frozenset(
         "__orig_bases__",
         "__parameters__",
         "__qualname__",
+        "__slotnames__",  # copyreg writes it when an instance is pickled
         "__static_attributes__",
         "__type_params__",
         "__weakref__",

@@ -19,6 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError
 from resonate_nb.runtime import (
+    Handle,
     Source,
     checked_options,
     checked_query,
@@ -29,7 +30,7 @@ from resonate_nb.runtime import (
     search,
 )
 from resonate_nb.store import Query
-from resonate_nb.view import details_html, details_text, rows_of, table_html, table_text
+from resonate_nb.view import details_html, details_text, handle_html, rows_of, table_html, table_text
 
 from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
@@ -245,12 +246,22 @@ def load_ipython_extension(shell: Any) -> None:
     shell.register_magics(DurableMagics)
     if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
+    shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
+
+
+def _handle_html(handle: Handle) -> str | None:
+    try:
+        return handle_html(handle.record)
+    except PromiseNotFoundError:
+        # Forgotten meanwhile: the plain repr says so.
+        return None
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext resonate_nb`: the magics are gone; promises stay where they are."""
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)
+    shell.display_formatter.formatters["text/html"].pop(Handle, None)
     shell.magics_manager.registry.pop(DurableMagics.__name__, None)
     shell.input_transformers_cleanup[:] = [
         transform for transform in shell.input_transformers_cleanup if not isinstance(transform, _AwaitTransformer)

@@ -76,7 +76,8 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     content_joins_arguments = options.version is not None or work.is_cell
     if content_joins_arguments:
         code = key.code
-        argument_digest = _join(joint, key.content) if key.content_parts else joint
+        # Joined for every cell, so that a cell that reads nothing never shares an id with a function without arguments.
+        argument_digest = _join(joint, key.content) if key.content_parts or work.is_cell else joint
     else:
         code = _join(key.code, key.content) if key.content_parts else key.code
         argument_digest = joint

@@ -445,3 +445,22 @@ def test_a_file_that_vanishes_leaves_no_source(folder: Path) -> None:
     linecache.checkcache()
     with pytest.raises(UndecoratableError, match="cannot be had"):
         session.subject()
+
+
+def test_pickling_an_instance_does_not_change_its_class():
+    """`copyreg` writes `__slotnames__` into the class when an instance is pickled for the first time."""
+    import pickle
+
+    class Slotted:
+        def __init__(self):
+            self.a = 1
+
+    globals()["Slotted"] = Slotted
+    Slotted.__qualname__ = "Slotted"
+    try:
+        before = fingerprint(Slotted())
+        pickle.dumps(Slotted(), 2)
+        assert "__slotnames__" in vars(Slotted)
+        assert before == fingerprint(Slotted())
+    finally:
+        del globals()["Slotted"]

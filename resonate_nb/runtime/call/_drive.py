@@ -126,11 +126,9 @@ def _begin(request: Request) -> tuple[Engine, Identity] | Result:
     identity = _identity.identify(request.work, request.arguments)
     if isinstance(identity, Undurable):
         why = "; ".join(identity.reasons)
-        warn(
-            f"{request.work.title} runs plainly, not durably: {why}",
-            once=True,
-            about=request.work.name,
-        )
+        # A cell has no line of the user's above it for a warning to point at.
+        tell = say if request.work.is_cell else warn
+        tell(f"{request.work.title} runs plainly, not durably: {why}", once=True, about=request.work.name)
         return Result(None, None, False, identity.reasons, why)
     return _config.engine(), identity
 
