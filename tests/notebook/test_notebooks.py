@@ -28,8 +28,6 @@ from resonate_nb.protocol import Promise, State, TaskState
 from resonate_nb.runtime import Engine
 from resonate_nb.store import Query, SqliteStore
 
-pytestmark = pytest.mark.slow
-
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 PROBE = """
@@ -224,6 +222,27 @@ def _same(text: str) -> str:
     return re.sub(r"\b\d+(\.\d+)? (ms|s|m|h)\b", "… s", text)
 
 
+@pytest.mark.parametrize("case", [TOUR, FLIGHTS], ids=lambda case: case.name)
+def test_committed_notebook_shows_a_good_run_and_is_small(case: Case) -> None:
+    """Readers on GitHub see these outputs; what only a living kernel can show is not kept."""
+    path = NOTEBOOKS / f"{case.name}.ipynb"
+    assert path.stat().st_size < 300_000
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    assert "widgets" not in notebook.metadata
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run from the top, once"
+    outputs = [output for cell in code for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {"stream", "execute_result", "display_data"}
+    assert not [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    assert any("rnb-static" in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def test_the_tour_has_fewer_than_ten_cells() -> None:
+    assert len(nbformat.read(NOTEBOOKS / "00_tour.ipynb", 4).cells) < 10
+
+
 @pytest.fixture(scope="module", params=[TOUR, FLIGHTS], ids=lambda case: case.name)
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Left]:
     """Four kernels: an undisturbed one, one that is killed, the one after it, and one more over the same store."""
@@ -240,12 +259,14 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return {"undisturbed": undisturbed, "after": after, "again": again}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["after", "again"])
 def test_variables_are_those_of_an_undisturbed_run(runs: dict[str, Left], which: str) -> None:
     assert runs["undisturbed"].variables, "the probe must have seen something"
     assert runs["undisturbed"].variables == runs[which].variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["after", "again"])
 def test_displayed_output_is_that_of_an_undisturbed_run(runs: dict[str, Left], which: str) -> None:
     expected, got = runs["undisturbed"].outputs, runs[which].outputs
@@ -255,6 +276,7 @@ def test_displayed_output_is_that_of_an_undisturbed_run(runs: dict[str, Left], w
         assert outputs == got[cell], f"cell {cell}"
 
 
+@pytest.mark.slow
 def test_the_run_after_the_kill_replays_what_had_finished(runs: dict[str, Left]) -> None:
     """The interrupted step has a second attempt; what the first kernel settled has no second generation."""
     after = runs["after"]
@@ -266,6 +288,7 @@ def test_the_run_after_the_kill_replays_what_had_finished(runs: dict[str, Left])
     assert taken_over.isdisjoint(after.replayed)
 
 
+@pytest.mark.slow
 def test_the_next_run_computes_nothing(runs: dict[str, Left]) -> None:
     after, again = runs["after"], runs["again"]
     assert {p.id: p.version for p in after.promises} == {p.id: p.version for p in again.promises}
