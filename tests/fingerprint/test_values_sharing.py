@@ -65,9 +65,8 @@ def test_immutable_values_are_never_shared() -> None:
     text, pair = "x" * 100, (1, 2)
     assert joint(a=text, b=text, c=[pair, pair]) == joint(a="x" * 100, b="x" * 100, c=[(1, 2), (1, int("2"))])
     point, when = Point(1, 2), datetime.date(2020, 1, 1)
-    assert joint(a=point, b=[point, when, when]) == joint(
-        a=Point(1, 2), b=[Point(1, 2), when, datetime.date(2020, 1, 1)]
-    )
+    again = [Point(1, 2), when, datetime.date(2020, 1, 1)]
+    assert joint(a=point, b=[point, when, when]) == joint(a=Point(1, 2), b=again)
 
 
 def test_views_of_one_array_are_apart_from_copies() -> None:

@@ -669,7 +669,7 @@ def frames_under_test() -> dict[str, Any]:
     }
     if PANDAS < 3:
         # There "str" is object, "string" is kept in Python's objects, and instants have other units by default.
-        for name in ("str", "string python", "index object", "naive ns", "timestamp s"):
+        for name in ("str", "string python", "index object", "naive ns", "timestamp s", "intervals missing"):
             del found[name]
     return found
 
