@@ -2,7 +2,7 @@
 
 One audit hook sees every `open`. It cannot be taken away again, so it is added at the first recording and returns at
 once while nothing records. Not seen: reads by native code (parquet, HDF5, SQLite), reads in child processes, `os.open`
-relative to a directory descriptor, and a file that was looked for in vain and appears later.
+relative to a directory descriptor, which files a directory holds, and whether one is there without opening it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,13 @@ class FileRead:
     inode: int
     digest: str
     """blake3 of the content, 64 hex digits. Empty when it changed while the body ran: equal to nothing."""
+    given: str = ""
+    """For a relative path: the way to the file from the working directory in which the body began. A look-up follows
+    it from where it is itself, as the body would, so that it may come to another file. Empty for an absolute path."""
 
+
+ABSENT = -1
+"""The size of a file that was looked for in vain."""
 
 _Stamp = tuple[int, int, int, int]
 """Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
@@ -64,31 +70,51 @@ class Reads:
         self._clock = clock
         self._started_ms = clock.now_ms()
         self._aside = _aside(self._root)
-        self._opened: dict[str, _Stamp] = {}
+        self._folder = _working_directory()
+        self._thread = threading.get_ident()
+        self._opened: dict[tuple[str, str], _Stamp | None] = {}
+        """Path and `FileRead.given` -> what was there at the first open."""
+        self._read: set[str] = set()
         self._made: set[str] = set()
         self._doubtful: set[str] = set()
-        self._added: dict[str, FileRead] = {}
+        self._added: dict[tuple[str, str], FileRead] = {}
 
     def files(self) -> tuple[FileRead, ...]:
         """The files read so far, by path, digested now. Reads their content."""
         found = dict(self._added)
-        for path, stamp in list(self._opened.items()):
+        for (path, given), stamp in list(self._opened.items()):
             if path.endswith(".py") and path in _sources():
                 continue
-            file = self._file(path, stamp)
+            file = self._absent(path, given) if stamp is None else self._file(path, given, stamp)
             if file is not None:
-                found[file.path] = _agree(found.get(file.path, file), file)
+                key = (file.path, file.given)
+                found[key] = _agree(found.get(key, file), file)
         for path in list(self._doubtful):
-            found[path] = FileRead(path, 0, 0, 0, 0, "")
-        return tuple(found[path] for path in sorted(found))
+            found[path, ""] = FileRead(path, 0, 0, 0, 0, "")
+        return tuple(found[key] for key in sorted(found))
 
     def add(self, files: Iterable[FileRead]) -> None:
         """Files that something inside this body read earlier and that were found unchanged: a replayed call."""
         for file in files:
-            if _full(file.path, self._root) not in self._made:
-                self._added[file.path] = _agree(self._added.get(file.path, file), file)
+            if file.given:
+                # The call inside began elsewhere, perhaps.
+                path = os.path.abspath(file.given)
+                file = replace(file, path=_shown(path, self._root), given=self._way_to(path))
+            path = _full(file.path, self._root)
+            if path not in self._made:
+                key = (file.path, file.given)
+                self._added[key] = _agree(self._added.get(key, file), file)
 
-    def _file(self, path: str, stamp: _Stamp) -> FileRead | None:
+    def _way_to(self, path: str) -> str:
+        return path if self._folder is None else os.path.relpath(path, self._folder)
+
+    def _absent(self, path: str, given: str) -> FileRead | None:
+        if path in self._made:
+            return None
+        digest = "absent" if not os.path.exists(path) else ""
+        return FileRead(_shown(path, self._root), ABSENT, 0, 0, 0, digest, given)
+
+    def _file(self, path: str, given: str, stamp: _Stamp) -> FileRead | None:
         now_ms = self._clock.now_ms()
         found = _stamp(path)
         if found is None and _milliseconds(stamp[2]) >= self._started_ms - _CLOCK_SLACK_MS:
@@ -100,27 +126,35 @@ class Reads:
             digest = digest if _stamp(path) == found else ""
         size, mtime, ctime, inode = found if found is not None else stamp
         is_racy = _milliseconds(ctime) > now_ms - RACY_MS
-        return FileRead(_shown(path, self._root), size, mtime, 0 if is_racy else ctime, inode, digest)
+        return FileRead(_shown(path, self._root), size, mtime, 0 if is_racy else ctime, inode, digest, given)
 
-    def _open(self, path: str, flags: int) -> None:
+    def _open(self, path: str, is_relative: bool, flags: int) -> None:
         if path.endswith(_NEVER_SUFFIXES) or path.startswith(self._aside) or path in self._made:
             return
+        key = (path, self._way_to(path) if is_relative else "")
         found = _stamp(path)
         if found is None:
             # Absent, or no regular file. If this open makes it, its content is the body's own.
-            if flags & os.O_CREAT and not os.path.exists(path):
+            if os.path.exists(path):
+                return
+            if flags & os.O_CREAT:
                 self._made.add(path)
+            else:
+                self._opened.setdefault(key, None)
             return
         access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
         if flags & os.O_TRUNC and access != os.O_RDONLY:
-            if path not in self._opened:
+            if path not in self._read:
                 self._made.add(path)
         elif access != os.O_WRONLY:
-            self._opened.setdefault(path, found)
+            self._read.add(path)
+            if self._opened.get(key) is None:
+                # Also where it was looked for in vain before: a child process of the body has made it since.
+                self._opened[key] = found
 
     def _rename(self, source: str, target: str) -> None:
         # A file written aside and moved into place is the body's own.
-        if source in self._made and target not in self._opened:
+        if source in self._made and target not in self._read:
             self._made.add(target)
 
 
@@ -129,8 +163,9 @@ def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
     """Records the opens of this context while the block runs; recordings nest, and each sees all inside it.
 
     A recording belongs to its `contextvars` context, so awaited bodies that take turns keep apart. An open in a
-    context without any (a thread that the body or a library started) counts for all that record at that moment: one
-    file too many is looked at again for nothing, one too few would be a stale answer.
+    context without any (a thread that the body or a library started) counts for all that record at that moment, and a
+    recording that begins in such a context stands inside those of all other threads: one file too many is looked at
+    again for nothing, one too few would be a stale answer.
 
     Args:
         root: the folder that holds the store; files inside it are named relative to it. None names all absolutely.
@@ -138,7 +173,7 @@ def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
     """
     _install()
     reads = Reads(root, clock if clock is not None else SystemClock())
-    token = _current.set((*_current.get(), reads))
+    token = _current.set((*_around(), reads))
     _active[id(reads)] = reads
     try:
         yield reads
@@ -150,8 +185,19 @@ def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
 def add_to_current(files: Iterable[FileRead]) -> None:
     """Passes on to the recordings of this context what a replayed call depends on; nothing when there is none."""
     files = tuple(files)
-    for reads in _current.get():
+    for reads in _around():
         reads.add(files)
+
+
+def _around() -> tuple[Reads, ...]:
+    """The recordings that something which begins here stands in."""
+    mine = tuple(reads for reads in _current.get() if id(reads) in _active)
+    if mine:
+        return mine
+    # A thread does not inherit the context of the body that it works for. The bodies of this very thread are awaited
+    # ones that take turns, and are no parents of one another.
+    here = threading.get_ident()
+    return tuple(reads for reads in list(_active.values()) if reads._thread != here)
 
 
 def changed(files: Iterable[FileRead], root: Root) -> str | None:
@@ -161,7 +207,14 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
     """
     base = None if root is None else os.path.abspath(root)
     for file in files:
-        path = _full(file.path, base)
+        try:
+            path = os.path.abspath(file.given) if file.given else _full(file.path, base)
+        except OSError:  # the working directory is gone
+            return file.path
+        if file.size == ABSENT:
+            if not file.digest or os.path.exists(path):
+                return file.path
+            continue
         found = _stamp(path)
         if not file.digest or found is None or found[0] != file.size:
             return file.path
@@ -184,8 +237,8 @@ def from_json(text: str) -> tuple[FileRead, ...]:
         return (FileRead("(damaged record of files)", 0, 0, 0, 0, ""),)
 
 
-def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, digest: str) -> FileRead:
-    return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest))
+def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, digest: str, given: str = "") -> FileRead:
+    return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest), str(given))
 
 
 # -- the hook --------------------------------------------------------------------------------------------------------
@@ -220,9 +273,10 @@ def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
     for reads in mine or list(_active.values()):
         try:
             # At once: the working directory may be another one at the end.
-            full = os.path.abspath(os.fsdecode(path))
+            spelled = os.fsdecode(path)
+            full = os.path.abspath(spelled)
             if event == "open":
-                reads._open(full, args[2])
+                reads._open(full, not os.path.isabs(spelled), args[2])
             else:
                 reads._rename(full, os.path.abspath(os.fsdecode(args[1])))
         except Exception:
@@ -295,6 +349,13 @@ def _shown(path: str, root: str | None) -> str:
             if file.startswith(folder.rstrip(os.sep) + os.sep):
                 return os.path.relpath(file, folder).replace(os.sep, "/")
     return path
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _full(path: str, root: str | None) -> str:

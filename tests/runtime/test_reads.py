@@ -22,7 +22,7 @@ import pytest
 
 from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.runtime import _reads
-from resonate_nb.runtime._reads import FileRead, add_to_current, changed, from_json, recording, to_json
+from resonate_nb.runtime._reads import ABSENT, FileRead, add_to_current, changed, from_json, recording, to_json
 
 
 def rested() -> ManualClock:
@@ -81,6 +81,52 @@ def test_a_relative_path_is_made_absolute_at_once(data: Path, tmp_path: Path, mo
         os.chdir("elsewhere")
 
     assert [file.path for file in record(tmp_path, body)] == ["data.csv"]
+
+
+def test_a_relative_path_leads_to_another_file_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The body would read that one. The same content there is unchanged, as for a moved folder."""
+    for name, text in (("one", "x"), ("two", "x"), ("three", "y"), ("four", None)):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        if text is not None:
+            (tmp_path / name / "sub" / "data.csv").write_text(text)
+    monkeypatch.chdir(tmp_path / "one")
+
+    def body() -> None:
+        os.chdir("sub")
+        Path("data.csv").read_text()
+
+    files = record(tmp_path, body)
+    assert [("one/sub/data.csv", os.path.join("sub", "data.csv"))] == [(file.path, file.given) for file in files]
+    found = []
+    for name in ("one", "two", "three", "four"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(changed(files, tmp_path))
+    assert [None, None, "one/sub/data.csv", "one/sub/data.csv"] == found
+
+
+def test_a_file_given_both_ways_counts_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From elsewhere one of the two is another file."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.csv").write_text(name)
+    monkeypatch.chdir(tmp_path / "one")
+    files = record(tmp_path, lambda: (Path("data.csv").read_text(), (tmp_path / "one" / "data.csv").read_text()))
+    assert ["", "data.csv"] == [file.given for file in files]
+    monkeypatch.chdir(tmp_path / "two")
+    assert "one/data.csv" == changed(files, tmp_path)
+
+
+def test_a_file_looked_for_in_vain_counts_as_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`settings.local.toml` may be there tomorrow."""
+    monkeypatch.chdir(tmp_path)
+    files = record(tmp_path, lambda: (missing(tmp_path / "a"), missing(Path("b"))))
+    assert [("a", ABSENT), ("b", ABSENT)] == [(file.path, file.size) for file in files]
+    assert from_json(to_json(files)) == files
+    assert changed(files, tmp_path) is None
+    Path("b").touch()
+    assert "b" == changed(files, tmp_path)
 
 
 def test_a_file_outside_the_root_is_named_absolutely(data: Path, tmp_path: Path) -> None:
@@ -144,7 +190,8 @@ ASIDE: dict[str, Callable[[Path], Any]] = {
     "made by a read-write open": lambda folder: os.close(os.open(folder / "new", os.O_RDWR | os.O_CREAT)),
     "made exclusively": lambda folder: open(folder / "new", "x+").close(),
     "moved into place": lambda folder: write_beside_and_move(folder / "new"),
-    "missing": lambda folder: missing(folder / "none"),
+    "missing, then made": lambda folder: (missing(folder / "new"), (folder / "new").write_text("x")),
+    "missing, then moved into place": lambda folder: (missing(folder / "new"), write_beside_and_move(folder / "new")),
     "directory": lambda folder: os.close(os.open(folder, os.O_RDONLY)),
     "device": lambda _: Path("/dev/null").read_text(),
     "kernel": lambda _: Path("/proc/self/status").read_text(),
@@ -251,6 +298,20 @@ def test_a_thread_of_the_body_counts_for_it(data: Path) -> None:
     with recording(data.parent) as one, ThreadPoolExecutor(1) as pool:
         pool.submit(data.read_text).result()
     assert names(one) == ["data.csv"]
+
+
+def test_a_recording_in_a_thread_of_the_body_stands_inside_it(data: Path) -> None:
+    """A pool of threads that makes durable calls: the body depends on what they read, or replayed."""
+    files = record(data.parent, data.read_text)
+
+    def child() -> None:
+        with recording(data.parent):
+            data.read_text()
+
+    for what in (child, lambda: add_to_current(files)):
+        with recording(data.parent) as reads, ThreadPoolExecutor(1) as pool:
+            pool.submit(what).result()
+        assert ["data.csv"] == names(reads)
 
 
 def test_a_context_whose_recording_has_ended_counts_for_all(data: Path) -> None:
