@@ -37,7 +37,6 @@ CHANGES = "§"
 def _serve(preload: Sequence[str]) -> None:
     """Fork a session for each line of JSON on stdin; answer with its wait status. Runs until stdin ends."""
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
-    sys.path.insert(0, "")
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
@@ -58,6 +57,7 @@ def _serve(preload: Sequence[str]) -> None:
 def _session(job: dict[str, Any], shell: Any) -> None:
     try:
         os.chdir(job["folder"])
+        sys.path.insert(0, "")
         os.environ.update(job["environ"])
         for name in job["unset"]:
             os.environ.pop(name, None)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables of cells: a cell per line reads better than one broken up)
 """Traps 38 to 66: arguments that look alike and are not, and arguments that are the same and do not look it."""
 
 from __future__ import annotations

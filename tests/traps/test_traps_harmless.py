@@ -91,8 +91,16 @@ TRAPS = [
         "cells move, and blank lines appear above",
         "§0\n# %%\n§1\n# %%\n§2" + CALL,
         [
-            ("def helper(x): return low(x)", "def low(x): return x + 1", "@durable\ndef f(x):\n    ran()\n    return helper(x)"),
-            ("x = 0", "\n\n\n@durable\ndef f(x):\n\n    ran()\n\n    return helper(x)", "\n\ndef low(x): return x + 1\n\n\ndef helper(x): return low(x)"),
+            (
+                "def helper(x): return low(x)",
+                "def low(x): return x + 1",
+                "@durable\ndef f(x):\n    ran()\n    return helper(x)",
+            ),
+            (
+                "x = 0",
+                "\n\n\n@durable\ndef f(x):\n\n    ran()\n\n    return helper(x)",
+                "\n\ndef low(x): return x + 1\n\n\ndef helper(x): return low(x)",
+            ),
         ],
         2,
     ),
@@ -170,5 +178,7 @@ def test_34_a_renamed_local_gives_the_value_either_way(tmp_path: Path) -> None:
     """A hit is a bonus; the value is right in any case."""
     book = Notebook(tmp_path)
     for name in ("y", "z"):
-        outcome = book.run(f"@durable\ndef f(x):\n    ran()\n    {name} = x + 1\n    return {name}\n# %%\ngot['v'] = f(1)")
+        outcome = book.run(
+            f"@durable\ndef f(x):\n    ran()\n    {name} = x + 1\n    return {name}\n# %%\ngot['v'] = f(1)"
+        )
         assert 2 == outcome.got["v"]

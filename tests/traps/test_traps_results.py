@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables of cells: a cell per line reads better than one broken up)
 """Traps 67 to 81: what a body returns and does besides returning."""
 
 from __future__ import annotations
