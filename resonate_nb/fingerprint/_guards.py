@@ -21,8 +21,8 @@ class Guards:
     """The last list only keeps the members alive, so that their addresses stay theirs."""
     mappings: list[tuple[Any, tuple[object, ...], tuple[object, ...]]] = field(default_factory=list)
     """Mappings whose keys and values count, by identity: registries, whole modules."""
-    namespaces: list[tuple[dict[str, Any], tuple[object, ...]]] = field(default_factory=list)
-    """Namespaces of which all classes count."""
+    namespaces: list[tuple[dict[str, Any], tuple[type, ...], tuple[object, ...]]] = field(default_factory=list)
+    """Namespaces of which everything of some kinds counts."""
 
     def name(self, namespace: dict[str, Any], name: str, value: object) -> None:
         """Note what a name stands for; the first look counts."""
@@ -68,8 +68,8 @@ class Guards:
         for mapping, keys, values in self.mappings:
             if len(mapping) != len(keys) or not _same(keys, mapping) or not _same(values, mapping.values()):
                 return False
-        for namespace, classes in self.namespaces:
-            if not _same(classes, (value for value in namespace.values() if isinstance(value, type))):
+        for namespace, kinds, values in self.namespaces:
+            if not _same(values, (value for value in namespace.values() if isinstance(value, kinds))):
                 return False
         return True
 

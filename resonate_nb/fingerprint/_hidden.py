@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from types import MethodType
+from types import FunctionType, MethodType
 
 from ._uses import Use
 
@@ -29,20 +29,27 @@ _IF_COMPUTED = {
 }
 _STORING = {id(builtins.setattr): "setattr", id(builtins.delattr): "delattr"}
 # Only looked at when their modules are loaded.
-_ELSEWHERE = (
-    ("sys", "_getframe", "sys._getframe()"),
-    ("sys", "modules", "sys.modules"),
-    ("inspect", "currentframe", "inspect.currentframe()"),
-    ("inspect", "stack", "inspect.stack()"),
-    ("inspect", "getsource", "inspect.getsource()"),
-    ("inspect", "getsourcelines", "inspect.getsourcelines()"),
-    ("gc", "get_objects", "gc.get_objects()"),
-    ("gc", "get_referrers", "gc.get_referrers()"),
-    ("runpy", "run_path", "runpy.run_path()"),
-    ("runpy", "run_module", "runpy.run_module()"),
-    ("pandas", "eval", "pandas.eval()"),
-    ("numexpr", "evaluate", "numexpr.evaluate()"),
-    ("IPython", "get_ipython", "get_ipython()"),
+# Of modules that may not be loaded: what they are called is known, what they are only when they are.
+_ELSEWHERE = frozenset(
+    {
+        "IPython.get_ipython",
+        "gc.get_objects",
+        "gc.get_referrers",
+        "importlib.util.module_from_spec",
+        "importlib.util.spec_from_file_location",
+        "inspect.currentframe",
+        "inspect.getsource",
+        "inspect.getsourcelines",
+        "inspect.stack",
+        "numexpr.evaluate",
+        "pandas.eval",
+        "pkgutil.resolve_name",
+        "pydoc.locate",
+        "runpy.run_module",
+        "runpy.run_path",
+        "sys._getframe",
+        "sys.modules",
+    }
 )
 
 _LOADS = frozenset({"load", "loads", "Unpickler"})
@@ -69,12 +76,18 @@ def hiding(value: object, use: Use) -> str:
     import_module = getattr(sys.modules.get("importlib"), "import_module", None)
     if value is import_module and import_module is not None:
         return "import_module() with a computed name" if _is_computed(use, "import_module") else ""
-    for module, name, text in _ELSEWHERE:
+    for text in _ELSEWHERE:
+        module, _, name = text.rpartition(".")
         if module in sys.modules and getattr(sys.modules[module], name, use) is value:
             return text
     if isinstance(value, MethodType) and value.__name__ == "get_ipython":
         return "get_ipython()"
     return ""
+
+
+def hiding_by_name(text: str) -> str:
+    """The same of something that is not loaded yet, by its full name."""
+    return text if text in _ELSEWHERE else ""
 
 
 def stores_attributes(value: object) -> str:
@@ -89,10 +102,13 @@ def imported_by_call(value: object, use: Use) -> str:
     return use.target if is_import and use.is_called else ""
 
 
-def brings_back_objects(text: str) -> bool:
-    """Whether what is named so unpickles: it makes objects of classes that the code does not name."""
+def brings_back(text: str) -> tuple[type, ...]:
+    """What is named so unpickles: the kinds of code it may bring back that the code here does not name."""
     top, _, rest = text.partition(".")
-    return top in _UNPICKLING and rest.rpartition(".")[2] in _UNPICKLING[top]
+    if top not in _UNPICKLING or rest.rpartition(".")[2] not in _UNPICKLING[top]:
+        return ()
+    # A pickled frame may well hold objects of a class; functions in one are not worth an edit of any of them.
+    return (type,) if top == "pandas" else (type, FunctionType)
 
 
 def names_variables(text: str) -> bool:

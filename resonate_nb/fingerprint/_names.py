@@ -8,7 +8,7 @@ import sys
 from types import FunctionType, ModuleType
 
 from ._guards import UNBOUND, content_of
-from ._hidden import hiding, imported_by_call, names_variables, stores_attributes
+from ._hidden import hiding, hiding_by_name, imported_by_call, names_variables, stores_attributes
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._package import Origin, origin_of, origin_of_module
 from ._tree import encode_constant
@@ -197,7 +197,10 @@ class NameReader:
             if isinstance(loaded, ModuleType):
                 token = self._through_package(node, loaded, use, use.chain)
             else:
-                token = self._walk.package(name, ".".join((name, *use.chain)))
+                text = ".".join((name, *use.chain))
+                token = self._walk.package(name, text)
+                if hiding_by_name(text):
+                    self._walk.refuse(f"uses {text} in {node.label}")
             node.edge(what, token)
             return
         module = self._imported(use.target or name)

@@ -18,7 +18,7 @@ from ..errors import UndecoratableError, UnfingerprintableError
 from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
-from ._hidden import brings_back_objects
+from ._hidden import brings_back
 from ._loaded import Absent, Found
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, builtins_of, is_stable, is_users
@@ -87,9 +87,9 @@ class Reach:
         self._queue: deque[Node] = deque()
         self._met: dict[int, tuple[int, bytes]] = {}
         self.loadable: list[str] = []
-        """Classes that count because something is unpickled."""
-        self._unpickles = False
-        self._classes_counted = False
+        """Classes and functions that count because something is unpickled."""
+        self._loadable_kinds: set[type] = set()
+        self._kinds_counted: set[type] = set()
         self._names = NameReader(self)
         functions = FunctionReader(self, self._names)
         classes = ClassReader(self)
@@ -127,8 +127,7 @@ class Reach:
 
     def _finish(self) -> None:
         self._drain()
-        if self._unpickles:
-            self._count_classes()
+        self._count_loadable()
         walker = Walker(self._reach_from_value)
         position = 0
         while position < len(self.items):
@@ -136,28 +135,36 @@ class Reach:
             position += 1
             self._write(walker, item)
             self._drain()
-            if self._unpickles and not self._classes_counted:
-                self._count_classes()
+            self._count_loadable()
         self.joint = walker.joint()
 
-    def _count_classes(self) -> None:
-        """Count every class of the user's that the reached code could name: any of them may be unpickled."""
-        self._classes_counted = True
+    def _count_loadable(self) -> None:
+        """Count every class of the user's that the reached code could name, where any of them may be unpickled.
+
+        So with functions, where what unpickles may well bring back one.
+        """
+        while self._loadable_kinds - self._kinds_counted:
+            kinds = tuple(self._loadable_kinds)
+            self._kinds_counted |= self._loadable_kinds
+            for namespace in self._namespaces():
+                found = {name: value for name, value in namespace.items() if isinstance(value, kinds)}
+                self.guards.namespaces.append((namespace, kinds, tuple(found.values())))
+                for _, value in sorted(found.items()):
+                    if isinstance(value, FunctionType | type) and is_users(value):
+                        self.loadable.append(self.reach(value) or "")
+            self._drain()
+
+    def _namespaces(self) -> list[dict[str, Any]]:
+        """Those of the reached functions, of the notebook, and of the local modules that these hold."""
         places = [node.thing.__globals__ for node in self.nodes if isinstance(node.thing, FunctionType)]
         places += [vars(sys.modules[name]) for name in ("__main__",) if name in sys.modules]
-        namespaces: dict[int, dict[str, Any]] = {}
+        found: dict[int, dict[str, Any]] = {}
         for place in places:
-            namespaces[id(place)] = place
+            found[id(place)] = place
             for _, module in sorted(place.items()):
                 if isinstance(module, ModuleType) and origin_of(module) is Origin.USER:
-                    namespaces[id(vars(module))] = vars(module)
-        for namespace in namespaces.values():
-            classes = {name: value for name, value in namespace.items() if isinstance(value, type)}
-            self.guards.namespaces.append((namespace, tuple(classes.values())))
-            for _, value in sorted(classes.items()):
-                if is_users(value):
-                    self.loadable.append(self.reach(value) or "")
-        self._drain()
+                    found[id(vars(module))] = vars(module)
+        return list(found.values())
 
     def _drain(self) -> None:
         while self._queue:
@@ -251,8 +258,7 @@ class Reach:
         origin = origin_of_module(module)
         if origin is Origin.PACKAGE:
             self.packages[top] = version_of(top)
-        if brings_back_objects(text):
-            self._unpickles = True
+        self._loadable_kinds |= set(brings_back(text))
         if origin is Origin.USER:
             # An extension module of the user's own: its file is all there is to go by.
             return f"named {text} {binary_of(module)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import linecache
 import sys
 from collections.abc import Iterator
@@ -339,6 +340,23 @@ def test_hints_count_where_something_reads_them() -> None:
 def test_docstrings_count_where_something_reads_them() -> None:
     body = "def f(): return helper.__doc__"
     assert not same(key_of("def helper(): 'One.'", body), key_of("def helper(): 'Two.'", body))
+
+
+@pytest.mark.parametrize("name", ["pydoc.locate", "pkgutil.resolve_name", "runpy.run_path", "numexpr.evaluate"])
+def test_what_hides_names_is_said_before_its_module_is_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _, last = name.partition(".")
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    body = f"def f(x):\n    import {module}\n    return {module}.{last}(x)"
+    expected = (f"uses {name} in f",) if importlib.util.find_spec(module) else ()
+    assert key_of(body).undurable == expected
+    assert module not in sys.modules
+
+
+def test_functions_count_where_something_is_unpickled() -> None:
+    body = "import pickle", "def f(data): return pickle.loads(data)()"
+    first = key_of("def helper(): return 1", *body)
+    assert same(first, key_of("def helper(): return 1", *body))
+    assert not same(first, key_of("def helper(): return 2", *body))
 
 
 def test_classes_count_where_something_is_unpickled() -> None:
