@@ -46,8 +46,15 @@ def say(text: str, *, once: bool = False, about: str = "") -> None:
 
 
 def warn(text: str, *, once: bool = False, about: str = "") -> None:
-    """Warn, at the nearest line that is not ours. With `once`, once per process for the same thing and text."""
+    """Warn, at the nearest line that is not ours. With `once`, once per process for the same thing and text.
+
+    Under a filter that ignores all warnings, as many notebooks set it against the chatter of libraries, the text is
+    said as a line instead: what we warn of is never silent. A filter that names DurableWarning is obeyed.
+    """
     if once and not _first(about, text):
+        return
+    if _is_ignored_with_all_others():
+        say(text)
         return
     level = 1
     frame = sys._getframe(0)
@@ -58,6 +65,13 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
             break
         frame = above
     warnings.warn(DurableWarning(text), stacklevel=level)
+
+
+def _is_ignored_with_all_others() -> bool:
+    for action, message, category, module, line in warnings.filters:
+        if message is None and module is None and not line and issubclass(DurableWarning, category):
+            return action == "ignore" and category is not DurableWarning
+    return False
 
 
 def _first(about: str, text: str) -> bool:

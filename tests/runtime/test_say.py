@@ -1,0 +1,51 @@
+"""Lines and warnings: at the user's line, and never silent by accident."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import pytest
+
+import resonate_nb as rnb
+from resonate_nb import durable
+from resonate_nb.runtime import duration
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+def unstorable():
+    @durable
+    def lines():
+        return (letter for letter in "ab")
+
+    return lines
+
+
+def test_a_warning_points_at_the_users_line():
+    lines = unstorable()
+    with pytest.warns(rnb.DurableWarning) as caught:
+        lines()
+        here = sys._getframe().f_lineno - 1
+    assert (__file__, here) == (caught[0].filename, caught[0].lineno)
+
+
+@pytest.mark.parametrize(
+    ("category", "is_said"), [(Warning, True), (UserWarning, True), (rnb.DurableWarning, False)], ids=str
+)
+def test_only_a_filter_that_names_our_warnings_silences_them(
+    category: type[Warning], is_said: bool, caplog: pytest.LogCaptureFixture
+):
+    lines = unstorable()
+    with warnings.catch_warnings(), caplog.at_level("INFO", "resonate_nb"):
+        warnings.simplefilter("ignore", category)
+        lines()
+    assert is_said == any("not stored" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "0 ms"), (85.4, "85 ms"), (999, "999 ms"), (4200, "4.2 s"), (192_000, "3 m 12 s"), (7_500_000, "2 h 05 m")],
+)
+def test_durations_are_for_people(milliseconds: float, text: str):
+    assert text == duration(milliseconds)
