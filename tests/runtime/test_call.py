@@ -508,3 +508,16 @@ def test_what_is_new_is_said_in_one_line(caplog: pytest.LogCaptureFixture):
         made(1)(1)
         made(2)(1)
     assert 1 == sum("`k`" in line and "new" in line for line in caplog.messages)
+
+
+class Counter:
+    count = 0
+
+
+def test_a_body_that_changes_a_class_it_reaches_is_not_replayed():
+    @durable
+    def tick():
+        Counter.count += 1
+        return Counter.count
+
+    assert [1, 2] == [tick(), tick()]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from resonate_nb.codec import describe
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import fingerprint_named
+from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import (
     AcquireTask,
     Claim,
@@ -56,6 +56,7 @@ class Claimed:
     """The task is ours: the promise as it is now, and which try this is."""
 
     promise: Promise
+    identity: Identity
     number: int
     started_at: int
     news: str | None = None
@@ -135,7 +136,7 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run) -> Cla
     if reply.promise.state.is_settled:
         return None
     engine.hold(run.id, reply.promise.version)
-    return Claimed(reply.promise, number, started_at, news)
+    return Claimed(reply.promise, identity, number, started_at, news)
 
 
 def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:
@@ -195,7 +196,7 @@ class _Try:
             give_back(self._engine, self._claimed, self.elapsed_us, error)
 
 
-def attempt(engine: Engine, request: Request, identity: Identity, claimed: Claimed) -> Tried:
+def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """Run the body here. What is no `Exception` gives the task back and goes through."""
     value, failure = None, None
     with _Try(engine, claimed, None) as run:
@@ -203,10 +204,10 @@ def attempt(engine: Engine, request: Request, identity: Identity, claimed: Claim
             value = request.body()
         except Exception as error:
             failure = error
-    return _tried(request, identity, run, value, failure)
+    return _tried(request, claimed.identity, run, value, failure)
 
 
-async def attempt_async(engine: Engine, request: Request, identity: Identity, claimed: Claimed) -> Tried:
+async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """The same for a body that is awaited on the caller's loop; an interrupt of the kernel cancels it."""
     value, failure = None, None
     loop = asyncio.get_running_loop()
@@ -216,7 +217,7 @@ async def attempt_async(engine: Engine, request: Request, identity: Identity, cl
             value = await cast("Awaitable[Any]", request.body())
         except Exception as error:
             failure = error
-    return _tried(request, identity, run, value, failure)
+    return _tried(request, claimed.identity, run, value, failure)
 
 
 def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure: Exception | None) -> Tried:
@@ -233,16 +234,23 @@ def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...
     found = [f"stores into {effect}" for effect in identity.key.effects]
     if request.arguments:
         found += [f"changed its argument `{name}` in place" for name in _changed_arguments(request, identity)]
-    if not request.work.is_cell and identity.key.values:
-        after = request.work.subject.key()
-        found += [
-            f"changed the global `{name}`"
-            for name, digest in identity.key.content_parts.items()
-            if after.content_parts.get(name) != digest
-        ]
+    if not request.work.is_cell:
+        # Cheap when nothing has changed; the cell's own face judges what a cell changed.
+        found += _changed_globals(identity.key, request.work.subject.key())
     if request.judge is not None:
         found += request.judge(value)
     return tuple(found)
+
+
+def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
+    if before.content == after.content:
+        return []
+    named = [
+        f"changed the global `{name}`"
+        for name, digest in before.content_parts.items()
+        if after.content_parts.get(name) != digest
+    ]
+    return named or ["changed something that its code reads (an attribute of a class or function)"]
 
 
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -58,30 +58,14 @@ def call(request: Request) -> Result:
         except Exception as error:
             return replace(started, error=without_our_frames(error))
     engine, identity = started
-    rerun, reason = request.rerun, ""
-    while True:
-        step, identity = plan(engine, request.work, identity, rerun=rerun)
-        if isinstance(step, Hit):
-            replayed = _replay(engine, request, identity, step)
-            if isinstance(replayed, Result):
-                return replayed
-            rerun, reason = True, replayed
-        elif isinstance(step, Wait):
-            _say_joining(request, step)
-            settled = _wait(engine, request, step)
-            if (joined := _joined(engine, request, settled)) is not None:
-                return joined
-            rerun = False
-        else:
-            with engine.holding(step.id):
-                claimed = claim(engine, request, identity, step)
-                if claimed is None:
-                    rerun = False
-                    continue
-                why = _say_why(engine, request, identity, step, claimed, reason)
-                tried = attempt(engine, request, identity, claimed)
-                promise = settle(engine, request, identity, claimed, tried)
-            return _returned(request, identity, tried, promise, why)
+    with closing(_steps(engine, request, identity)) as steps:
+        answer: Promise | Tried | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            answer = _wait(engine, request, step) if isinstance(step, Wait) else attempt(engine, request, step)
 
 
 async def call_async(request: Request) -> Result:
@@ -93,6 +77,26 @@ async def call_async(request: Request) -> Result:
         except Exception as error:
             return replace(started, error=without_our_frames(error))
     engine, identity = started
+    with closing(_steps(engine, request, identity)) as steps:
+        answer: Promise | Tried | None = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            if isinstance(step, Wait):
+                answer = await _wait_async(engine, request, step)
+            else:
+                answer = await attempt_async(engine, request, step)
+
+
+def _steps(
+    engine: Engine, request: Request, identity: Identity
+) -> Generator[Wait | Claimed, Promise | Tried | None, Result]:
+    """The brain of both legs: yields what takes time (a wait, an attempt) and is sent what came of it.
+
+    Closed in the middle, by an interrupt, it gives back what it held.
+    """
     rerun, reason = request.rerun, ""
     while True:
         step, identity = plan(engine, request.work, identity, rerun=rerun)
@@ -103,7 +107,7 @@ async def call_async(request: Request) -> Result:
             rerun, reason = True, replayed
         elif isinstance(step, Wait):
             _say_joining(request, step)
-            settled = await _wait_async(engine, request, step)
+            settled = cast("Promise | None", (yield step))
             if (joined := _joined(engine, request, settled)) is not None:
                 return joined
             rerun = False
@@ -113,10 +117,10 @@ async def call_async(request: Request) -> Result:
                 if claimed is None:
                     rerun = False
                     continue
-                why = _say_why(engine, request, identity, step, claimed, reason)
-                tried = await attempt_async(engine, request, identity, claimed)
-                promise = settle(engine, request, identity, claimed, tried)
-            return _returned(request, identity, tried, promise, why)
+                why = _say_why(engine, request, step, claimed, reason)
+                tried = cast(Tried, (yield claimed))
+                promise = settle(engine, request, claimed, tried)
+            return _returned(request, tried, promise, why)
 
 
 def _begin(request: Request) -> tuple[Engine, Identity] | Result:
@@ -249,7 +253,7 @@ def without_our_frames(error: Exception) -> Exception:
 # Telling --------------------------------------------------------------------------------------------------------
 
 
-def _say_why(engine: Engine, request: Request, identity: Identity, run: Run, claimed: Claimed, reason: str) -> str:
+def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reason: str) -> str:
     """Why the body runs, said in one line where that is news, and returned."""
     title = request.work.title
     if run.taken_over is not None:
@@ -271,7 +275,7 @@ def _say_joining(request: Request, step: Wait) -> None:
         say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
 
 
-def _returned(request: Request, identity: Identity, tried: Tried, promise: Promise, why: str) -> Result:
+def _returned(request: Request, tried: Tried, promise: Promise, why: str) -> Result:
     if tried.error is not None:
         return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
     if (name := held_argument(tried.value, request.arguments)) is not None:

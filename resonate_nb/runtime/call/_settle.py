@@ -13,13 +13,12 @@ from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 from .. import _reads
 from .._engine import Engine
 from .._held import hold_interrupt
-from .._identity import Identity
 from .._memo import Entry
 from .._say import say, warn
 from ._attempt import Claimed, Request, Tried
 
 
-def settle(engine: Engine, request: Request, identity: Identity, claimed: Claimed, tried: Tried) -> Promise:
+def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Promise:
     """Settle the promise as the try came out, committed when this returns; the record as it is then.
 
     Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. An interrupt
@@ -28,8 +27,8 @@ def settle(engine: Engine, request: Request, identity: Identity, claimed: Claime
     with hold_interrupt():
         notes = _notes(request)
         if tried.error is not None:
-            return _reject(engine, request, identity, claimed, tried, notes)
-        return _resolve(engine, request, identity, claimed, tried, notes)
+            return _reject(engine, request, claimed, tried, notes)
+        return _resolve(engine, request, claimed, tried, notes)
 
 
 def _notes(request: Request) -> dict[str, bytes]:
@@ -45,18 +44,17 @@ def _notes(request: Request) -> dict[str, bytes]:
 def _resolve(
     engine: Engine,
     request: Request,
-    identity: Identity,
     claimed: Claimed,
     tried: Tried,
     notes: Mapping[str, bytes],
 ) -> Promise:
     title = request.work.title
-    headers = {"code": identity.code, "elapsed_ms": str(tried.elapsed_us // 1000)}
+    headers = {"code": claimed.identity.code, "elapsed_ms": str(tried.elapsed_us // 1000)}
     if tried.files:
         headers["files"] = _reads.to_json(tried.files)
     if tried.effects:
         headers["not_replayable"] = "; ".join(tried.effects)
-        say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=identity.code)
+        say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=claimed.identity.code)
     bare = dict(headers)
     encoded: Encoded | None = None
     stored: StoredFile | None = None
@@ -108,14 +106,13 @@ def _resolve(
 def _reject(
     engine: Engine,
     request: Request,
-    identity: Identity,
     claimed: Claimed,
     tried: Tried,
     notes: Mapping[str, bytes],
 ) -> Promise:
     assert tried.error is not None
     data = failure_to_bytes(failure_of(tried.error))
-    headers = {"code": identity.code, "codec": "failure", "elapsed_ms": str(tried.elapsed_us // 1000)}
+    headers = {"code": claimed.identity.code, "codec": "failure", "elapsed_ms": str(tried.elapsed_us // 1000)}
     value = Value(headers, data, None, len(data))
     try:
         reply, _ = _commit(engine, claimed, State.REJECTED, value, tried, notes)
