@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Protocol
 
@@ -53,3 +54,8 @@ class ManualClock:
     def advance(self, milliseconds: int) -> None:
         """Move forward (or, to test a clock that jumps, back)."""
         self._now_ms += milliseconds
+
+
+def local_now() -> datetime.datetime:
+    """This moment with the local time zone, for ids that hold a date."""
+    return datetime.datetime.now().astimezone()

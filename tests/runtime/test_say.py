@@ -26,7 +26,7 @@ def test_a_warning_points_at_the_users_line():
     lines = unstorable()
     with pytest.warns(rnb.DurableWarning) as caught:
         lines()
-        here = sys._getframe().f_lineno - 1
+    here = sys._getframe().f_lineno - 1
     assert (__file__, here) == (caught[0].filename, caught[0].lineno)
 
 
