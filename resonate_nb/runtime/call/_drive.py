@@ -22,7 +22,7 @@ from .._engine import Engine
 from .._held import cancel_on_interrupt
 from .._identity import Identity, Undurable
 from .._say import say, warn
-from ._alias import held_argument
+from ._alias import held
 from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim
 from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Hit, Run, Wait, load, plan
@@ -120,7 +120,7 @@ def _steps(
                 why = _say_why(engine, request, step, claimed, reason)
                 tried = cast(Tried, (yield claimed))
                 promise = settle(engine, request, claimed, tried)
-            return _returned(request, tried, promise, why)
+            return _returned(request, identity, tried, promise, why)
 
 
 def _begin(request: Request) -> tuple[Engine, Identity] | Result:
@@ -275,13 +275,20 @@ def _say_joining(request: Request, step: Wait) -> None:
         say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
 
 
-def _returned(request: Request, tried: Tried, promise: Promise, why: str) -> Result:
+def _returned(request: Request, identity: Identity, tried: Tried, promise: Promise, why: str) -> Result:
     if tried.error is not None:
         return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
-    if (name := held_argument(tried.value, request.arguments)) is not None:
-        say(
-            f"{request.work.title} returns (or holds) its argument `{name}` itself; a replay hands out a copy",
-            once=True,
-            about=request.work.name,
-        )
+    if not request.work.is_cell:
+        _say_what_is_shared(request, identity, tried.value)
     return Result(tried.value, promise, False, reason=why)
+
+
+def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:
+    for kind, mine in (("argument", request.arguments), ("global", identity.key.values)):
+        if (name := held(value, mine)) is not None:
+            say(
+                f"{request.work.title} returns (or holds) its {kind} `{name}`, or a part of it; "
+                "a replay hands out a copy",
+                once=True,
+                about=request.work.name,
+            )
