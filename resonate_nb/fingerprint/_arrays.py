@@ -182,7 +182,10 @@ def dtype_key(dtype: Any) -> bytes:
         return f"StringDType {dtype.coerce}".encode()
     if dtype.char not in _PLAIN_CHARS or dtype.type.__module__ != "numpy":
         raise Refusal(f"dtype {dtype.name} is not numpy's own")
-    return f"{dtype.type.__name__ if dtype.char == 'V' else ''}{dtype.str}".encode()
+    if dtype.char == "V":
+        return f"{dtype.type.__name__} {dtype.str}".encode()
+    # Two C types of one size (`long`, `long long`) are one dtype here as they are to numpy and in a pickle.
+    return str(dtype.str).encode()
 
 
 def _fields(walk: Walk, value: Any) -> Children:
@@ -205,7 +208,7 @@ def _number_of(cls: Any) -> Handler:
     dtype = sys.modules["numpy"].dtype(cls)
     if dtype.char not in _NUMBER_CHARS:
         return _scalar
-    key = dtype_key(dtype)
+    key = dtype_key(dtype) + b" " + cls.__name__.encode()  # `longlong` is a class of its own beside `int64`
     is_real = dtype.kind == "f"
 
     def write(walk: Walk, value: Any) -> None:

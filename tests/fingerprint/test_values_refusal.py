@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
-import types
 import weakref
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,10 @@ from resonate_nb.fingerprint._values import Walker, fingerprint_values
 
 
 class Job(threading.Thread):
+    pass
+
+
+class Memory(io.BytesIO):
     pass
 
 
@@ -59,8 +62,7 @@ REFUSED: dict[str, Any] = {
     "array subclass": np.zeros(2).view(Part),
     "dtype with metadata": np.zeros(1, np.dtype("i4", metadata={"a": 1})),
     "group": pd.DataFrame({"a": [1]}).groupby("a"),
-    "simple object of C": types.SimpleNamespace.__init__.__objclass__.__call__  # type: ignore[attr-defined]
-    and type("Hidden", (io.BytesIO,), {})(),
+    "subclass of an object of C": Memory(b"a"),
     "temporary directory": tempfile.TemporaryDirectory.__new__(tempfile.TemporaryDirectory),
     "process": subprocess.Popen.__new__(subprocess.Popen),
 }

@@ -433,6 +433,7 @@ def unpicklable_under_test() -> dict[str, Any]:
         "forward": vars(typing)["List"]["Model"],
         "module": types,
         "module 2": math,
+        "np.longlong": np.longlong(1),
         "mappingproxy": types.MappingProxyType({"a": 1}),
         "mappingproxy 2": types.MappingProxyType({"a": 2}),
         "logger": logging.getLogger("a"),
