@@ -65,11 +65,13 @@ _Stamp = tuple[int, int, int, int]
 class Reads:
     """What one recording saw. `files` is asked when the body has ended."""
 
-    def __init__(self, root: Root, clock: Clock) -> None:
+    def __init__(self, root: Root, clock: Clock, store: Root = None) -> None:
         self._root = None if root is None else os.path.abspath(root)
         self._clock = clock
         self._started_ms = clock.now_ms()
         self._aside = _aside(self._root)
+        if store is not None:
+            self._aside += tuple(os.path.join(path, "") for path in {os.path.abspath(store), os.path.realpath(store)})
         self._folder = _working_directory()
         self._thread = threading.get_ident()
         self._opened: dict[tuple[str, str], _Stamp | None] = {}
@@ -159,7 +161,7 @@ class Reads:
 
 
 @contextmanager
-def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
+def recording(root: Root, clock: Clock | None = None, store: Root = None) -> Iterator[Reads]:
     """Records the opens of this context while the block runs; recordings nest, and each sees all inside it.
 
     A recording belongs to its `contextvars` context, so awaited bodies that take turns keep apart. An open in a
@@ -170,9 +172,10 @@ def recording(root: Root, clock: Clock | None = None) -> Iterator[Reads]:
     Args:
         root: the folder that holds the store; files inside it are named relative to it. None names all absolutely.
         clock: tells how old a file is when it is digested.
+        store: the store's own folder, whose files no body reads by itself.
     """
     _install()
-    reads = Reads(root, clock if clock is not None else SystemClock())
+    reads = Reads(root, clock if clock is not None else SystemClock(), store)
     token = _current.set((*_around(), reads))
     _active[id(reads)] = reads
     try:

@@ -531,3 +531,15 @@ def test_the_hook_is_added_only_when_something_records(tmp_path: Path) -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
     assert done.stdout == "0 1\n", done.stderr
+
+
+def test_the_store_itself_is_no_input_of_a_body(tmp_path: Path) -> None:
+    """A widget or a waiter opens files of the store while a body runs, by whatever way."""
+    store = tmp_path / ".resonate_nb"
+    store.mkdir()
+    for folder in (store, tmp_path):
+        (folder / "data.csv").write_text("1")
+    with recording(tmp_path, rested(), store) as reads:
+        (store / "data.csv").read_bytes()
+        (tmp_path / "data.csv").read_bytes()
+    assert [file.path for file in reads.files()] == ["data.csv"]

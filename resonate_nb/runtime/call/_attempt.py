@@ -174,7 +174,7 @@ class _Try:
         self._engine = engine
         self._claimed = claimed
         self._running = _context.running(claimed.promise.id, loop)
-        self._recording = _reads.recording(files_root(engine))
+        self._recording = _reads.recording(files_root(engine), engine.clock, engine.store.path)
         self.reads: _reads.Reads
 
     def __enter__(self) -> _Try:
