@@ -147,7 +147,8 @@ class NameReader:
             value = sys.modules.get(f"{name}.{first}", UNBOUND)
             if value is UNBOUND and "__getattr__" in namespace:
                 self._walk.refuse(f"{name}.{first} comes from the module's __getattr__, in {node.label}")
-        elif use.is_stored and len(chain) == 1:
+        if use.is_stored and len(chain) == 1:
+            # Also where it is not there yet.
             self._walk.effects[f"{name}.{first} in {node.label}"] = None
         where = self._walk.label(name, first)
         if self._walk.is_ignored(where):
