@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sessions import close_hosts
+from trap_sessions import close_hosts
 
 
 @pytest.fixture(scope="session", autouse=True)

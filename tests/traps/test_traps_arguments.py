@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from sessions import Notebook, Trap, entries, hit, recompute, spring
+from trap_sessions import Notebook, Trap, entries, hit, recompute, spring
 
 pytestmark = pytest.mark.slow
 

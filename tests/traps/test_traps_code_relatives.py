@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sessions import Trap, hit, recompute, spring
+from trap_sessions import Trap, recompute, spring
 
 pytestmark = pytest.mark.slow
 

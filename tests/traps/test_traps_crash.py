@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sessions import Notebook, Running
+from trap_sessions import Notebook, Running
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sessions import Notebook
+from trap_sessions import Notebook
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sessions import Notebook, Trap, hit, spring
+from trap_sessions import Notebook, Trap, hit, spring
 
 pytestmark = pytest.mark.slow
 

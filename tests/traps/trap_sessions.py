@@ -1,8 +1,9 @@
 """Sessions for traps: each is a list of cells, run in a process of its own, which then dies by SIGKILL.
 
 A session's process is forked from a `Host` that has imported IPython, this package and what the trap names, and has
-used none of them: a session costs its cells, not the start of Python. Hosts differ in their hash seed. The session runs its cells in a real `InteractiveShell`; only the store and the notebook's folder go
-from one session to the next. The last thing it does is to kill itself: what is not on disk by then is lost.
+used none of them: a session costs its cells, not the start of Python. Hosts differ in their hash seed. The session
+runs its cells in a real `InteractiveShell`; only the store and the notebook's folder go from one session to the next.
+The last thing it does is to kill itself: what is not on disk by then is lost.
 
 In the cells of a `Trap`, ``ran()`` stands for one line appended to a log, ``got`` is a dict that is handed back, and
 ``§`` is what changes between the sessions.
@@ -58,9 +59,9 @@ def _session(job: dict[str, Any], shell: Any) -> None:
     try:
         os.chdir(job["folder"])
         sys.path.insert(0, "")
-        os.environ.update(job["environ"])
-        for name in job["unset"]:
+        for name in ("RESONATE_NB", "RESONATE_NB_STORE", "XDG_CONFIG_HOME"):
             os.environ.pop(name, None)
+        os.environ.update(job["environ"])
         said = os.open(job["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(said, 1)
         os.dup2(said, 2)
@@ -212,7 +213,6 @@ class Notebook:
                 **({} if self.store is None else {"RESONATE_NB_STORE": str(self.store)}),
                 **environ,
             },
-            "unset": ["RESONATE_NB", "XDG_CONFIG_HOME", *(["RESONATE_NB_STORE"] if self.store is None else [])],
         }
         before = self.logs()
         parent = host(*key)
