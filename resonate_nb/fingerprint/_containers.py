@@ -163,7 +163,8 @@ def _bound(walk: Walk, value: functools.partial[Any]) -> Children:
     yield from attributes(walk, vars(value))
 
 
-def _logger(walk: Walk, value: logging.Logger) -> None:
+def logger(walk: Walk, value: logging.Logger) -> None:
+    """Write a logger by its name alone: where its lines go is no part of what is computed."""
     walk.pen.blob(b"logger", text(value.name))
 
 
@@ -180,6 +181,6 @@ HANDLERS: dict[type, Handler] = {
     types.MappingProxyType: _proxy,
     types.SimpleNamespace: _namespace,
     functools.partial: _partial,
-    logging.Logger: _logger,
-    logging.RootLogger: _logger,
+    logging.Logger: logger,
+    logging.RootLogger: logger,
 }

@@ -87,5 +87,7 @@ def _sparse(walk: Walk, value: Any) -> Children | None:
 
 def _sparse_parts(value: Any, parts: tuple[str, ...]) -> Children:
     yield Attribute("shape"), tuple(map(int, value.shape))
+    if parts == ("data", "coords") and not hasattr(value, "coords"):
+        parts = ("data", "row", "col")  # scipy before 1.13
     for name in parts:
         yield Attribute(name), getattr(value, name)

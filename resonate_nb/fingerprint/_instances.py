@@ -134,14 +134,13 @@ def _builtin(walk: Walk, value: types.BuiltinFunctionType | types.MethodWrapperT
     return iter(((Attribute("__self__"), owner),))
 
 
-def enum_member(walk: Walk, value: enum.Enum) -> Children:
+def enum_member(walk: Walk, value: enum.Enum) -> Children | None:
     """Write a member by its class, name and value, and whatever else was set on it."""
-    walk.pen.write(b"enum;")
-    walk.token(type(value))
-    return _enum_parts(walk, value)
+    return walk.sealed(value, b"enum", _enum_parts(walk, value))
 
 
 def _enum_parts(walk: Walk, value: enum.Enum) -> Children:
+    walk.token(type(value))
     yield Attribute("name"), value._name_
     yield Attribute("value"), value._value_
     base = content_base(type(value))
@@ -168,7 +167,7 @@ def instance_of(cls: type) -> Handler:
     reason = hidden_state(cls)
     if reason:
         raise Refusal(reason)
-    slots = tuple((owner, slot) for owner, slot in slots if not issubclass(base, owner))
+    slots = tuple((owner, slot) for owner, slot in slots if owner not in base.__mro__)
 
     # A named tuple, a `str` with methods: nothing of it can change, so it does not count by identity.
     is_immutable = base in _IMMUTABLE and not slots and cls.__dictoffset__ == 0
@@ -249,7 +248,7 @@ def hidden_state(cls: type) -> str:
     known = base.__basicsize__ + _POINTER_BYTES * (
         (_has_dict_pointer(cls) > _has_dict_pointer(base))
         + (cls.__weakrefoffset__ > 0 >= base.__weakrefoffset__)
-        + sum(not issubclass(base, owner) for owner, _ in _slots(cls))
+        + sum(owner not in base.__mro__ for owner, _ in _slots(cls))
     )
     if cls.__basicsize__ > known or cls.__itemsize__ > base.__itemsize__:
         return "it keeps state in C that no attribute shows"

@@ -7,6 +7,7 @@ never written as something weaker.
 from __future__ import annotations
 
 import enum
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ _PACKAGES: dict[str, Callable[[type], Handler]] = {
 _US = __name__.partition(".")[0]
 
 # Beyond this many arrays over one stretch of memory they are taken to share it, without asking each pair.
-_MAX_COMPARED = 64
+_MAX_COMPARED = 256
 
 _REASONS = {
     "generator": "it can be read only once",
@@ -166,6 +167,8 @@ class Walker(Walk):
             handler = _PACKAGES[root](cls)
         elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
+        elif issubclass(cls, logging.Logger) and not _instances.is_users_class(cls):
+            handler = _containers.logger
         elif _instances.name_of(cls) in _NAMED:
             handler = _NAMED[_instances.name_of(cls)]
         elif cls.__name__ == "cython_function_or_method":
@@ -228,9 +231,14 @@ def _sharing(near: list[tuple[int, Span]]) -> list[list[tuple[int, Span]]]:
         return [near]
     groups: list[list[tuple[int, Span]]] = []
     for part, span in near:
-        joined = [group for group in groups if any(_overlap(span, other) for _, other in group)]
-        groups = [group for group in groups if group not in joined]
-        groups.append([pair for group in joined for pair in group] + [(part, span)])
+        joined = [(part, span)]
+        apart = []
+        for group in groups:
+            if any(_overlap(span, other) for _, other in group):
+                joined += group
+            else:
+                apart.append(group)
+        groups = [*apart, joined]
     return [
         sorted(group, key=lambda pair: pair[1].low)
         for group in groups

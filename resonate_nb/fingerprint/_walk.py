@@ -47,7 +47,7 @@ MEMBER = Note("<member>")
 CONTENT = Note("")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """The memory that one array of the walk covers."""
 

@@ -88,6 +88,28 @@ def test_parts_of_an_array_that_do_not_overlap_are_as_good_as_copies() -> None:
         assert fp([one, other]) == fp(pickle.loads(pickle.dumps([one, other])))
 
 
+def test_several_groups_of_arrays_over_one_table_are_told_apart() -> None:
+    table = np.arange(40.0).reshape(8, 5)
+
+    def look(*views: Any) -> str:
+        return joint(**{f"v{number}": view for number, view in enumerate(views)})
+
+    columns = [table[:, 0], table[:, 1], table[:4, 0], table[:4, 1]]
+    together = look(*columns)
+    assert together == look(*columns)
+    assert together != look(*columns[:3], columns[3].copy())
+    assert together != look(*(column.copy() for column in columns))
+    assert look(columns[0], columns[1]) == look(columns[0].copy(), columns[1].copy())
+    bridged = look(columns[0], columns[1], table[2:4])
+    assert bridged != look(columns[0], columns[1].copy(), table[2:4])
+
+
+def test_many_columns_of_one_table_are_as_good_as_copies() -> None:
+    table = np.arange(1_000.0).reshape(10, 100)
+    columns = [table[:, number] for number in range(100)]
+    assert fp(columns) == fp([column.copy() for column in columns])
+
+
 def test_views_through_bytes_that_can_be_written_are_seen() -> None:
     for buffer in (bytearray(b"abcd"), array("b", [1, 2, 3, 4])):
         view = np.frombuffer(buffer, "u1")
