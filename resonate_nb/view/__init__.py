@@ -1,7 +1,7 @@
 """What a record looks like: rows, static HTML and text, and the page's ES module. Pure: no state, no widgets."""
 
 from ._assets import inspector_module, inspector_style
-from ._format import age, count, duration, instant, size
+from ._format import age, count, duration, instant, one_line, plain, size
 from ._html import (
     counts_text,
     detail_payload,
@@ -11,7 +11,6 @@ from ._html import (
     handle_text,
     outputs_html,
     outputs_text,
-    plain,
     table_html,
     table_text,
 )
@@ -35,6 +34,7 @@ __all__ = [
     "inspector_module",
     "inspector_style",
     "instant",
+    "one_line",
     "outputs_html",
     "outputs_text",
     "plain",

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+
+# ECMA-48 control sequences (colours in tracebacks), operating-system commands (links), and lone escapes
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]?")
+# line ends of any kind with what stands around them, and what a terminal would obey instead of print
+_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def duration(ms: float | None) -> str:
@@ -67,6 +73,17 @@ def instant(ms: int | None) -> str:
     if ms is None:
         return ""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def plain(text: str) -> str:
+    """The text without terminal control sequences."""
+    return _ANSI.sub("", text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text on one line of at most `limit` characters, control sequences left out; what is cut ends in ``…``."""
+    line = text if text.isprintable() else _BREAKS.sub(" ", plain(text)).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _half_up(number: float) -> int:

@@ -14,7 +14,7 @@ from html import escape
 
 from resonate_nb.runtime import Detail, Record, Shown
 
-from ._format import count, duration, instant, size
+from ._format import count, duration, instant, one_line, plain, size
 from ._rows import LOOKS, Row, counts, row_of
 
 _LINE = "1px solid rgba(128,128,128,.28)"
@@ -23,18 +23,19 @@ _NUMBER = _CELL.replace("text-align:left", "text-align:right") + ";white-space:n
 _HEAD = "font-weight:600;opacity:.72"
 _ID = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12px;overflow-wrap:anywhere"
 _TABLE = "border-collapse:collapse;border:0;margin:4px 0;font-size:13px;font-variant-numeric:tabular-nums;color:inherit"
+_CHIP = f"padding:0 6px;border:{_LINE};border-radius:8px;font-size:11px;white-space:nowrap"
 _PRE = (
     "margin:2px 0;padding:6px 8px;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;"
     f"border:{_LINE};border-radius:4px;background:none;color:inherit;font-size:12px"
 )
 
-# ECMA-48 control sequences (colours in tracebacks), operating-system commands (links), and lone escapes
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]?")
-
-
-def plain(text: str) -> str:
-    """The text without terminal control sequences."""
-    return _ANSI.sub("", text)
+TEXT_COLUMNS = 100
+"""Lines of a text table are at most so long."""
+_ERROR_LETTERS = 160
+"""An error in a row of the static table is cut to so many."""
+_ID_LETTERS = 48
+_SAID_LETTERS = 26
+"""What an id, and what is said at the end of a line, keep when the line gets long."""
 
 
 def counts_text(rows: Sequence[Row]) -> str:
@@ -87,18 +88,29 @@ def table_html(
     )
 
 
-def table_text(rows: Sequence[Row], *, limit: int = 50) -> str:
-    """The same as plain text, one line for each row, columns aligned."""
-    lines = [counts_text(rows)]
+def table_text(rows: Sequence[Row], *, limit: int = 50, note: str = "", columns: int = TEXT_COLUMNS) -> str:
+    """The same as plain text, one line of at most `columns` characters for each row, aligned.
+
+    What does not fit is cut, arguments first; the details hold all of it.
+    """
+    lines = [counts_text(rows)] + ([note] if note else [])
     cells = [_row_text(row) for row in rows[:limit]]
     if cells:
         widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-        lines += [
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
-        ]
+        _, id, arguments, *numbers, said = widths
+        room = columns - sum(width + 2 for width in (widths[0], *numbers)) - min(said, _SAID_LETTERS) - 2
+        widths[1] = min(id, max(_ID_LETTERS, room - 2))
+        widths[2] = min(arguments, max(0, room - widths[1] - 2))
+        lines += [_aligned(line, widths, columns) for line in cells]
     if len(rows) > limit:
         lines.append(f"… and {count(len(rows) - limit)} more")
     return "\n".join(lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int], columns: int) -> str:
+    shown = zip(line[:-1], widths[:-1], strict=True)
+    text = "  ".join(one_line(text, width).ljust(width) for text, width in shown if width)
+    return one_line(f"{text}  {line[-1]}".rstrip(), columns)
 
 
 def handle_text(record: Record) -> str:
@@ -115,7 +127,8 @@ def handle_text(record: Record) -> str:
         facts.append(row.owner)
     if row.attempts > 1:
         facts.append(f"attempt {row.attempts}")
-    facts.extend(row.marks)
+    if row.chip:
+        facts.append(row.chip)
     return f"<Handle {row.id}: {', '.join(facts)}>"
 
 
@@ -130,12 +143,13 @@ def handle_html(record: Record) -> str:
             size(row.size_bytes),
             row.owner if row.settled_at is None else "",
             f"attempt {row.attempts}" if row.attempts > 1 else "",
-            *row.marks,
         )
         if fact
     ]
     error = f'<div style="margin-top:2px">{escape(row.error)}</div>' if row.error else ""
     tail = f' <span style="opacity:.72">· {escape(" · ".join(facts))}</span>' if facts else ""
+    if row.chip:
+        tail += f' <span style="opacity:.72">·</span> {_chip_html(row)}'
     return (
         f'<div class="rnb-handle" style="display:inline-block;max-width:100%;padding:4px 10px;border:{_LINE};'
         f"border-left:3px solid {LOOKS[row.shown].colour};border-radius:4px;color:inherit;font-size:13px;"
@@ -297,11 +311,29 @@ def _state_html(row: Row) -> str:
     return f'<span style="white-space:nowrap">{glyph}&nbsp;{escape(look.label)}</span>'
 
 
+def _chip_html(row: Row) -> str:
+    """The marks as one short frame, whole in its title."""
+    return f'<span title="{escape(chr(10).join(row.marks))}" style="{_CHIP}">{escape(row.chip)}</span>'
+
+
+def _id_html(row: Row) -> str:
+    """The id; where that is a name and digits, the arguments come first and the id after them, small."""
+    id = escape(row.id)
+    if not row.is_automatic:
+        return f'<span style="{_ID}">{id}</span>'
+    return (
+        f'<span style="{_ID}"><strong>{escape(row.name)}</strong> {escape(row.arguments)}</span>'
+        f' <span style="{_ID};font-size:10px;opacity:.72">{id}</span>'
+    )
+
+
 def _row_html(row: Row) -> str:
-    said = "".join(f'<div style="opacity:.72">{escape(text)}</div>' for text in (row.error, *row.marks) if text)
+    error = escape(one_line(row.error, _ERROR_LETTERS))
+    said = f'<div style="opacity:.72;overflow-wrap:anywhere">{error}</div>' if error else ""
+    chip = f" {_chip_html(row)}" if row.chip else ""
     cells = (
         (_CELL, _state_html(row)),
-        (_CELL, f'<span style="{_ID}">{escape(row.id)}</span>{said}'),
+        (_CELL, f"{_id_html(row)}{chip}{said}"),
         (_NUMBER, escape(duration(row.elapsed_ms))),
         (_CELL, escape(_how_text(row))),
         (_CELL + ";white-space:nowrap", escape(row.owner)),
@@ -315,14 +347,24 @@ def _row_html(row: Row) -> str:
 
 def _row_text(row: Row) -> tuple[str, ...]:
     look = LOOKS[row.shown]
+    replayed = f"replayed ×{row.replays}" if row.replays > 1 else row.how.removeprefix("computed")
     return (
         f"{look.icon} {look.label}",
         row.id,
+        row.arguments if row.is_automatic else "",
         duration(row.elapsed_ms),
-        _how_text(row),
-        row.owner if row.settled_at is None else "",
-        size(row.size_bytes),
-        " · ".join(filter(None, (row.error, *row.marks))),
+        " · ".join(
+            filter(
+                None,
+                (
+                    size(row.size_bytes),
+                    row.owner if row.settled_at is None else "",
+                    row.error,
+                    row.chip,
+                    replayed,
+                ),
+            )
+        ),
     )
 
 

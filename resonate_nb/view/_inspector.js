@@ -103,6 +103,9 @@ export function rowsOf(segment) {
     replays: segment.replays[index],
     saved: segment.saved[index],
     old: segment.old[index] === 1,
+    arguments: word("arguments", index),
+    isAutomatic: segment.automatic[index] === 1,
+    chip: word("chip", index),
   }));
 }
 
@@ -262,13 +265,15 @@ const elapsedOf = (row, now) => (row.state === "running" && row.started !== null
 const groupOf = (row) => (row.old ? 2 : GROUP[row.state]);
 const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const byNumber = (a, b) => (a ?? -1) - (b ?? -1);
+const named = new Intl.Collator("en", { numeric: true }); // day=9 before day=10
+const nameOf = (row) => (row.isAutomatic ? `${row.name} ${row.arguments}` : row.id);
 const newest = (a, b) => b.created - a.created || byText(a.id, b.id);
 
 // Column -> comparison upwards. Ties fall back to newest first, so that every order is total and stable.
 const ORDERS = {
   reading: (a, b) => groupOf(a) - groupOf(b),
   state: (a, b) => groupOf(a) - groupOf(b) || byText(LABEL[a.state], LABEL[b.state]),
-  id: (a, b) => byText(a.id, b.id),
+  id: (a, b) => named.compare(nameOf(a), nameOf(b)) || byText(a.id, b.id),
   duration: (a, b, now) => byNumber(elapsedOf(a, now), elapsedOf(b, now)),
   how: (a, b) => byText(a.how, b.how) || byNumber(a.saved, b.saved),
   owner: (a, b) => byText(a.owner, b.owner),
@@ -508,7 +513,7 @@ class View {
     this.search = make("input", {
       type: "search",
       class: "rnb-search",
-      placeholder: "Search ids, owners, errors",
+      placeholder: "Search ids, arguments, …",
       "aria-label": "search",
       spellcheck: "false",
     });
@@ -579,7 +584,7 @@ class View {
   matches(row) {
     if (this.filter.size && !this.filter.has(row.state)) return false;
     if (!this.words.length) return true;
-    const text = `${row.id} ${LABEL[row.state]} ${row.how} ${row.owner} ${row.error} ${row.marks}`.toLowerCase();
+    const text = `${row.id} ${row.arguments} ${LABEL[row.state]} ${row.how} ${row.owner} ${row.error} ${row.marks}`.toLowerCase();
     return this.words.every((word) => text.includes(word));
   }
 
@@ -820,8 +825,10 @@ class View {
     parts.state = cell("rnb-c-state", parts.icon, parts.label);
     parts.name = make("span", { class: "rnb-name" });
     parts.rest = make("span", { class: "rnb-rest" });
+    parts.args = make("span", { class: "rnb-args" });
+    parts.chip = make("span", { class: "rnb-mark-chip" });
     parts.note = make("span", { class: "rnb-note" });
-    parts.id = cell("rnb-c-id", parts.name, parts.rest, parts.note);
+    parts.id = cell("rnb-c-id", parts.name, parts.args, parts.rest, parts.chip, parts.note);
     parts.time = make("span", { class: "rnb-time" });
     parts.bar = make("span", { class: "rnb-bar" });
     cell("rnb-c-duration", make("span", { class: "rnb-track", "aria-hidden": "true" }, parts.bar), parts.time);
@@ -853,17 +860,28 @@ class View {
       setIcon(parts.icon, row.state);
       setText(parts.label, LABEL[row.state]);
     }
-    if (node.dataset.id !== row.id) {
+    // What an id without a template says beyond the name is a fingerprint: the arguments stand in its place, and the
+    // whole id in the title, the label and the details.
+    const said = `${row.isAutomatic ? `${row.name} ${row.arguments}, ` : ""}${row.id}`;
+    if (parts.said !== said) {
+      parts.said = said;
       node.dataset.id = row.id;
       const at = row.id.lastIndexOf(row.name + "/");
       const isPlain = at < 0;
-      setText(parts.name, isPlain ? row.id : row.id.slice(at, at + row.name.length));
-      setText(parts.rest, isPlain ? "" : row.id.slice(at + row.name.length));
-      parts.id.title = row.id;
+      const rest = isPlain ? "" : row.id.slice(at + row.name.length);
+      setText(parts.name, isPlain ? row.id : row.name);
+      setText(parts.args, row.isAutomatic ? row.arguments : "");
+      setText(parts.rest, row.isAutomatic ? rest.replace(/^\/[0-9a-f]+/, "") : rest);
+      parts.id.classList.toggle("rnb-automatic", row.isAutomatic);
+      parts.id.title = row.arguments ? `${row.id}\n${row.arguments}` : row.id;
     }
-    const marks = row.marks.split("\n")[0];
-    setText(parts.note, row.error || marks);
-    parts.note.classList.toggle("rnb-note-error", Boolean(row.error) && !row.old);
+    setText(parts.chip, row.chip);
+    parts.chip.title = row.marks;
+    setText(parts.note, row.error);
+    parts.note.title = row.error;
+    parts.note.classList.toggle("rnb-note-error", !row.old);
+    const label = [said, row.chip, row.error].filter(Boolean).join(", ");
+    if (parts.id.getAttribute("aria-label") !== label) parts.id.setAttribute("aria-label", label);
     const elapsed = elapsedOf(row, now);
     setText(parts.time, duration(elapsed));
     const width = elapsed === null ? 0 : Math.max(1.5, Math.min(100, (100 * elapsed) / this.longest));
@@ -1108,6 +1126,7 @@ class View {
     this.took = elapsed === null ? null : fact(row.state === "running" ? "running for" : "took", duration(elapsed));
     if (row.replays) fact("replayed", `${count(row.replays)} ×${row.saved ? `, ${duration(row.saved)} saved` : ""}`);
     if (row.size !== null) fact("size", size(row.size));
+    if (row.arguments && !detail) fact("arguments", row.arguments);
     if (row.version) fact("version", row.version);
     if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.owner);
     fact("created", instant(row.created));

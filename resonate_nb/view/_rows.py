@@ -7,12 +7,23 @@ what must be sent. Running durations and ages are counted where the row is drawn
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from resonate_nb.protocol import split_id
 from resonate_nb.runtime import Record, Shown
+
+from ._format import one_line
+
+ARGUMENTS_LETTERS = 80
+"""Arguments are cut to so many characters in a row; all of them are in the details."""
+ARGUMENT_LETTERS = 32
+"""One of several is cut to so many: a frame among them must not push the others out of the row."""
+CHIP_LETTERS = 24
+_DIGITS = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
+"""What an id without a template has after its name: the arguments' fingerprint, shortened or whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +85,25 @@ class Row:
     saved_ms: int
     is_superseded: bool = False
     """A later generation of the same id is among the rows: this one is history, and its failure is not news."""
+    arguments: str = ""
+    """``day=6, station='north'`` on one line of at most 80 characters; empty for cells and calls without arguments."""
+    is_automatic: bool = False
+    """The id is the name and digits, so that the arguments say more than it; the user's own ids speak for themselves.
+    Set only where there are arguments."""
+
+    @property
+    def chip(self) -> str:
+        """All marks as one short text: ``not stored``, ``not stored · rerun``, ``not replayable +2``."""
+        heads = [_head_of(mark) for mark in self.marks]
+        joined = " · ".join(heads)
+        return joined if len(heads) < 2 or len(joined) <= CHIP_LETTERS else f"{heads[0]} +{len(heads) - 1}"
 
 
 def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     """The row of one promise."""
     promise = record.promise
-    name, version = _named(promise.id)
+    path, version = _parted(promise.id)
+    name = promise.param.headers.get("name") or path.partition("/")[0] or path
     last = record.attempts[-1] if record.attempts else None
     ended = next((attempt for attempt in reversed(record.attempts) if attempt.ended_at is not None), None)
     is_running = record.shown is Shown.RUNNING
@@ -104,9 +128,11 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     error = ""
     if record.shown in (Shown.REJECTED, Shown.TIMEDOUT) and ended is not None and ended.error:
         error = _first_line(ended.error)
+    arguments = _arguments_text(record.arguments)
+    own = path.removeprefix(f"{name}/")
     return Row(
         id=promise.id,
-        name=promise.param.headers.get("name") or name,
+        name=name,
         version=version,
         shown=record.shown,
         created_at=promise.created_at,
@@ -122,6 +148,8 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         replays=record.replays,
         saved_ms=record.saved_ms,
         is_superseded=is_superseded,
+        arguments=arguments,
+        is_automatic=bool(arguments) and own != path and _DIGITS.fullmatch(own) is not None,
     )
 
 
@@ -203,18 +231,39 @@ def segment_bytes(segment: Segment) -> bytes:
         "replays": [row.replays for row in rows],
         "saved": [row.saved_ms for row in rows],
         "old": [int(row.is_superseded) for row in rows],
+        "arguments": [word(row.arguments) for row in rows],
+        "automatic": [int(row.is_automatic) for row in rows],
+        "chip": [word(row.chip) for row in rows],
     }
     columns["words"] = list(words)
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode("ascii"), 1)
 
 
-def _named(id: str) -> tuple[str, str]:
+def _parted(id: str) -> tuple[str, str]:
+    """The id's own part without its version, and the version; empty when it carries none."""
     base, _ = split_id(id)
     own = base.rpartition(":")[2]  # a child's id starts with its parent's
     path, mark, version = own.rpartition("@")
-    if not mark:
-        path, version = own, ""
-    return path.partition("/")[0] or path, version
+    return (path, version) if mark else (own, "")
+
+
+def _arguments_text(arguments: Mapping[str, str]) -> str:
+    limit = ARGUMENT_LETTERS if len(arguments) > 1 else ARGUMENTS_LETTERS
+    pieces: list[str] = []
+    letters = 0
+    for name, text in arguments.items():
+        if letters > ARGUMENTS_LETTERS:
+            break  # thousands of rows, and no more of this one is seen
+        pieces.append(f"{name}={one_line(text[: 10 * limit], limit)}")
+        letters += len(pieces[-1]) + 2
+    return one_line(", ".join(pieces), ARGUMENTS_LETTERS)
+
+
+def _head_of(mark: str) -> str:
+    """What stands before a mark's reason, cut between words where there are several."""
+    head = one_line(mark.partition(":")[0], CHIP_LETTERS)
+    words, space, _ = head.rpartition(" ")
+    return f"{words}…" if space and head.endswith("…") else head
 
 
 def _owner_text(record: Record) -> str:

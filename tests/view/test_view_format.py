@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resonate_nb.view import age, count, duration, inspector_module, size
+from resonate_nb.view import age, count, duration, inspector_module, one_line, size
 
 DURATIONS = [
     (0, "0 ms"),
@@ -81,6 +81,25 @@ def test_counts_are_grouped(number: int, text: str) -> None:
 
 def test_what_is_not_known_is_empty() -> None:
     assert ("", "") == (duration(None), size(None))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("day=6", "day=6"),
+        ("a  b", "a  b"),
+        ("   rows\n0     1\r\n1     2\n", "rows 0 1 1 2"),
+        ("\x1b[31mred\x1b[0m\x07\x00!", "red !"),
+        ("one\u2028two\x85three", "one two three"),
+        ("x" * 20, "x" * 20),
+        ("x" * 21, "x" * 19 + "…"),
+        ("x" * 18 + " yyy", "x" * 18 + "…"),
+        ("", ""),
+    ],
+)
+def test_one_line_is_one_short_line(text: str, line: str) -> None:
+    """Whatever a repr holds, a table keeps its rows and a terminal its colours."""
+    assert line == one_line(text, 20)
 
 
 @pytest.mark.slow

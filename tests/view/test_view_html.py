@@ -59,6 +59,11 @@ def evil_record() -> Record:
     )
 
 
+def evil_automatic() -> Record:
+    """Its arguments are the text of its row."""
+    return make_record(f"{EVIL}/4be1f09c66d2a370@1", name=EVIL, marks=(EVIL,), arguments={EVIL: EVIL})
+
+
 def evil_detail() -> Detail:
     return Detail(
         evil_record(),
@@ -81,6 +86,7 @@ def evil_detail() -> Detail:
     "html",
     [
         pytest.param(lambda: table_html(rows_of([evil_record()]), now_ms=T0, title=EVIL, note=EVIL), id="table"),
+        pytest.param(lambda: table_html(rows_of([evil_automatic()]), now_ms=T0), id="table of arguments"),
         pytest.param(lambda: handle_html(evil_record()), id="handle"),
         pytest.param(lambda: details_html(evil_detail()), id="details"),
         pytest.param(lambda: outputs_html(evil_detail().output), id="outputs"),
@@ -135,6 +141,64 @@ def test_text_table_is_aligned() -> None:
     first, second = table_text(rows).splitlines()[1:]
     assert first.index("longer/id@1") == second.index("a@1")
     assert "✗ rejected" == first[:10]
+
+
+def long_records() -> list[Record]:
+    digits = "4be1f09c66d2a370@a91c03f7"
+    why = "it changes `xs`, which it was given; " * 10
+    return [
+        make_record(f"load/{digits}", arguments={"day": "6"}, replays=12, saved_ms=9_000),
+        make_record(f"load/{digits[::-1]}", arguments={"frame": "<DataFrame " + "x" * 300, "day": "7"}),
+        make_record(f"a_function_with_a_long_name_that_goes_on_and_on/{digits}", arguments={"day": "8"}),
+        make_record(f"clean/{digits}", Shown.REJECTED, arguments={"rows": "y" * 300}, error="KeyError: " + "z" * 200),
+        make_record(f"cell-3/{digits}", marks=(f"not replayable: {why}", f"not stored: {why}", "rerun")),
+        make_record(f"train/{digits}", Shown.RUNNING, arguments={"fold": "1"}),
+        make_record("features/" + "2026-11-24/" * 30 + "@2", arguments={"day": "9"}),
+    ]
+
+
+@pytest.mark.parametrize("number", [*range(7), None])
+def test_text_table_fits_whatever_its_rows_hold(number: int | None) -> None:
+    """One long reason used to make every line of the table hundreds of characters long."""
+    records = long_records()
+    lines = table_text(rows_of(records if number is None else [records[number]])).splitlines()[1:]
+    assert (7 if number is None else 1) == len(lines)
+    assert 100 >= max(map(len, lines))
+
+
+def test_text_table_keeps_what_tells_rows_apart() -> None:
+    lines = table_text(rows_of(long_records()[:2])).splitlines()
+    assert "  load/4be1f09c66d2a370@a91c03f7  day=6" in lines[1] + lines[2]
+    assert "  load/7f30c19a@073a2d66c90f1eb4  " in lines[1] + lines[2]
+    assert "replayed ×12" in lines[1] + lines[2]
+
+
+def test_text_table_says_its_note() -> None:
+    assert "the newest 1 only" == table_text(rows_of([make_record()]), note="the newest 1 only").splitlines()[1]
+
+
+def test_static_row_leads_with_name_and_arguments_and_keeps_the_id() -> None:
+    id = "load/4be1f09c66d2a370@a91c03f7"
+    named, template = (
+        Reader(table_html(rows_of([make_record(id, arguments={"day": "6"})]), now_ms=T0)).text
+        for id in (id, "load/6@2")
+    )
+    assert f"load day=6 {id}" in named
+    assert "load/6@2" in template
+    assert "day=6" not in template
+
+
+def test_long_marks_are_one_chip_with_all_of_them_in_its_title() -> None:
+    record = long_records()[4]
+    for html in (table_html(rows_of([record]), now_ms=T0), handle_html(record)):
+        reader = Reader(html)
+        assert "not replayable +2" in reader.text
+        assert "it changes" not in reader.text
+        assert ["\n".join(record.marks)] == [
+            attributes["title"] for _, attributes in reader.tags if "title" in attributes
+        ]
+    for text in (details_text(Detail(record)), Reader(details_html(Detail(record))).text):
+        assert all(mark in text for mark in record.marks)
 
 
 def test_handle_reprs_name_the_facts() -> None:

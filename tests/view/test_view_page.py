@@ -154,6 +154,17 @@ RECORDS = [
     make_record("train/1@d", Shown.RUNNING, created_at=T0 + 20),
     make_record("ask/1@e", Shown.WAITING, created_at=T0 + 2, attempts=0),
 ]
+DIGITS = "4be1f09c66d2a370"
+WHY = "it changes `xs`, which it was given; " * 12
+MANY = [
+    make_record(f"load/{DIGITS}@969a11b2", arguments={"day": "10", "station": "'north'"}, created_at=T0 + 9),
+    make_record(f"load/{DIGITS[::-1]}@969a11b2", arguments={"day": "9", "station": "'north'"}, replays=2, saved_ms=99),
+    make_record(f"clean/{DIGITS}@3f", Shown.REJECTED, arguments={"rows": "<list of 3,000 items>"}, error="E: " + WHY),
+    make_record(f"fit/{DIGITS}@1d", arguments={"rows": "y" * 300}, marks=(f"not replayable: {WHY}", "rerun")),
+    make_record(f"cell-3/{DIGITS}@8c", marks=(f"not stored: {WHY}",)),
+    make_record(f"train/{DIGITS}@5e~2", Shown.RUNNING, arguments={"fold": "1"}, created_at=T0 + 20),
+    make_record("features/2026-11-24@2", arguments={"day": "date(2026, 11, 24)"}, marks=("draws from numpy",)),
+]
 READING_ORDER = ["gust/1@c", "train/1@d", "ask/1@e", "clean/1@b", "load/1@a"]
 
 
@@ -206,6 +217,83 @@ def test_search_finds_ids_owners_and_errors(inspected: Inspected) -> None:
     assert "Nothing matches the filter" in inspected.text(".rnb-empty")
     inspected.page.locator(".rnb-link").click()
     assert inspected.ids() == READING_ORDER
+
+
+@pytest.fixture
+def many(chromium: Any) -> Iterator[Inspected]:
+    shown = Inspected(chromium, MANY)
+    yield shown
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
+def test_arguments_stand_in_the_place_of_digits(many: Inspected) -> None:
+    id = f"load/{DIGITS}@969a11b2"
+    cell = f".rnb-row[data-id='{id}'] .rnb-c-id"
+    assert many.text(f"{cell} .rnb-name") == "load"
+    assert many.text(f"{cell} .rnb-args") == "day=10, station='north'"
+    assert DIGITS not in many.text(cell)
+    assert many.page.locator(cell).get_attribute("title") == f"{id}\nday=10, station='north'"
+    assert many.page.locator(cell).get_attribute("aria-label") == f"load day=10, station='north', {id}"
+    # the user's own ids, and those of cells, speak for themselves
+    for plain in ("features/2026-11-24@2", f"cell-3/{DIGITS}@8c"):
+        assert (many.page.locator(f".rnb-row[data-id='{plain}'] .rnb-c-id").text_content() or "").startswith(plain)
+    many.page.locator(cell).click()
+    assert many.text(".rnb-panel-id") == id
+    assert "day=10, station='north'" in many.text(".rnb-facts")
+
+
+def test_a_row_drawn_again_for_another_promise_keeps_nothing(many: Inspected) -> None:
+    """Elements are used again: of the arguments, chip and label of one promise nothing may stay for the next."""
+    many.page.locator(".rnb-search").fill("no such")
+    assert many.ids() == []
+    for id in ("features/2026-11-24@2", f"train/{DIGITS}@5e~2"):
+        many.page.locator(".rnb-search").fill(id)
+        assert many.ids() == [id]
+    row = ".rnb-space .rnb-row:not([hidden]) "
+    assert [many.text(row + part) for part in (".rnb-args", ".rnb-rest", ".rnb-mark-chip")] == ["fold=1", "@5e~2", ""]
+    assert many.page.locator(row + ".rnb-mark-chip").get_attribute("title") == ""
+
+
+def test_search_finds_ids_and_arguments(many: Inspected) -> None:
+    box = many.page.locator(".rnb-search")
+    for words, found in (
+        ("day=10", [f"load/{DIGITS}@969a11b2"]),
+        ("north 4be1f", [f"load/{DIGITS}@969a11b2"]),
+        ("date(2026", ["features/2026-11-24@2"]),
+        ("changes not-a-word", []),
+        ("it changes rerun", [f"fit/{DIGITS}@1d"]),
+    ):
+        box.fill(words)
+        assert many.ids() == found
+
+
+def test_promises_sort_by_what_is_shown(many: Inspected) -> None:
+    many.page.locator(".rnb-head .rnb-c-id button").click()
+    loads = [id for id in many.ids() if id.startswith("load/")]
+    assert loads == [f"load/{DIGITS[::-1]}@969a11b2", f"load/{DIGITS}@969a11b2"]  # day 9, then day 10
+
+
+def test_long_marks_and_arguments_stay_in_their_row(many: Inspected) -> None:
+    chips = {
+        f"fit/{DIGITS}@1d": "not replayable · rerun",
+        f"cell-3/{DIGITS}@8c": "not stored",
+        "features/2026-11-24@2": "draws from numpy",
+    }
+    for id, chip in chips.items():
+        shown = many.page.locator(f".rnb-row[data-id='{id}'] .rnb-mark-chip")
+        assert shown.inner_text() == chip
+        box = shown.bounding_box()
+        cell = many.page.locator(f".rnb-row[data-id='{id}'] .rnb-c-id").bounding_box()
+        assert cell["x"] + cell["width"] >= box["x"] + box["width"]
+    heights = many.page.eval_on_selector_all(
+        ".rnb-space .rnb-row:not([hidden])", "(rows) => rows.map((row) => row.offsetHeight)"
+    )
+    assert set(heights) == {30}
+    assert many.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    many.page.locator(f".rnb-row[data-id='fit/{DIGITS}@1d']").click()
+    said = many.page.locator(".rnb-mark").all_inner_texts()
+    assert said == [f"not replayable: {WHY}".strip(), "rerun"]
 
 
 def test_headers_sort_and_say_so(inspected: Inspected) -> None:
@@ -270,7 +358,9 @@ def test_a_row_opens_at_once_and_says_that_it_waits(inspected: Inspected) -> Non
 
 def test_nothing_from_the_kernel_becomes_markup(chromium: Any) -> None:
     evil = "<img src=x onerror='window.errors.push(1)'><script>window.errors.push(2)</script>"
-    record = make_record(f"f/{evil}@1", Shown.REJECTED, error=evil, marks=(evil,), name=evil)
+    record = make_record(
+        f"{evil}/{DIGITS}@1", Shown.REJECTED, error=evil, marks=(evil,), name=evil, arguments={evil: evil}
+    )
     shown = Inspected(chromium, [record], title=evil, scope=evil, problem=evil, note=evil)
     shown.page.locator(".rnb-row[data-id]").click()
     detail = Detail(
@@ -377,10 +467,13 @@ def test_100_000_rows_are_drawn_as_a_window(chromium: Any) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_theme_follows_what_lies_behind(chromium: Any, theme: str, tmp_path: Path) -> None:
     """And a picture to look at: RESONATE_NB_SCREENSHOTS names a directory to keep it in."""
-    shown = Inspected(chromium, RECORDS, dark=theme == "dark")
+    shown = Inspected(
+        chromium, [*RECORDS, *MANY], dark=theme == "dark", note="the newest 12 only; limit=None shows all"
+    )
     assert shown.page.locator(".rnb").get_attribute("data-theme") == theme
-    shown.page.locator(".rnb-row[data-id='gust/1@c']").click()
     folder = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
+    shown.page.screenshot(path=str(folder / f"page-table-{theme}.png"))
+    shown.page.locator(".rnb-row[data-id='gust/1@c']").click()
     shown.page.screenshot(path=str(folder / f"page-{theme}.png"))
     # contrast of the text on the background, after WCAG
     contrast = shown.page.locator(".rnb-row[data-id='load/1@a'] .rnb-rest").evaluate(

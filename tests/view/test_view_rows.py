@@ -6,6 +6,7 @@ import json
 import zlib
 from typing import Any
 
+import pytest
 from view_records import DEAD, OWNER, T0, make_record
 
 from resonate_nb.runtime import Shown
@@ -78,6 +79,66 @@ def test_names_and_versions_come_from_the_id_unless_recorded() -> None:
     assert "Model.fit" == row_of(make_record("fit/1@2", name="Model.fit")).name
 
 
+DIGITS = "4be1f09c66d2a370"
+
+
+@pytest.mark.parametrize(
+    ("id", "name", "is_automatic"),
+    [
+        pytest.param(f"load/{DIGITS}@a91c03f7", "load", True, id="automatic"),
+        pytest.param(f"load/{DIGITS * 2}@a91c03f7", "load", True, id="all digits"),
+        pytest.param(f"load/{DIGITS}@3~2", "load", True, id="fixed version, second generation"),
+        pytest.param(f"plan/1@2:load/{DIGITS}@a91c03f7", "load", True, id="child"),
+        pytest.param(f"Model.<lambda>/x/{DIGITS}@1", "Model.<lambda>/x", True, id="odd name"),
+        pytest.param("features/2026-11-24@2", "features", False, id="template"),
+        pytest.param(f"other/{DIGITS}@1", "load", False, id="template with digits under another name"),
+        pytest.param(f"load/{DIGITS}0@1", "load", False, id="17 digits"),
+        pytest.param(f"load/{DIGITS.upper()}@1", "load", False, id="capital digits"),
+        pytest.param(f"load/{DIGITS}/2@1", "load", False, id="more behind"),
+        pytest.param(DIGITS, "load", False, id="no name"),
+    ],
+)
+def test_only_an_automatic_id_gives_way_to_its_arguments(id: str, name: str, is_automatic: bool) -> None:
+    row = row_of(make_record(id, name=name, arguments={"day": "6", "station": "'north'"}))
+    assert ("day=6, station='north'", is_automatic, name) == (row.arguments, row.is_automatic, row.name)
+
+
+def test_without_arguments_the_id_stays() -> None:
+    """Cells, and functions that take nothing."""
+    row = row_of(make_record(f"cell/{DIGITS}@1"))
+    assert ("", False) == (row.arguments, row.is_automatic)
+
+
+def test_arguments_are_one_short_line_with_room_for_each() -> None:
+    def text(**arguments: str) -> str:
+        return row_of(make_record(arguments=arguments)).arguments
+
+    assert "frame=day wind 0 1 2" == text(frame="   day  wind\n0    1     2")
+    alone = text(query="'" + "select " * 100)
+    assert (80, "…") == (len(alone), alone[-1])
+    several = text(frame="<DataFrame 3,000 x 5: " + "x" * 500, day="6")
+    assert several.endswith("…, day=6")
+    many = text(**{f"argument_{number}": "1" * 1_000 for number in range(1_000)})
+    assert (80, "…") == (len(many), many[-1])
+
+
+@pytest.mark.parametrize(
+    ("marks", "chip"),
+    [
+        ((), ""),
+        (("rerun",), "rerun"),
+        (("not stored: an open file " * 9,), "not stored"),
+        (("not stored: an open file", "rerun"), "not stored · rerun"),
+        (("not replayable: it changes `xs`", "not stored: x", "rerun"), "not replayable +2"),
+        (("draws from the global generator of numpy.random",), "draws from the global…"),
+        (("x" * 500,), "x" * 23 + "…"),
+    ],
+)
+def test_marks_make_one_short_chip(marks: tuple[str, ...], chip: str) -> None:
+    row = row_of(make_record(marks=marks))
+    assert (chip, marks) == (row.chip, row.marks)
+
+
 def test_every_state_has_a_look_of_its_own() -> None:
     """Colour alone must not tell two states apart."""
     assert set(Shown) == set(LOOKS)
@@ -125,11 +186,19 @@ def unpacked(data: bytes) -> dict[str, Any]:
 
 
 def test_segment_carries_rows_as_columns() -> None:
-    rows = rows_of([make_record("a/1@9", marks=("rerun", "x")), make_record("b/1@9", Shown.RUNNING, owner=OWNER)])
+    rows = rows_of(
+        [
+            make_record(f"a/{DIGITS}@9", marks=("rerun", "x"), arguments={"day": "6"}),
+            make_record("b/1@9", Shown.RUNNING, owner=OWNER),
+        ]
+    )
     segment = unpacked(segment_bytes(Segment(rows, 7, 6, T0, ["gone@1"])))
     words = segment["words"]
     assert (7, 6, T0, ["gone@1"]) == (segment["seq"], segment["after"], segment["now"], segment["gone"])
-    assert ["b/1@9", "a/1@9"] == segment["id"]
+    assert ["b/1@9", f"a/{DIGITS}@9"] == segment["id"]
+    assert ["", "day=6"] == [words[index] for index in segment["arguments"]]
+    assert [0, 1] == segment["automatic"]
+    assert ["", "rerun · x"] == [words[index] for index in segment["chip"]]
     assert ["running", "resolved"] == [words[index] for index in segment["shown"]]
     assert ["", "rerun\nx"] == [words[index] for index in segment["marks"]]
     assert [T0 + 5, None] == segment["started"]

@@ -35,6 +35,7 @@ def make_record(
     attempts: int = 1,
     headers: Mapping[str, str] | None = None,
     name: str | None = None,
+    arguments: Mapping[str, str] | None = None,
 ) -> Record:
     """One promise that is shown so, with attempts that fit."""
     state = _STATES.get(shown, State.PENDING)
@@ -64,4 +65,4 @@ def make_record(
         settled_at,
         TaskState.FULFILLED if is_settled else TaskState.PENDING,
     )
-    return Record(promise, shown, tuple(tries), owner if attempts else None, replays, saved_ms, marks)
+    return Record(promise, shown, tuple(tries), owner if attempts else None, replays, saved_ms, marks, arguments or {})
