@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.getipython import get_ipython
@@ -27,7 +28,8 @@ from ._segments import Segments
 if TYPE_CHECKING:
     from ._inspector_widget import InspectorWidget
 
-DEFAULT_LIMIT = 2_000
+DEFAULT_LIMIT = 10_000
+"""So many are looked up in half a second, and travel as 200 kB."""
 AGAIN_SECONDS = 2.0
 """How often to look without a commit while something is pending: an owner that dies commits nothing."""
 STATIC_SECONDS = 5.0
@@ -111,6 +113,8 @@ class Inspector:
         """Guards what the page has been sent: the flusher, the cell's end and the page's requests meet here."""
         self._segments = Segments()
         self._rows: list[Row] = []
+        self._is_cut = False
+        """There are promises beyond the limit."""
         self._now_ms = 0
         self._look_seconds = 0.0
         """How long the last look took."""
@@ -145,7 +149,7 @@ class Inspector:
 
     def __repr__(self) -> str:
         self._look()
-        return table_text(self._rows)
+        return table_text(self._rows, note=self._note())
 
     def _ipython_display_(self) -> None:
         shell = get_ipython()
@@ -199,20 +203,25 @@ class Inspector:
             "text/html": table_html(
                 rows, now_ms=self._now_ms, title=self._title, static_id=self.token, note=self._note()
             ),
-            "text/plain": table_text(rows),
+            "text/plain": table_text(rows, note=self._note()),
         }
 
     def _note(self) -> str:
         limit = self._query.limit
-        return f"the newest {count(limit)} only" if limit is not None and len(self._rows) >= limit else ""
+        return f"the newest {count(limit)} only; limit=None shows all" if limit and self._is_cut else ""
 
     # following -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         now_ms, started = self._clock.now_ms(), self._clock.monotonic()
-        rows = rows_of(self._source.look(self._query))
+        limit = self._query.limit
+        # One more than is shown, to know whether something is left out.
+        query = self._query if limit is None else replace(self._query, limit=limit + 1)
+        records = self._source.look(query)
+        rows = rows_of(records[:limit])
         with self._lock:
             self._rows, self._now_ms, self._look_seconds = rows, now_ms, self._clock.monotonic() - started
+            self._is_cut = len(records) > len(rows)
 
     def _flush(self) -> float | None:
         """Send the page what has changed. After how many seconds to look again without a change."""
@@ -229,7 +238,7 @@ class Inspector:
 
     def _send(self, parts: Mapping[str, bytes]) -> None:
         widget = self.widget
-        if widget is None or not parts:
+        if widget is None:
             return
         # One message for all of it: a page must not see a new base with an old tail.
         with widget.hold_sync():

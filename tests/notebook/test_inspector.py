@@ -265,8 +265,22 @@ def test_only_the_newest_is_said(source: FakeSource, shell: FakeShell, screen: S
     inspector = inspect(source=source, clock=ManualClock(T0), limit=1)
     inspector._ipython_display_()
     assert inspector.widget is not None
-    assert inspector.widget.note == "the newest 1 only"
-    assert "the newest 1 only" in screen.shown[1]["text/html"]
+    said = "the newest 1 only; limit=None shows all"
+    assert inspector.widget.note == said
+    assert ids(inspector.widget.base) == ["clean/1@b"]
+    for kind in ("text/html", "text/plain"):
+        assert said in screen.shown[1][kind]
+    del source.records["load/1@a"]
+    inspector.refresh()
+    assert inspector.widget.note == ""
+    inspector.close()
+
+
+def test_nothing_is_said_to_be_left_out_when_all_fit(source: FakeSource, shell: FakeShell, screen: Screen) -> None:
+    inspector = inspect(source=source, clock=ManualClock(T0), limit=2)
+    inspector._ipython_display_()
+    assert inspector.widget is not None
+    assert inspector.widget.note == ""
     inspector.close()
 
 
