@@ -132,15 +132,14 @@ class Engine:
         return (None if found is None else project(found, self.clock.now_ms())), counter
 
     def find(self, id: str) -> Promise | None:
-        """The exact id, else the latest generation, else the latest version of a bare id (DESIGN 3, grammar)."""
+        """The promise of exactly this id; else, for a bare one, its newest version's latest generation (DESIGN 3)."""
         now = self.clock.now_ms()
         with self.store.read() as reader:
-            found = reader.get(id)
-            base, generation = split_id(id)
-            if generation == 1:
-                found = reader.latest(base) or found
+            found = reader.get(id) or reader.latest(id)
             if found is None and "@" not in id:
-                found = next(iter(reader.search(Query(glob=f"{_literal(id)}@*", limit=1))), None)
+                newest = next(iter(reader.search(Query(glob=f"{_literal(id)}@*", limit=1))), None)
+                # Promises of one millisecond are listed by id, so the latest generation is asked for by name.
+                found = newest and reader.latest(split_id(newest.id)[0])
         return None if found is None else project(found, now)
 
     def search(self, query: Query) -> list[Promise]:

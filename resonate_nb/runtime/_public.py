@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from resonate_nb.errors import PromiseNotFoundError
-from resonate_nb.protocol import State
+from resonate_nb.errors import InvalidOptionError, PromiseNotFoundError
+from resonate_nb.protocol import State, split_id
 
 from . import _config, _reading
 from ._handle import Handle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def get(id: str) -> Handle | None:
     """The promise of this id, or None: the exact id first, then the latest version and generation of a bare one."""
+    _refuse_what_is_no_id(id)
     engine = _config.existing_engine()
     found = None if engine is None else engine.find(id)
     return None if engine is None or found is None else Handle(engine, found.id)
@@ -61,6 +62,7 @@ def forget(glob: str) -> list[str]:
         PromiseNotFoundError: there is no promise of this id.
         PromiseBusyError: the promise runs.
     """
+    _refuse_what_is_no_id(glob)
     engine = _config.existing_engine()
     if engine is None:
         raise PromiseNotFoundError(f"there is no store yet, so there is no promise {glob!r}")
@@ -68,7 +70,7 @@ def forget(glob: str) -> list[str]:
 
 
 def mark_rerun(id: str) -> str:
-    """Mark a promise: its next use runs the next generation. The id that was marked.
+    """Mark a promise: its next use runs the next generation. The id that was marked, of the latest generation.
 
     Raises:
         PromiseNotFoundError: there is no promise of this id.
@@ -77,8 +79,14 @@ def mark_rerun(id: str) -> str:
     found = None if engine is None else engine.find(id)
     if engine is None or found is None:
         raise PromiseNotFoundError(f"there is no promise {id!r}; `rnb.search('*')` lists what there is")
-    engine.mark_rerun(found.id)
-    return found.id
+    latest = engine.latest(split_id(found.id)[0])[0] or found
+    engine.mark_rerun(latest.id)
+    return latest.id
+
+
+def _refuse_what_is_no_id(id: object) -> None:
+    if not isinstance(id, str):
+        raise InvalidOptionError(f"an id is a string such as 'features/2026-11-24@2', not {id!r}")
 
 
 def source() -> _reading.Source:
