@@ -47,8 +47,10 @@ def configure(
         if not str(os.fspath(store)).strip():
             raise InvalidOptionError("store is an empty path; give a directory, e.g. configure(store='results.store')")
         chosen: Store | Path | None = Path(store).expanduser().absolute()
-    else:
+    elif store is None or hasattr(store, "change_word"):
         chosen = store
+    else:
+        raise InvalidOptionError(f"store must be the path of a directory, e.g. 'results.store', not {store!r}")
     with _lock:
         if enabled is not None:
             _enabled = enabled

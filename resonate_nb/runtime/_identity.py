@@ -11,7 +11,7 @@ import socket
 import string
 import subprocess
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,10 @@ from resonate_nb.errors import IdReuseError, InvalidOptionError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import Promise
 
-from ._registry import Work, refuse_reserved
+from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 
 CODE_DIGITS = 8
 ARGUMENT_DIGITS = 16
-MAX_ID = 512
 
 _NO_ARGUMENTS = "0" * 32
 
@@ -200,11 +199,14 @@ _PLACES = ("now", "today", "user", "host", "git_sha", "notebook", "uuid", "env")
 _ALWAYS_NEW = ("now", "uuid")
 
 
-def check_template(template: str, parameters: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """Which parameters an id template leaves out, and whether it is new at each call.
+def check_template(
+    template: str, parameters: Sequence[str], ignored: Collection[str] = ()
+) -> tuple[tuple[str, ...], bool]:
+    """Which parameters an id template leaves out, those ignored aside, and whether it is new at each call.
 
     Raises:
-        InvalidOptionError: literal text holds a reserved character, a field is malformed or names no parameter.
+        InvalidOptionError: literal text is too long or holds a reserved character, a field is malformed or names no
+            parameter, or one that is ignored.
     """
     used: set[str] = set()
     try:
@@ -225,13 +227,22 @@ def check_template(template: str, parameters: Sequence[str]) -> tuple[tuple[str,
             raise InvalidOptionError(f"id template {template!r}: unknown conversion {conversion!r} in {{{field_name}}}")
         if spec and "{" in spec:
             raise InvalidOptionError(f"id template {template!r}: nested fields in {{{field_name}}} are not supported")
+        if root in ignored and root in parameters:
+            raise InvalidOptionError(
+                f"id template {template!r} names {root!r}, which ignore= leaves out of the key; "
+                "take it out of one of the two"
+            )
+        if root not in parameters and root == field_name == "env":
+            raise InvalidOptionError(f"id template {template!r} names no variable; write {{env[NAME]}}")
         if root not in parameters and root not in _PLACES:
             raise InvalidOptionError(
                 f"id template {template!r} names {root!r}, which is no argument; "
                 f"use one of {', '.join((*parameters, *_PLACES))}"
             )
         used.add(root)
-    left_out = tuple(name for name in parameters if name not in used)
+    if sum(len(literal) for literal, *_ in pieces) > MAX_ID:
+        raise InvalidOptionError(f"id template {template[:60]!r}… is longer than the {MAX_ID} characters of an id")
+    left_out = tuple(name for name in parameters if name not in used and name not in ignored)
     return left_out, any(name in used and name not in parameters for name in _ALWAYS_NEW)
 
 
@@ -264,8 +275,8 @@ def fill_template(template: str, arguments: Mapping[str, object]) -> str:
 
 
 def _encoded(letter: str) -> str:
-    if letter in ":@~%" or ord(letter) < 32 or ord(letter) == 127:
-        return f"%{ord(letter):02X}"
+    if letter in ":@~%" or ord(letter) < 32 or ord(letter) == 127 or is_surrogate(letter):
+        return "".join(f"%{byte:02X}" for byte in letter.encode("utf-8", "surrogatepass"))
     return letter
 
 

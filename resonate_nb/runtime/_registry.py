@@ -23,6 +23,9 @@ class Options:
 
 OPTION_NAMES = ("id", "version", "name", "tags", "ignore")
 
+MAX_ID = 512
+"""Characters of a promise's id, its version included."""
+
 _RESERVED = (":", "@", "~")
 
 
@@ -63,12 +66,19 @@ def refuse_reserved(text: str, what: str) -> None:
     """Raise InvalidOptionError when literal text of an id holds a character that ids give a meaning."""
     if not text:
         raise InvalidOptionError(f"{what} is empty")
+    if len(text) > MAX_ID:
+        raise InvalidOptionError(f"{what} {text[:60]!r}… has {len(text)} characters; an id has at most {MAX_ID}")
     for letter in text:
-        if letter in _RESERVED or ord(letter) < 32 or ord(letter) == 127:
+        if letter in _RESERVED or ord(letter) < 32 or ord(letter) == 127 or is_surrogate(letter):
             raise InvalidOptionError(
                 f"{what} {text!r} holds the character {letter!r}, which has a meaning of its own in ids; "
                 "use letters, digits, '/', '-', '_' or '.' instead"
             )
+
+
+def is_surrogate(letter: str) -> bool:
+    """Whether the letter is half of one, as in file names that are no UTF-8: no database stores it as text."""
+    return "\ud800" <= letter <= "\udfff"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

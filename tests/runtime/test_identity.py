@@ -52,9 +52,43 @@ def test_other_values_of_a_template_are_other_ids(one: str, other: str):
     assert len({one, other}) == len(ids)
 
 
+def test_a_value_that_is_no_text_for_a_database_still_names_a_promise():
+    """File names may hold bytes that are no UTF-8; Python shows them as halves of surrogates."""
+
+    @durable(id="file/{name}", version=1)
+    def read(name):
+        return len(name)
+
+    names = ["caf\udce9.csv", "caf\udce8.csv", "café.csv", "caf%ED%B3%A9.csv"]
+    assert [8, 8, 8, 16] == [read(name) for name in names]
+    ids = {read.get(name).id for name in names}
+    assert 4 == len(ids)
+    assert "file/caf%ED%B3%A9.csv@1" in ids
+
+
+def test_an_id_may_have_512_characters(engine: Engine):
+    @durable(id="r/{x}", version=1)
+    def f(x):
+        return x
+
+    text = "a" * (512 - len("r/@1"))
+    assert text == f(text)
+    assert 512 == len(f.get(text).id)
+
+
 def test_an_id_of_more_than_512_characters_is_refused():
     with pytest.raises(InvalidOptionError, match="at most 512"):
         named({"x": "a" * 600, "y": 2}, id="r/{x}", version=1)
+
+
+def test_an_ignored_argument_is_not_among_those_that_a_template_leaves_out(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level("INFO", "resonate_nb"):
+
+        @durable(id="report/{day}", version=1, ignore=("conn",))
+        def report(day, conn):
+            return day
+
+    assert [] == [line for line in caplog.messages if "leaves out" in line]
 
 
 def test_calls_that_meet_in_the_short_form_are_told_apart(engine: Engine):

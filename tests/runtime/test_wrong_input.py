@@ -24,17 +24,24 @@ from resonate_nb import durable
         ({"id": "a/{}"}, "unnamed"),
         ({"id": "a/{day"}, "malformed"),
         ({"id": "a/{day!x}"}, "conversion"),
+        ({"id": "a/{env}"}, r"env\[NAME\]"),
+        ({"id": "a/{day}", "ignore": ("day",)}, "'day', which ignore= leaves out"),
+        ({"id": "a" * 513}, "at most 512"),
+        ({"id": "a/" + "{day}b" * 400 + "c" * 200}, "512 characters"),
+        ({"id": "a/\ud800"}, "holds the character"),
         ({"version": 1.5}, "version must be"),
         ({"version": True}, "version must be"),
         ({"version": ""}, "version is empty"),
         ({"version": "a@b"}, "'@'"),
         ({"name": "a:b"}, "':'"),
         ({"name": 3}, "name must be"),
+        ({"name": "n" * 513}, "513 characters.*at most 512"),
+        ({"version": "v" * 513}, "513 characters.*at most 512"),
         ({"tags": {"a": 1}}, "tags must be"),
         ({"tags": "a"}, "tags must be"),
         ({"ignore": 3}, "ignore must be"),
     ],
-    ids=str,
+    ids=lambda case: ascii(case)[:60],
 )
 def test_a_wrong_option_is_refused_at_decoration(options, said):
     with pytest.raises(rnb.InvalidOptionError, match=said):
@@ -89,6 +96,8 @@ def test_a_durable_function_is_not_decorated_twice():
         ({"durability": "maybe"}, "full, process"),
         ({"enabled": "yes"}, "True or False"),
         ({"store": "  "}, "empty path"),
+        ({"store": 5}, "path of a directory"),
+        ({"store": b"results"}, "path of a directory"),
     ],
     ids=str,
 )
@@ -100,6 +109,13 @@ def test_a_wrong_setting_is_refused(settings, said):
 def test_a_wrong_state_lists_the_right_ones():
     with pytest.raises(rnb.InvalidOptionError, match="pending, resolved"):
         rnb.search("*", state="done")
+
+
+@pytest.mark.parametrize("look", [rnb.get, rnb.forget], ids=["get", "forget"])
+@pytest.mark.parametrize("id", [None, 5, ["a"]], ids=str)
+def test_what_is_no_id_is_refused(look, id):
+    with pytest.raises(rnb.InvalidOptionError, match="an id is a string"):
+        look(id)
 
 
 def test_forgetting_what_is_not_there_says_so(engine):
