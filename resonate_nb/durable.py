@@ -13,11 +13,11 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, UndecoratableError
-from resonate_nb.fingerprint import Subject
+from resonate_nb.fingerprint import CodeKey, Subject
 from resonate_nb.runtime import (
     OPTION_NAMES,
     Handle,
@@ -53,7 +53,9 @@ class DurableFunction(Generic[P, R]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[P, R], options: Options, *, kind: str = "plain") -> None:
+    def __init__(
+        self, function: Callable[P, R], options: Options, *, kind: str = "plain", subject: Subject | None = None
+    ) -> None:
         functools.update_wrapper(self, function)
         # What `inspect` asks of anything that should pass for a function (signature, coroutine checks, getsource).
         plain = _function_below(function)
@@ -71,12 +73,16 @@ class DurableFunction(Generic[P, R]):
             self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
         name = options.name or function.__qualname__.replace("<locals>.", "")
         if options.id is not None:
-            _announce_template(name, options.id, tuple(self._signature.parameters))
-        self._work = Work(name, Subject.of_function(plain_or_wrapper(function), ignore=options.ignore), options)
+            _announce_template(name, options.id, tuple(self._signature.parameters), options.ignore)
+        if subject is None:
+            subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore)
+        self._work = Work(name, subject, options)
         register(self._work)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or replay. Raises what the function raised."""
+        if not is_enabled():
+            return cast(Callable[..., R], self.__wrapped__)(*args, **kwargs)
         if self._is_async:
             return cast(R, self._awaited(args, kwargs, rerun=False))
         result = call(self._request(args, kwargs, rerun=False))
@@ -92,6 +98,8 @@ class DurableFunction(Generic[P, R]):
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the next generation, whatever is stored. Joins a run that is in progress, and says so."""
+        if not is_enabled():
+            return cast(Callable[..., R], self.__wrapped__)(*args, **kwargs)
         if self._is_async:
             return cast(R, self._awaited(args, kwargs, rerun=True))
         result = call(self._request(args, kwargs, rerun=True))
@@ -168,10 +176,11 @@ class DurableFunction(Generic[P, R]):
         return BoundDurableFunction(cast(Any, self), instance if self._kind == "plain" else owner or type(instance))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # A plain function is pickled by its name. cloudpickle, which ships functions of a notebook to other
-        # processes, must carry the function itself instead; only its own pickler can be told by its caller.
+        # A plain function is pickled by its name. cloudpickle, which ships functions of a notebook and of other
+        # functions to other processes, must carry the function itself instead; only its own pickler can be told by
+        # its caller.
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        if "cloudpickle" in caller and self.__module__ == "__main__":
+        if "cloudpickle" in caller and (self.__module__ == "__main__" or "<locals>" in self.__qualname__):
             mine = {name: getattr(self._options, name) for name in OPTION_NAMES}
             return _rebuilt, (self.__wrapped__, mine, self._kind)
         return self.__qualname__
@@ -181,8 +190,7 @@ class DurableFunction(Generic[P, R]):
 
     def _request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool) -> Request:
         function = cast(Callable[..., Any], self.__wrapped__)
-        arguments = self._bound(args, kwargs) if is_enabled() else {}
-        return Request(self._work, arguments, lambda: function(*args, **kwargs), rerun=rerun)
+        return Request(self._work, self._bound(args, kwargs), lambda: function(*args, **kwargs), rerun=rerun)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with defaults, in the signature's order, ignored ones left out. TypeError as the function's."""
@@ -202,10 +210,20 @@ class DurableFunction(Generic[P, R]):
 class BoundDurableFunction(Generic[P, R]):
     """A durable method of an object or class; the object is the first argument, and counts by content."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, function: DurableFunction[Concatenate[Any, P], R], owner: object) -> None:
+        functools.update_wrapper(self, function, updated=())
         self.__func__ = function
         self.__self__ = owner
-        functools.update_wrapper(self, function, updated=())
+        # The plain method, which also tells `inspect` the signature without the object.
+        self.__wrapped__ = MethodType(function.__wrapped__, owner)
+        self.__code__: CodeType = function.__code__
+        self.__defaults__ = function.__defaults__
+        self.__kwdefaults__ = function.__kwdefaults__
+        if inspect.iscoroutinefunction(function):
+            self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.__func__(self.__self__, *args, **kwargs)
@@ -235,6 +253,18 @@ class BoundDurableFunction(Generic[P, R]):
     def fingerprint(self) -> str:
         """Fingerprint of the code and all it reaches: 32 hexadecimal digits."""
         return self.__func__.fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundDurableFunction):
+            return NotImplemented
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__self__), self.__func__))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As a plain method is pickled.
+        return getattr, (self.__self__, self.__func__.__name__)
 
     def __repr__(self) -> str:
         return f"<bound durable function {self.__func__.__qualname__} of {self.__self__!r}>"
@@ -286,7 +316,7 @@ def _decorate(given: Any, options: Options) -> DurableFunction[Any, Any]:
     if isinstance(given, staticmethod | classmethod):
         kind = "static" if isinstance(given, staticmethod) else "class"
         given = given.__func__
-    if isinstance(given, DurableFunction):
+    if isinstance(given, DurableFunction | BoundDurableFunction):
         raise UndecoratableError(f"{given.__qualname__} is durable already; use {given.__qualname__}.options(...)")
     if isinstance(given, type):
         raise UndecoratableError(f"{given.__qualname__} is a class; put @durable on its methods, or on a function")
@@ -318,8 +348,8 @@ def _function_below(given: Any) -> FunctionType:
     return cast(FunctionType, given if isinstance(given, FunctionType) else inspect.unwrap(given))
 
 
-def _announce_template(name: str, template: str, parameters: tuple[str, ...]) -> None:
-    left_out, is_new_each_time = check_template(template, parameters)
+def _announce_template(name: str, template: str, parameters: tuple[str, ...], ignored: tuple[str, ...]) -> None:
+    left_out, is_new_each_time = check_template(template, parameters, ignored)
     if is_new_each_time:
         say(
             f"{name}: the id {template!r} is new at each call, so a call never finds an earlier one; "
@@ -331,8 +361,24 @@ def _announce_template(name: str, template: str, parameters: tuple[str, ...]) ->
         say(f"{name}: the id {template!r} leaves out {named}; the same id with another {named} is refused", once=True)
 
 
+class _WithoutSource:
+    """The subject of a function that was shipped to this process, and its source was not."""
+
+    def key(self) -> CodeKey:
+        reason = (
+            "it was sent to this process as bytes, which carry no source; "
+            "put it into a module that both import, and its calls are durable here too"
+        )
+        return CodeKey("", "", {}, {}, {}, (reason,), (), {})
+
+
 def _rebuilt(function: Callable[..., Any], options: dict[str, Any], kind: str) -> DurableFunction[Any, Any]:
-    return DurableFunction(function, checked_options(**options), kind=kind)
+    checked = checked_options(**options)
+    try:
+        return DurableFunction(function, checked, kind=kind)
+    except UndecoratableError:
+        # It was durable where it came from: here its calls run, plainly, and say so.
+        return DurableFunction(function, checked, kind=kind, subject=cast(Subject, _WithoutSource()))
 
 
 __all__ = ["BoundDurableFunction", "DurableFunction", "durable"]
