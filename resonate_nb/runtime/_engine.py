@@ -7,9 +7,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Signer, load_key
+from resonate_nb.errors import StoreError
 from resonate_nb.protocol import (
     Command,
     HeartbeatTask,
@@ -25,10 +27,22 @@ from resonate_nb.protocol import (
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed
+from ._held import hold_interrupt
 from ._memo import Memo
+from ._say import warn
 
 LEASE_MS = 60_000
 HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(slots=True, eq=False)
+class Holding:
+    """One call of this process at one promise."""
+
+    id: str
+    version: int = 0
+    """Of the task that it claimed; 0 until the claim is known to be committed."""
+
 
 _MARKS = "marks:"
 """The key under which notes about the whole store lie; no promise id of ours has this form."""
@@ -44,10 +58,14 @@ class Engine:
         self.memo = Memo()
         self._signer = signer
         self._lock = threading.Lock()
-        self._held: dict[str, int] = {}
-        """Promise id -> version, from before the claim's commit until after the settlement's."""
+        self._held: dict[str, list[Holding]] = {}
+        """By promise, from before the claim's commit until after the settlement's. Calls on several threads may try to
+        claim one promise at the same time."""
+        self._owed: list[ReleaseTask] = []
+        """Tasks of ours at which nobody is any more, and which the store would not take back yet."""
         self._heart: threading.Thread | None = None
         self._beat = threading.Condition(self._lock)
+        self._is_closed = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
         self.replays: dict[str, tuple[int, int]] = {}
@@ -192,40 +210,83 @@ class Engine:
         return None if promise.owner is None else self.store.describe(promise.owner)
 
     @contextmanager
-    def holding(self, id: str) -> Iterator[None]:
+    def holding(self, id: str) -> Iterator[Holding]:
         """While this process claims, runs and settles promise `id`; its lease is extended as long as it lasts."""
+        holding = Holding(id)
         with self._lock:
-            self._held[id] = 0
+            self._held.setdefault(id, []).append(holding)
         try:
-            yield
+            yield holding
         except BaseException:
             # An interrupt between the claim and the body, or between the body and its settlement: without this the
             # task would stay ours with nobody at it. Where it was given back or settled already, this is refused.
-            if version := self._held.get(id):
-                self.submit([ReleaseTask(id, version)])
+            with hold_interrupt():
+                self._remove(holding)
+                if version := holding.version or self._unnoticed(id):
+                    self.release(ReleaseTask(id, version))
             raise
-        finally:
-            with self._lock:
-                self._held.pop(id, None)
+        with hold_interrupt():
+            self._remove(holding)
 
-    def hold(self, id: str, version: int) -> None:
+    def _remove(self, holding: Holding) -> None:
+        with self._lock:
+            others = self._held[holding.id]
+            others.remove(holding)
+            if not others:
+                del self._held[holding.id]
+
+    def _unnoticed(self, id: str) -> int:
+        """The version of a claim of ours that was committed when an interrupt came before anybody took note; else 0."""
+        try:
+            found = self.peek([id])[0]
+        except StoreError:
+            return 0
+        if found is None or found.task is not TaskState.ACQUIRED or found.owner != self.store.owner:
+            return 0
+        with self._lock:
+            is_held = any(other.version in (0, found.version) for other in self._held.get(id, ()))
+        return 0 if is_held else found.version
+
+    def hold(self, holding: Holding, version: int) -> None:
         """The claim is ours: keep its lease alive."""
-        with self._beat:
-            self._held[id] = version
-            if self._heart is None or not self._heart.is_alive():
-                self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
-                self._heart.start()
+        with self._lock:
+            holding.version = version
+            self._start_heart()
+
+    def release(self, command: ReleaseTask, also: Callable[[Transaction, list[Reply]], None] | None = None) -> None:
+        """The task is free, at once or, where the store fails, as soon as it does not. Raises nothing: what is on its
+        way out (an interrupt, a cancellation) matters more."""
+        try:
+            self.submit([command], also=also)
+        except StoreError as error:
+            warn(f"promise {command.id!r} could not be given back yet: {error}")
+            with self._lock:
+                self._owed.append(command)
+                self._start_heart()
+
+    def _start_heart(self) -> None:
+        # Called with the lock held.
+        if self._heart is None or not self._heart.is_alive():
+            self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
+            self._heart.start()
 
     def _heartbeats(self) -> None:
         while True:
-            with self._beat:
+            with self._lock:
                 self._beat.wait(HEARTBEAT_SECONDS)
-                held = [HeartbeatTask(id, version) for id, version in self._held.items() if version]
-                if not held:
+                held = [each for holdings in self._held.values() for each in holdings if each.version]
+                owed = list(self._owed)
+                if self._is_closed or not (held or owed):
                     self._heart = None
                     return
-            # Refusals need no answer here: a lost claim is told to its holder when it settles.
-            self.submit(held)
+            try:
+                # Refusals need no answer here: a lost claim is told to its holder when it settles.
+                self.submit([*owed, *(HeartbeatTask(each.id, each.version) for each in held)])
+            except StoreError:
+                # A full disk, say: the next beat tries again, and this process's lock says meanwhile that it lives.
+                continue
+            with self._lock:
+                self._owed = self._owed[len(owed) :]
 
     def replayed(self, promise: Promise, saved_ms: int) -> None:
         """Count a hit. Kept in memory only; may be lost."""
@@ -239,6 +300,9 @@ class Engine:
 
     def close(self) -> None:
         """End the feed and close the store; idempotent."""
+        with self._lock:
+            self._is_closed = True
+            self._beat.notify_all()
         self.feed.close()
         self.store.close()
 

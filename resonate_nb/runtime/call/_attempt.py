@@ -28,7 +28,7 @@ from resonate_nb.protocol import (
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads
-from .._engine import LEASE_MS, Engine
+from .._engine import LEASE_MS, Engine, Holding
 from .._held import cancel_on_interrupt
 from .._identity import Identity
 from .._registry import Work
@@ -76,7 +76,7 @@ class Tried:
     """What a hit could not repeat."""
 
 
-def claim(engine: Engine, request: Request, identity: Identity, run: Run) -> Claimed | None:
+def claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
     """Make the promise and take its task, or take over the pending one; None when somebody else was first."""
     work, options = request.work, request.work.options
     mine = Claim(engine.store.owner, LEASE_MS)
@@ -135,7 +135,7 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run) -> Cla
         return None
     if reply.promise.state.is_settled:
         return None
-    engine.hold(run.id, reply.promise.version)
+    engine.hold(holding, reply.promise.version)
     return Claimed(reply.promise, identity, number, started_at, news)
 
 
@@ -149,7 +149,7 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseExcept
         if replies[0].status is Status.DONE:
             transaction.put_attempt(_ended(attempt, ended_at, "interrupted", type(why).__name__, elapsed_us))
 
-    engine.submit([ReleaseTask(id, claimed.promise.version)], also=also)
+    engine.release(ReleaseTask(id, claimed.promise.version), also)
 
 
 def _ended(attempt: Attempt, ended_at: int, outcome: str, error: str, elapsed_us: int | None = None) -> Attempt:

@@ -112,8 +112,8 @@ def _steps(
                 return joined
             rerun = False
         else:
-            with engine.holding(step.id):
-                claimed = claim(engine, request, identity, step)
+            with engine.holding(step.id) as holding:
+                claimed = claim(engine, request, identity, step, holding)
                 if claimed is None:
                     rerun = False
                     continue
