@@ -412,8 +412,8 @@ def _judge(first: Run, second: Run) -> None:
     if open_ := [names[r.promise.id] for r in second.records if r.promise.state is not State.RESOLVED]:
         raise DemoError(f"run 2 came to its end without a result for {', '.join(open_)}")
     for record in second.records:
-        if record.marks:
-            raise DemoError(f"the next run would compute {names[record.promise.id]} again ({'; '.join(record.marks)})")
+        if record.again:
+            raise DemoError(f"the next run would compute {names[record.promise.id]} again ({'; '.join(record.again)})")
 
 
 def _look() -> list[Record]:

@@ -2,6 +2,7 @@
 
 from ._config import configure, engine, existing_engine, is_enabled
 from ._engine import Engine
+from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._handle import Handle
 from ._held import hold_interrupt
 from ._identity import Identity, Undurable, check_template, identify
@@ -38,10 +39,13 @@ __all__ = [
     "existing_engine",
     "forget",
     "generations_of",
+    "generators_advice",
+    "generators_phrase",
     "get",
     "hold_interrupt",
     "identify",
     "is_enabled",
+    "is_numpy_fresh",
     "mark_rerun",
     "record_of",
     "refuse_reserved",

@@ -9,6 +9,9 @@ from enum import StrEnum
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Attempt, OwnerInfo
 
+DRAWS = "draws at random"
+"""The mark of a body that moved a global random generator, before its colon: it is a hit all the same."""
+
 
 class Shown(StrEnum):
     """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2)."""
@@ -37,9 +40,14 @@ class Record:
     saved_ms: int = 0
     """Milliseconds of computing that those hits saved: a bound, not a measurement."""
     marks: tuple[str, ...] = ()
-    """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
+    """What is to be known of it: why the next use computes all the same (`again`), and ``draws at random: …``."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Name to short text; ignored arguments are absent."""
+
+    @property
+    def again(self) -> tuple[str, ...]:
+        """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
+        return tuple(mark for mark in self.marks if not mark.startswith(f"{DRAWS}:"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from resonate_nb.protocol import (
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 
 from ._engine import Engine
-from ._look import Detail, Record, Shown
+from ._generators import generators_phrase
+from ._look import DRAWS, Detail, Record, Shown
 from .call import load
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class _Looking:
         ]
         if promise.id in self._marked:
             marks.append("rerun")
+        if "draws" in headers:
+            marks.append(f"{DRAWS}: {generators_phrase(headers['draws'].split(','))}")
         hits, saved_ms = self._engine.replays.get(promise.id, (0, 0))
         arguments = self._arguments.get(promise.id)
         return Record(

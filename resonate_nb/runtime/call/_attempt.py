@@ -29,6 +29,7 @@ from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads
 from .._engine import LEASE_MS, Engine, Holding
+from .._generators import Standing
 from .._held import cancel_on_interrupt
 from .._identity import Identity
 from .._registry import Work
@@ -74,6 +75,8 @@ class Tried:
     files: tuple[_reads.FileRead, ...]
     effects: tuple[str, ...]
     """What a hit could not repeat."""
+    draws: tuple[str, ...] = ()
+    """The global random generators that moved meanwhile."""
 
 
 def claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
@@ -168,7 +171,8 @@ def _ended(attempt: Attempt, ended_at: int, outcome: str, error: str, elapsed_us
 
 
 class _Try:
-    """Around one run of the body: the current call, the files it opens, its times, and the way back on an interrupt."""
+    """Around one run of the body: the current call, the files it opens, the generators it moves, its times, and the
+    way back on an interrupt."""
 
     def __init__(self, engine: Engine, claimed: Claimed, loop: asyncio.AbstractEventLoop | None) -> None:
         self._engine = engine
@@ -182,6 +186,7 @@ class _Try:
         self._cpu = self._engine.clock.cpu()
         self._running.__enter__()
         self.reads = self._recording.__enter__()
+        self.generators = Standing()
         return self
 
     def __exit__(
@@ -221,12 +226,16 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
 
 
 def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure: Exception | None) -> Tried:
+    draws: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     try:
-        effects = () if failure is not None else _effects(request, identity, value)
+        if failure is None:
+            draws = run.generators.moved()  # first: looking at the rest may import
+            effects = _effects(request, identity, value)
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
         effects = (f"could not be looked at afterwards ({type(error).__name__}: {error})",)
-    return Tried(value, failure, run.elapsed_us, run.cpu_us, run.reads.files(), effects)
+    return Tried(value, failure, run.elapsed_us, run.cpu_us, run.reads.files(), effects, draws)
 
 
 def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
 from .. import _reads
 from .._engine import Engine
+from .._generators import generators_advice, generators_phrase
 from .._held import hold_interrupt
 from .._memo import Entry
 from .._say import say, warn
@@ -55,6 +56,15 @@ def _resolve(
     if tried.effects:
         headers["not_replayable"] = "; ".join(tried.effects)
         say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=claimed.identity.code)
+    if tried.draws:
+        headers["draws"] = ",".join(tried.draws)
+        if not request.work.is_cell:  # a replay of a cell moves them on by itself, where it can
+            say(
+                f"{title}: {generators_phrase(tried.draws)} moved while it ran; a replay brings the same "
+                f"value back and moves no generator ({generators_advice(tried.draws)})",
+                once=True,
+                about=claimed.identity.code,
+            )
     bare = dict(headers)
     encoded: Encoded | None = None
     stored: StoredFile | None = None
