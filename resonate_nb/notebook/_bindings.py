@@ -16,12 +16,14 @@ from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import fingerprint_named
 from resonate_nb.runtime import hold_interrupt
 
+from . import _generators
 from ._cell import CellFacts, ImportedName, is_history
 from ._left_over import stand_in
 
 Bundle = dict[str, Any]
 """``names``: values by name; ``imports``: statements, in order; ``deletes``: names that are gone;
-``conditions``: digests of names that the cell may or may not have bound, which must hold for a replay to be right."""
+``conditions``: digests of names that the cell may or may not have bound, which must hold for a replay to be right;
+``generators``: records of the global random generators that the run moved (`_generators.py`), absent when none did."""
 
 
 def is_recorded(name: str) -> bool:
@@ -81,10 +83,11 @@ def unmet(bundle: Bundle, namespace: Mapping[str, object]) -> str | None:
     return None
 
 
-def bind(shell: Any, bundle: Bundle) -> None:
+def bind(shell: Any, bundle: Bundle, moves: Mapping[str, _generators.Record] | None = None) -> list[str]:
     """Everything in the bundle is bound in the shell's namespace, or (when an import fails) nothing is.
 
-    An interrupt that arrives in the middle is raised when all is bound.
+    `moves` are the records of generators to set in the same step; returned are those that are not loaded and were not
+    set. An interrupt that arrives in the middle is raised when all is bound.
     """
     # As the module the user works in: what an imported module looks up by `__main__` is there either way.
     aside: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
@@ -93,9 +96,12 @@ def bind(shell: Any, bundle: Bundle) -> None:
         exec(statement, aside)
     names = {name: value for name, value in aside.items() if name not in kept} | bundle["names"]
     with hold_interrupt():
+        # First what may fail. After the imports: a package may draw when it is imported.
+        left_out = _generators.put(moves or {})
         shell.push(names)
         for name in bundle["deletes"]:
             shell.user_ns.pop(name, None)
+    return left_out
 
 
 def _names_of(statement: ImportedName, bound: Iterable[str], facts: CellFacts, after: Mapping[str, object]) -> set[str]:

@@ -7,8 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from resonate_nb.fingerprint import CodeKey, Subject
-from resonate_nb.runtime import Options, Request, Result, Work, call, call_async, duration, is_enabled, say
+from resonate_nb.runtime import (
+    Options,
+    Request,
+    Result,
+    Work,
+    call,
+    call_async,
+    duration,
+    generators_advice,
+    generators_phrase,
+    is_enabled,
+    say,
+)
 
+from . import _generators
 from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet
 from ._execute import Body, prepare, run, run_async
 from ._judge import Witness
@@ -87,6 +100,7 @@ class _Use:
         self._outputs: list[Output] = []
         self._witness: Witness | None = None
         self._undecided: list[str] = []
+        self._standing = _generators.Standing({})
 
     def runs_plainly(self) -> bool:
         """Whether the text alone says that the cell cannot be durable; says why."""
@@ -111,6 +125,8 @@ class _Use:
     def request(self, *, rerun: bool, is_async: bool) -> Request:
         subject = _Observed(_subject(self.shell, self.body, self.options.options.ignore))
         name = self.options.label or "cell"
+        # Before anything of a replay is unpickled: that imports packages, and some draw when they are imported.
+        self._standing = _generators.look()
         work = Work(name, cast("Subject", subject), self.options.options, is_cell=True, label=self.title)
 
         def before() -> bool:
@@ -160,11 +176,22 @@ class _Use:
             return "what is stored under its id is no cell's"
         if (name := unmet(bundle, self.shell.user_ns)) is not None:
             return f"`{name}`, which it may bind, is not what it was when the cell was recorded"
+        moves, elsewhere = _generators.split(bundle.get("generators", {}), self._standing)
+        why = "from another place than now" if elsewhere else "and is not loaded now"
         try:
-            bind(self.shell, bundle)
+            elsewhere += bind(self.shell, bundle, moves)
         except Exception as error:
             # An import of the cell fails here: all of the cell runs, and fails where the person sees it.
             return f"its imports cannot be repeated ({type(error).__name__}: {error})"
+        if elsewhere:
+            # One line, once: the names are right, and what is drawn later without a seed goes on from somewhere else.
+            say(
+                f"{self.title}: {generators_phrase(elsewhere)} moved while it first ran, {why}; the replay does not "
+                f"set it, so later unseeded draws differ from those after the first run "
+                f"({generators_advice(elsewhere)})",
+                once=True,
+                about=self.body.text,
+            )
         saved = f"replayed · {duration(result.saved_ms)} saved"
         show_mark(self.shell, saved if self.options.shows_output else f"{saved} · output not shown")
         if self.options.shows_output and "output" in result.notes:
@@ -176,8 +203,9 @@ class _Use:
 
     def _bundle(self) -> Bundle:
         assert self._witness is not None
+        generators = self._witness.generators(self.shell.user_ns)
         bundle, self._undecided = bundle_of(self.body.facts, self._witness.before, self.shell.user_ns)
-        return bundle
+        return {**bundle, "generators": generators} if generators else bundle
 
     def _judge(self, bundle: Bundle | None) -> tuple[str, ...]:
         if bundle is None or self._witness is None:

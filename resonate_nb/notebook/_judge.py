@@ -14,7 +14,7 @@ from resonate_nb.codec import encode
 from resonate_nb.errors import UnfingerprintableError, UnstorableError
 from resonate_nb.fingerprint import fingerprint_named
 
-from . import _sharing, _state
+from . import _generators, _sharing, _state
 from ._bindings import Bundle, bound_names
 from ._cell import CellFacts
 
@@ -37,11 +37,17 @@ class Witness:
         self._inputs = inputs_of(facts, namespace, reached)
         self._digests = _digests({name: value for name, value in self._inputs.items() if name not in ignore})
         self._state = _state.look()
+        self._standing = _generators.look()
 
     @property
     def before(self) -> Mapping[str, object]:
         """The namespace as it was."""
         return self._before
+
+    def generators(self, namespace: Mapping[str, object]) -> dict[str, _generators.Record]:
+        """Records of the global random generators that the run moved; asked right after it."""
+        seeded = _generators.seeded_first(self._facts.tree, namespace, self._facts.bound)
+        return _generators.records(self._standing, _generators.look(), seeded)
 
     def reasons(self, namespace: Mapping[str, object], bundle: Bundle, undecided: list[str]) -> tuple[str, ...]:
         """What of the run a replay could not repeat; takes names that cannot be stored out of the bundle."""

@@ -34,6 +34,7 @@ from resonate_nb.view import details_html, details_text, handle_html, rows_of, t
 
 from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
+from ._generators import note_load
 
 _CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
 _LINE_USAGE = "%durable ls [GLOB] [--state STATE] [--limit N] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
@@ -243,6 +244,7 @@ class _AwaitTransformer:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext resonate_nb`: the magics are there. Loading twice comes to the same."""
+    note_load(shell.user_ns.get("In"))
     shell.register_magics(DurableMagics)
     if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))

@@ -1,6 +1,7 @@
-"""State of the process that a cell may change beside its names: random generators, settings, directories.
+"""State of the process that a cell may change beside its names: settings and directories.
 
-In this stage such a change is not recorded, so a cell that made one is not replayed, and says which it was.
+In this stage such a change is not recorded, so a cell that made one is not replayed, and says which it was. Not so the
+global random generators, which are recorded and set again: they have a module of their own (`_generators.py`).
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import ast
 import locale
 import os
-import pickle
-import random
 import sys
 import warnings
 from collections.abc import Mapping
@@ -36,15 +35,6 @@ class _Watched:
 
 
 _WATCHED = {
-    "random": _Watched(
-        "moved the global generator of `random`; use one of its own, `random.Random(seed)`", ("random", "seed")
-    ),
-    "numpy.random": _Watched(
-        "moved numpy's global random generator; use one of its own, `np.random.default_rng(seed)`, "
-        "or pass `random_state=`",
-        ("random", "seed", "RandomState"),
-    ),
-    "torch": _Watched("moved torch's global random generator", ("manual_seed", "torch")),
     "cwd": _Watched("changed the working directory", ("chdir",)),
     "sys.path": _Watched("changed `sys.path`", ("path",)),
     "environ": _Watched("changed environment variables", ("environ", "putenv"), is_set_by_imports=True),
@@ -65,7 +55,6 @@ _WATCHED = {
 def look() -> State:
     """The state as it is now; costs some tenths of a millisecond."""
     tokens: dict[str, object] = {
-        "random": random.getstate(),
         "sys.path": tuple(sys.path),
         "environ": dict(os.environ),
         "warnings": tuple(warnings.filters),
@@ -78,10 +67,6 @@ def look() -> State:
     modules: Mapping[str, Any] = sys.modules
     if (numpy := _loaded("numpy")) is not None:
         tokens["numpy.options"] = repr((numpy.get_printoptions(), numpy.geterr()))
-        if _loaded("numpy.random") is not None:
-            tokens["numpy.random"] = pickle.dumps(numpy.random.get_state(legacy=False))
-    if (torch := _loaded("torch")) is not None and hasattr(torch, "get_rng_state"):
-        tokens["torch"] = torch.get_rng_state().numpy().tobytes()
     if (matplotlib := _loaded("matplotlib")) is not None and hasattr(matplotlib, "rcParams"):
         tokens["rcParams"] = _settings(matplotlib.rcParams)
     if (config := _loaded("pandas._config.config")) is not None:
@@ -110,23 +95,10 @@ def changes(tree: ast.Module, before: State, after: State) -> list[tuple[str, in
 
 def _fresh(name: str, now: object) -> object:
     """The token as it was when its package had just been loaded (by this very cell)."""
-    match name:
-        case "numpy.random":
-            numpy = _loaded("numpy")
-            generator: Any = getattr(getattr(numpy.random.mtrand, "_rand", None), "_bit_generator", None)
-            seed = getattr(generator, "seed_seq", None)
-            if type(generator).__name__ != "MT19937" or seed is None:
-                return None  # not what it is at the start
-            first = type(generator)(seed).state["state"]
-            current = generator.state["state"]
-            is_unmoved = first["pos"] == current["pos"] and bool((first["key"] == current["key"]).all())
-            return now if is_unmoved else None
-        case "rcParams":
-            matplotlib = _loaded("matplotlib")
-            original = getattr(matplotlib, "rcParamsOrig", None)
-            return now if original is None else _settings(original)
-        case _:
-            return now
+    if name == "rcParams":
+        original = getattr(_loaded("matplotlib"), "rcParamsOrig", None)
+        return now if original is None else _settings(original)
+    return now
 
 
 def _settings(parameters: Any) -> dict[str, str]:
