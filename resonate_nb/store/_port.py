@@ -188,6 +188,10 @@ class Store(Protocol):
         """Whether the process still lives. A dead one is seen at once (its lock is gone)."""
         ...
 
+    def is_stopped(self, owner: str) -> bool:
+        """Whether the process lives and does nothing (SIGSTOP, a debugger), as far as this machine tells."""
+        ...
+
     def describe(self, owner: str) -> OwnerInfo: ...
 
     def check(self) -> list[Problem]:

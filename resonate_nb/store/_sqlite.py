@@ -102,6 +102,12 @@ class SqliteStore:
         except OSError as error:
             raise self._directory.failure(error) from error
 
+    def is_stopped(self, owner: str) -> bool:
+        try:
+            return self._directory.owners.is_stopped(owner)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
     def describe(self, owner: str) -> OwnerInfo:
         try:
             return self._directory.owners.describe(owner)

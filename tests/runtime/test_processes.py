@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,50 @@ def test_a_waiter_takes_over_when_the_owner_is_killed(folder: Folder):
     owner.send_signal(signal.SIGKILL)
     assert "1\n" == waiter.communicate(timeout=20)[0]
     assert ["run 1", "run 1"] == folder.runs
+
+
+def test_a_stopped_owner_is_replaced_after_its_lease_and_refused_when_it_goes_on(folder: Folder):
+    """While its lease lasts a stopped process may go on; a lapsed lease alone, without a stop, takes nothing away."""
+    folder.hold(True)
+    owner = folder.start("print(step(1)['x'])")
+    assert "in the middle\n" == owner.stdout.readline()
+    folder.hold(False)
+    running = "from resonate_nb.runtime import engine\nprint(engine().is_owned(engine().find(step.get(1).id)))"
+    database = sqlite3.connect(folder.path / "store" / "promises.db")
+
+    def lapse() -> None:
+        with database:
+            assert 1 == database.execute("UPDATE promises SET lease_until = 1").rowcount
+
+    assert "True\n" == folder.run(running)[0]
+    owner.send_signal(signal.SIGSTOP)
+    assert owner.pid == os.waitpid(owner.pid, os.WUNTRACED)[0]
+    assert "True\n" == folder.run(running)[0]
+    lapse()
+    assert "False\n" == folder.run(running)[0]
+    out, err = folder.run("print(step(1)['x'])")
+    assert "1\n" == out
+    assert f"attempt 2, taken over after owner {owner.pid} was stopped for a whole lease" in err
+    owner.send_signal(signal.SIGCONT)
+    out, err = owner.communicate("\n", timeout=20)
+    assert "1\n" == out
+    assert "another owner took it over" in err
+    assert "1 ['lost', 'resolved']\n" == folder.run("print(step(1)['x'], [a.outcome for a in step.get(1).attempts])")[0]
+    assert ["run 1", "run 1"] == folder.runs
+
+
+def test_a_lapsed_lease_takes_nothing_from_an_owner_that_lives(folder: Folder):
+    """A long call into C starves the heartbeat: the lock is what counts."""
+    folder.hold(True)
+    owner = folder.start("step(1)")
+    assert "in the middle\n" == owner.stdout.readline()
+    with sqlite3.connect(folder.path / "store" / "promises.db") as database:
+        database.execute("UPDATE promises SET lease_until = 1")
+    waiter = folder.start("print(step(1)['x'])")
+    assert any(f"runs in process {owner.pid}" in line for line in waiter.stderr)
+    owner.communicate("\n", timeout=20)
+    assert "1\n" == waiter.communicate(timeout=20)[0]
+    assert ["run 1"] == folder.runs
 
 
 def test_an_interrupted_process_gives_the_task_back(folder: Folder):

@@ -168,6 +168,15 @@ def outlive(path: str) -> None:
     os._exit(0)
 
 
+def own(path: str) -> None:
+    """Own a store, and answer once."""
+    store = opened(path)
+    say(store.owner)
+    hear()
+    say("went on")
+    hear()
+
+
 def hold_file(path: str) -> None:
     """Leave a whole file that no row names and half of another, and wait to be killed."""
     store = opened(path)

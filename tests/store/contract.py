@@ -464,6 +464,7 @@ class StoreContract:
 
         info = store.describe(store.owner)
         assert store.is_alive(store.owner)
+        assert not store.is_stopped(store.owner)
         assert (store.owner, os.getpid(), 1_000_000, True) == (info.owner, info.pid, info.started_at, info.is_alive)
         assert info.host
 
@@ -473,6 +474,8 @@ class StoreContract:
         assert ("some-host", 4711, False) == (info.host, info.pid, info.is_alive)
         assert not store.is_alive("../signal")
         assert not store.is_alive("")
+        assert not store.is_stopped("some-host-4711-0123abcd")
+        assert not store.is_stopped("")
         assert 0 == store.describe("nonsense").pid
 
     # The end.

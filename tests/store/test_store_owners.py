@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
-from children import pending
+from children import Child, own, pending
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import Inserted
@@ -39,6 +40,24 @@ def test_owner_file_says_who_it_is(tmp_path: Path) -> None:
     assert 5_000 == about["started_at"]
     assert about["host"]
     assert "process_start" in about
+    store.close()
+
+
+def test_a_stopped_process_is_told_from_a_running_and_a_dead_one(tmp_path: Path) -> None:
+    """The lock of each of the two that live is held alike."""
+    child = Child(own, tmp_path)
+    owner = child.read()
+    store = SqliteStore.open(tmp_path, clock=ManualClock())
+    assert (True, False) == (store.is_alive(owner), store.is_stopped(owner))
+    child.process.send_signal(signal.SIGSTOP)
+    os.waitpid(child.process.pid, os.WUNTRACED)
+    assert (True, True) == (store.is_alive(owner), store.is_stopped(owner))
+    child.process.send_signal(signal.SIGCONT)
+    child.tell()
+    assert "went on" == child.read()
+    assert (True, False) == (store.is_alive(owner), store.is_stopped(owner))
+    child.kill()
+    assert (False, False) == (store.is_alive(owner), store.is_stopped(owner))
     store.close()
 
 

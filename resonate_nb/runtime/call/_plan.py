@@ -119,7 +119,8 @@ def _plan_pending(engine: Engine, found: Promise) -> Step:
         return Wait(found)
     if found.owner is not None and found.owner != engine.store.owner:
         info = engine.store.describe(found.owner)
-        return Run(found.id, found, None, f"taken over after owner {info.pid} died")
+        what = "was stopped for a whole lease" if info.is_alive else "died"
+        return Run(found.id, found, None, f"taken over after owner {info.pid} {what}")
     return Run(found.id, found, None, "taken up again after an interruption")
 
 
