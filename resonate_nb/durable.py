@@ -222,7 +222,7 @@ class BoundDurableFunction(Generic[P, R]):
         self.__code__: CodeType = function.__code__
         self.__defaults__ = function.__defaults__
         self.__kwdefaults__ = function.__kwdefaults__
-        if inspect.iscoroutinefunction(function):
+        if function._is_async:
             self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
