@@ -879,6 +879,7 @@ class View {
     parts.chip.title = row.marks;
     setText(parts.note, row.error);
     parts.note.title = row.error;
+    parts.id.classList.toggle("rnb-has-note", Boolean(row.error));
     parts.note.classList.toggle("rnb-note-error", !row.old);
     const label = [said, row.chip, row.error].filter(Boolean).join(", ");
     if (parts.id.getAttribute("aria-label") !== label) parts.id.setAttribute("aria-label", label);
