@@ -10,4 +10,4 @@ import pytest
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was left out, and how to run it."""
     if "not browser" in str(config.getoption("-m")):
-        terminalreporter.write_line("browser tests are not in this run; `python -m pytest -m browser` runs them (chromium)")
+        terminalreporter.write_line("browser tests are another run: `python -m pytest -m browser` (needs chromium)")
