@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,10 @@ class Directory:
         """Make what is missing, and map the words. `set_up` must follow."""
         self._is_new = _place.make(path)
         self.path = path
+        # For this user alone wherever it lies; what SQLite puts beside it takes its mode. Only where there is none:
+        # closing a descriptor of a database that is in use would release SQLite's locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path / DATABASE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.values = path / _place.VALUES
         self.signal = Signal(path / SIGNAL)
         self.owners = Owners(path / _place.OWNERS, clock)

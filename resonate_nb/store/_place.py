@@ -68,6 +68,7 @@ def make(path: Path) -> bool:
         # One that the user made beforehand is a new store too, unless something else already lives there.
         is_new = not any(path.iterdir())
     if is_new:
+        path.chmod(0o700)
         (path / ".gitignore").write_text("*\n")
     for room in (VALUES, OWNERS):
         (path / room).mkdir(mode=0o700, exist_ok=True)

@@ -151,6 +151,22 @@ def test_new_store_is_private_and_unseen_by_git(home: Path) -> None:
         assert 0o700 == (path / room).stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize("left", [(), ("paper.tex",)], ids=["empty", "with other things"])
+def test_values_are_private_in_a_directory_that_others_may_enter(tmp_path: Path, left: tuple[str, ...]) -> None:
+    """An empty one that the user made becomes a store like any other; another stays as open as it was."""
+    path = folder(tmp_path / "mine")
+    path.chmod(0o755)
+    for name in left:
+        (path / name).write_text("")
+    store = SqliteStore.open(path, clock=CLOCK)
+    with store.write() as transaction:
+        transaction.put_note("a", "b", b"secret")
+    assert (0o755 if left else 0o700) == path.stat().st_mode & 0o777
+    for file in (path / "promises.db", path / "promises.db-wal", path / "signal", path / "values", path / "owners"):
+        assert 0 == file.stat().st_mode & 0o077, file
+    store.close()
+
+
 def test_directory_with_other_things_in_it_keeps_them(tmp_path: Path) -> None:
     """A user may name a directory that git knows: hiding all of it would be a harm."""
     (folder(tmp_path / "mine") / "paper.tex").write_text("")
