@@ -538,11 +538,12 @@ def test_loading_twice_and_unloading(kernel: Kernel) -> None:
 
 
 def test_a_promise_of_a_function_is_no_cell(kernel: Kernel) -> None:
-    """Under a fixed version a label may meet a function's name: the cell runs, it never binds the function's answer."""
+    """A label may be a function's name, even under one fixed version: neither ever gets the other's answer."""
     kernel.ok("@rnb.durable(version=1)\ndef both():\n    return {'names': 1}\nboth()")
     ran = kernel.ok("%%durable both --version 1\nown = 2")
-    assert "what is stored under its id is no cell's" in said(ran)
+    assert "new" not in said(ran)
     assert kernel.value("own") == 2
+    assert kernel.value("both()") == {"names": 1}
 
 
 def test_help_and_the_inspector(kernel: Kernel) -> None:

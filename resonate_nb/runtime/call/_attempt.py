@@ -96,8 +96,10 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
     news: str | None = None
     started_at = engine.clock.now_ms()
     is_new_code = engine.is_new_code(identity.code)
-    # Cells without a label share a name and nothing else: one is known again by its code only.
-    known_as = f"name:{work.name}:{identity.code}" if work.is_cell and work.name == "cell" else f"name:{work.name}"
+    # Cells without a label share a name and nothing else: one is known again by its code only. A cell and a function
+    # of one name are strangers.
+    kind = "function" if not work.is_cell else "label" if work.name != "cell" else identity.code
+    known_as = f"name:{kind}:{work.name}"
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         nonlocal number, news
