@@ -103,8 +103,6 @@ def _as_json(value: object) -> str | None:
     return None
 
 
-# -- the pickler -----------------------------------------------------------------------------------------------------
-
 _Rule = Callable[["_Pickler", Any], Any]
 
 
@@ -300,8 +298,6 @@ def _is_installed(name: str) -> bool:
 _STDLIB = io.__file__.rpartition("io.py")[0] if io.__file__ else "\0"
 
 
-# -- reading back ----------------------------------------------------------------------------------------------------
-
 _resting = 0
 _resting_lock = threading.Lock()
 _was_enabled = False
@@ -331,9 +327,6 @@ def _gc_at_rest() -> Iterator[None]:
 def _loads(data: bytes) -> object:
     with _gc_at_rest():
         return pickle.loads(data)
-
-
-# -- words for people ------------------------------------------------------------------------------------------------
 
 
 def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:

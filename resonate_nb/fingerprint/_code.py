@@ -194,8 +194,6 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None) -> CodeKey:
     )
 
 
-# Code inside of plain values -------------------------------------------------------------------------------------
-
 _known: OrderedDict[int, tuple[object, Subject | bytes]] = OrderedDict()
 _lock = RLock()
 

@@ -95,8 +95,6 @@ class Reach:
         classes = ClassReader(self)
         self._wrappers = WrapperReader(self, functions.read, functions.read_of_package, classes.read)
 
-    # The whole walk ---------------------------------------------------------------------------------------------
-
     def from_code(self, thing: object) -> None:
         """Walk from a function, or whatever stands in its place."""
         # A function that is a value may have its hints read by whoever is given it.
@@ -233,8 +231,6 @@ class Reach:
         """This walk gives no key, for this reason."""
         self.undurable[reason] = None
 
-    # Nodes ------------------------------------------------------------------------------------------------------
-
     def add(self, thing: object, label: str, read: Callable[[Node], None], exposed: bool = False) -> str:
         """The token of a new piece of code, which `read` will read."""
         node = Node(thing, _unique(label, self._labels), read, exposed or self._expose_all)
@@ -290,8 +286,6 @@ class Reach:
         node = self._by_thing.get(id(value))
         if node is not None:
             node.ignore |= names
-
-    # Data -------------------------------------------------------------------------------------------------------
 
     def item(self, key: tuple[object, ...], path: str, value: object) -> str:
         """The token of a piece of data, which joins the content of the walk."""

@@ -103,8 +103,6 @@ class _Reader(ast.NodeVisitor):
         self._attributes: set[str] = set()
         self._stars: dict[str, None] = {}
 
-    # Scopes -----------------------------------------------------------------------------------------------------
-
     def body_of(self, node: Function) -> None:
         outer = self.scope
         self.scope = Scope("function", outer)
@@ -196,8 +194,6 @@ class _Reader(ast.NodeVisitor):
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
         self.scope.nonlocals.update(map(self._mangled, node.names))
 
-    # Bindings ---------------------------------------------------------------------------------------------------
-
     def _bind(self, name: str, imported: Use | None = None) -> None:
         name = self._mangled(name)
         self.scope.binds.add(name)
@@ -279,8 +275,6 @@ class _Reader(ast.NodeVisitor):
             self._bind(getattr(node, "name"))  # noqa: B009
         super().generic_visit(node)
 
-    # Reads ------------------------------------------------------------------------------------------------------
-
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self._load(node.id, ())
@@ -344,8 +338,6 @@ class _Reader(ast.NodeVisitor):
             return name
         owner = self._owner.lstrip("_")
         return f"_{owner}{name}" if owner else name
-
-    # Who is meant -----------------------------------------------------------------------------------------------
 
     def facts(self, outside: Scope, reads: frozenset[str], *, is_cell: bool) -> Facts:
         resolver = Resolver(outside, reads, is_cell)

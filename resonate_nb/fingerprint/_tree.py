@@ -38,9 +38,6 @@ def digest_texts(parts: Iterable[str]) -> bytes:
     return digest(part.encode("utf-8", "surrogatepass") for part in parts)
 
 
-# Cleaning -------------------------------------------------------------------------------------------------------
-
-
 def clean(node: ast.AST, *, exposed: bool = False, decorators: Sequence[ast.expr] | None = None) -> ast.AST:
     """A copy of the tree without what does not count.
 
@@ -157,9 +154,6 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 def text_of(node: ast.AST) -> str:
     """The cleaned tree as Python text, for people who compare two versions of it."""
     return ast.unparse(ast.fix_missing_locations(node))
-
-
-# Encoding -------------------------------------------------------------------------------------------------------
 
 
 def encode(node: ast.AST) -> bytes:

@@ -53,8 +53,6 @@ class Flow:
         self._breaks: list[list[_Bound | None]] = []
         self._continues: list[list[_Bound | None]] = []
 
-    # -- names ---------------------------------------------------------------------------------------------------
-
     def read(self, name: str, line: int) -> None:
         if self.state is None or (self.state.get(name) is True and name not in self._globals):
             return
@@ -84,8 +82,6 @@ class Flow:
         """A function made here says ``global name``: it may bind it, whenever it is called."""
         self.stored_by_functions.add(name)
         self.bound[name] = max(line, self.bound.get(name, 0))
-
-    # -- statements ----------------------------------------------------------------------------------------------
 
     def walk(self, statements: Sequence[ast.stmt]) -> None:
         for statement in statements:
@@ -262,8 +258,6 @@ class Flow:
             self.merge(inner, inner._globals | inner.stored_by_functions)
         self.bind(node.name, node.lineno)
         self.definitions[node.name] = node.lineno
-
-    # -- expressions ---------------------------------------------------------------------------------------------
 
     def expressions(self, nodes: Iterable[ast.expr]) -> None:
         for node in nodes:

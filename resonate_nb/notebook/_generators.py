@@ -190,9 +190,6 @@ def _resolved(node: ast.expr, namespace: Mapping[str, object]) -> object:
             return None
 
 
-# The generators ----------------------------------------------------------------------------------------------------
-
-
 class _Generator:
     """`random`'s; the others differ in where they are found and how their states are kept."""
 

@@ -145,8 +145,6 @@ class Inspector:
         self._flush()
         self._write_static()
 
-    # showing ---------------------------------------------------------------------------------------------------
-
     def __repr__(self) -> str:
         self._look()
         return table_text(self._rows, note=self._note())
@@ -209,8 +207,6 @@ class Inspector:
     def _note(self) -> str:
         limit = self._query.limit
         return f"the newest {count(limit)} only; limit=None shows all" if limit and self._is_cut else ""
-
-    # following -------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
         now_ms, started = self._clock.now_ms(), self._clock.monotonic()
@@ -281,8 +277,6 @@ class Inspector:
             if detail is not None:
                 answer.update(found=True, detail=detail_payload(detail))
         return answer
-
-    # the static table --------------------------------------------------------------------------------------------
 
     def _after_cell(self, result: object) -> None:
         """A cell has ended: the page and the static table catch up, replays included (a hit commits nothing)."""

@@ -215,9 +215,6 @@ def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:
     return words
 
 
-# -- loading -----------------------------------------------------------------------------------------------------------
-
-
 class _AwaitTransformer:
     """Turns a durable cell that awaits at its top level into an `await` of IPython's own, which its loop then runs.
 

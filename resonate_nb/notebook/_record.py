@@ -53,8 +53,6 @@ class Recorder:
         with self._lock:
             return self._reel.outputs(_widget_text)
 
-    # -- under a kernel: messages ----------------------------------------------------------------------------------
-
     def take(self, kind: str, content: Mapping[str, Any]) -> None:
         """One message to the page."""
         if os.getpid() != self._pid:
@@ -75,8 +73,6 @@ class Recorder:
                         self._reel.update(display_id, content["data"], content.get("metadata"))
                 case "clear_output":
                     self._reel.clear(wait=bool(content.get("wait")))
-
-    # -- elsewhere: writers ----------------------------------------------------------------------------------------
 
     @contextmanager
     def _listening_to_writers(self) -> Iterator[None]:
@@ -177,8 +173,6 @@ def flush_figures() -> None:
     if backend is not None:
         backend.flush_figures()
 
-
-# -- one listener on a kernel's session, however many cells record ---------------------------------------------------
 
 _recorders: dict[str, list[Recorder]] = {}
 _recorders_lock = threading.Lock()

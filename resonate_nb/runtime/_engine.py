@@ -78,8 +78,6 @@ class Engine:
             self._signer = Signer(load_key())
         return self._signer
 
-    # writing ---------------------------------------------------------------------------------------------------
-
     def submit(
         self,
         commands: Sequence[Command],
@@ -134,8 +132,6 @@ class Engine:
             self._known_code.add(code)
             return True
 
-    # reading ---------------------------------------------------------------------------------------------------
-
     def peek(self, ids: Sequence[str]) -> list[Promise | None]:
         """The promises of exactly these ids, judged at this instant; one read transaction, no lock."""
         now = self.clock.now_ms()
@@ -186,8 +182,6 @@ class Engine:
                 self._marked = (reader.invalidation, self.marks(reader))
             marks = self._marked[1]
         return id in marks
-
-    # owners ----------------------------------------------------------------------------------------------------
 
     def is_owned(self, promise: Promise) -> bool:
         """Whether a living process runs this pending promise.

@@ -99,9 +99,6 @@ def _join(first: str, second: str) -> str:
     return hashlib.blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
 
 
-# The guard ------------------------------------------------------------------------------------------------------
-
-
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:
     """What is stored with the promise at its birth, for the guard and for looking."""
     return {"name": work.name, "code": identity.code, "arguments": identity.arguments}
@@ -192,8 +189,6 @@ def code_diff(before: bytes | None, identity: Identity) -> str:
 def _load_key(stored: bytes | None) -> dict[str, dict[str, str]]:
     return {} if stored is None else json.loads(stored)
 
-
-# Templates ------------------------------------------------------------------------------------------------------
 
 _PLACES = ("now", "today", "user", "host", "git_sha", "notebook", "uuid", "env")
 _ALWAYS_NEW = ("now", "uuid")

@@ -244,8 +244,6 @@ def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, dig
     return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest), str(given))
 
 
-# -- the hook --------------------------------------------------------------------------------------------------------
-
 _current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", default=())
 _lock = threading.Lock()
 _active: dict[int, Reads] = {}
@@ -286,8 +284,6 @@ def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
             # What cannot be looked at cannot be vouched for: the record says so, and is never found unchanged.
             reads._doubtful.add(repr(path))
 
-
-# -- what is left aside ----------------------------------------------------------------------------------------------
 
 _NEVER_SUFFIXES = (".pyc", ".pyo")
 
@@ -341,9 +337,6 @@ def _sources() -> set[str]:
         if isinstance(path, str):
             found.add(os.path.abspath(path))
     return found
-
-
-# -- paths, stamps, digests ------------------------------------------------------------------------------------------
 
 
 def _shown(path: str, root: str | None) -> str:

@@ -22,7 +22,7 @@ export const STATES = [
 const LABEL = Object.fromEntries(STATES.map(([name, label]) => [name, label]));
 const GROUP = Object.fromEntries(STATES.map(([name, , group]) => [name, group]));
 
-// --- numbers as people read them (the same rules as view/_format.py; a test compares the two) ---------------------------
+// Numbers as people read them (the same rules as view/_format.py; a test compares the two)
 
 const pad = (number) => String(number).padStart(2, "0");
 
@@ -74,7 +74,7 @@ function instant(ms) {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
-// --- rows on their way in --------------------------------------------------------------------------------------------------
+// Rows on their way in
 
 async function unpack(buffer) {
   const view = buffer instanceof DataView ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer);
@@ -259,7 +259,7 @@ function rowsFor(model) {
   return rows;
 }
 
-// --- order -----------------------------------------------------------------------------------------------------------------
+// Order
 
 const elapsedOf = (row, now) => (row.state === "running" && row.started !== null ? Math.max(0, now - row.started) : row.elapsed);
 const groupOf = (row) => (row.old ? 2 : GROUP[row.state]);
@@ -288,7 +288,7 @@ export function comparison(column, isDescending, now) {
   return (a, b) => sign * compare(a, b, now) || newest(a, b);
 }
 
-// --- small DOM tools -------------------------------------------------------------------------------------------------------
+// Small DOM tools
 
 function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
@@ -363,7 +363,7 @@ export function safeHtml(html) {
   return copy(new DOMParser().parseFromString(html, "text/html").body, document.createDocumentFragment());
 }
 
-// --- theme: what lies behind the widget decides, whatever front end or system says -----------------------------------------
+// Theme: what lies behind the widget decides, whatever front end or system says
 
 function isDark(element) {
   for (let node = element; node; node = node.parentElement) {
@@ -403,7 +403,7 @@ function followTheme(element, root) {
   };
 }
 
-// --- the view --------------------------------------------------------------------------------------------------------------
+// The view
 
 const COLUMNS = [
   // key, heading, class, is a number (first click sorts downwards)
@@ -579,7 +579,7 @@ class View {
     });
   }
 
-  // -- filter, sort, order
+  // Filter, sort, order
 
   matches(row) {
     if (this.filter.size && !this.filter.has(row.state)) return false;
@@ -719,7 +719,7 @@ class View {
     this.heads.get("duration").title = `a full bar is ${duration(longest)}`;
   }
 
-  // -- drawing
+  // Drawing
 
   // The kernel's now; of a kernel that is gone or was never here, the last that is known.
   now() {
@@ -981,7 +981,7 @@ class View {
     setText(this.said, shown + (parts.join(", ") || "no promises"));
   }
 
-  // -- keyboard
+  // Keyboard
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -1018,7 +1018,7 @@ class View {
     this.scroller.scrollTop = height <= TALLEST_PX ? index * ROW_PX : (index / (this.order.length - clientHeight / ROW_PX)) * (TALLEST_PX - clientHeight);
   }
 
-  // -- details
+  // Details
 
   openPanel(row, isFocused = false) {
     this.open = row;

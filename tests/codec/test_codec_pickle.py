@@ -41,8 +41,6 @@ def back(value: Any) -> Any:
     return decode(encoded.codec, encoded.data)
 
 
-# -- round trips ------------------------------------------------------------------------------------------------------
-
 SCALARS = [
     None,
     True,
@@ -239,9 +237,6 @@ def test_exceptions_come_back() -> None:
     """An exception may be a result, too."""
     result = back([ValueError("a", 1), queue.Empty("none")])
     assert [str(error) for error in result] == ["('a', 1)", "none"]
-
-
-# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def numbers() -> Iterator[int]:
@@ -480,9 +475,6 @@ def test_a_failed_encode_leaves_the_value_alone() -> None:
         assert (position, False) == (file.tell(), file.closed)
 
 
-# -- reading back -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("codec", "data"),
     [
@@ -539,8 +531,6 @@ def test_the_collector_comes_back_after_overlapping_threads() -> None:
         thread.join()
     assert gc.isenabled()
 
-
-# -- code of the notebook, in real processes --------------------------------------------------------------------------
 
 SESSION = """
 import sys

@@ -25,9 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Session(tmp_path)
 
 
-# Loaded or on disk -----------------------------------------------------------------------------------------------
-
-
 def test_an_edited_module_that_was_not_loaded_again_is_said(folder: Path) -> None:
     write_module(folder, "helpers", "def g(x):\n    return 1\n")
     session = Session(folder).cell("import helpers\ndef f(x): return helpers.g(x)")
@@ -87,9 +84,6 @@ def test_code_that_is_replaced_by_some_without_source_runs_plainly() -> None:
     exec("def g(x): return -x", scope)
     session.names["f"].__code__ = scope["g"].__code__  # type: ignore[attr-defined]
     assert "cannot be had" in subject.key().undurable[0]
-
-
-# Parts -----------------------------------------------------------------------------------------------------------
 
 
 def test_parts_name_what_changed(folder: Path) -> None:
@@ -171,9 +165,6 @@ def test_a_version_of_a_package_counts_by_major_and_minor(monkeypatch: pytest.Mo
     assert not same(keys[0], keys[2])
 
 
-# Reasons ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -238,9 +229,6 @@ def test_data_without_content_is_said_with_the_way_out() -> None:
     assert "ignore=('conn',)" in reason
 
 
-# Effects ---------------------------------------------------------------------------------------------------------
-
-
 def test_stores_outside_are_effects() -> None:
     cells = ("n = 0\ndef bump():\n    global n\n    n += 1", "def f(): return bump()")
     assert key_of(*cells).effects == ("global n in bump",)
@@ -261,9 +249,6 @@ def test_stores_into_modules_classes_and_functions_are_effects(folder: Path) -> 
 def test_data_that_may_change_in_place_is_handed_out() -> None:
     key = key_of("L, K = [1], 2", "def f(): return L, K")
     assert {"L": [1]} == dict(key.values)
-
-
-# Keeping ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_key_is_kept_while_nothing_changes() -> None:
@@ -380,9 +365,6 @@ def test_what_the_user_puts_into_a_class_of_a_package_counts() -> None:
         del pandas.DataFrame.total_
 
 
-# Cells -----------------------------------------------------------------------------------------------------------
-
-
 def cell_key(session: Session, text: str, *reads: str, ignore: tuple[str, ...] = ()) -> object:
     return Subject.of_cell(ast.parse(text), session.names, reads, ignore=ignore).key()
 
@@ -409,9 +391,6 @@ def test_a_cell_that_hides_names_is_said() -> None:
     names = Session().names
     for text in ("y = globals()['x']", "y = df.query('a > @x')", "if 'big' not in vars(): pass"):
         assert len(Subject.of_cell(ast.parse(text), names, ["df"], ignore=("df",)).key().undurable) == 1
-
-
-# Code inside of values -------------------------------------------------------------------------------------------
 
 
 def value_of(*cells: str, name: str = "v") -> str:

@@ -122,9 +122,6 @@ def test_bytes_both_ways() -> None:
         from_bytes(b"{}")
 
 
-# -- plain IPython -----------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def shell() -> Any:
     InteractiveShell.clear_instance()
@@ -185,8 +182,6 @@ def test_other_threads_do_not_lose_text_while_one_displays(shell: Any, monkeypat
         sys.displayhook(Slow())
     assert [o.get("text") or o["data"]["text/plain"] for o in recorder.outputs()] == ["meanwhile\n", "slow"]
 
-
-# -- a real kernel ---------------------------------------------------------------------------------------------------
 
 SETUP = """
 from resonate_nb.notebook._record import Recorder, show, show_mark

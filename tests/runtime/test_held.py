@@ -33,9 +33,6 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-# -- hold_interrupt ---------------------------------------------------------------------------------------------------
-
-
 def test_an_interrupt_is_delivered_right_after_the_block() -> None:
     """The block runs to its end first."""
     steps = []
@@ -136,9 +133,6 @@ def test_the_default_action_ends_the_process_after_the_block() -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("inside\n", -signal.SIGINT)
-
-
-# -- cancel_on_interrupt ----------------------------------------------------------------------------------------------
 
 
 def on_a_loop(main: Any) -> Any:

@@ -47,8 +47,6 @@ def record(root: Path, body: Callable[[], Any]) -> tuple[FileRead, ...]:
     return reads.files()
 
 
-# -- what is recorded -------------------------------------------------------------------------------------------------
-
 READERS: dict[str, Callable[[Path], Any]] = {
     "open": lambda path: open(path).close(),
     "bytes path": lambda path: open(os.fsencode(path), "rb").close(),
@@ -155,9 +153,6 @@ def test_a_link_to_a_file_is_followed(data: Path, tmp_path: Path) -> None:
     assert changed(files, tmp_path) == "latest.csv"
 
 
-# -- what is left aside -----------------------------------------------------------------------------------------------
-
-
 def write_and_read(path: Path) -> None:
     path.write_text("made")
     path.read_text()
@@ -259,9 +254,6 @@ def test_nothing_is_recorded_outside(data: Path) -> None:
     assert _reads._active == {}
 
 
-# -- which recording --------------------------------------------------------------------------------------------------
-
-
 def test_recordings_nest(tmp_path: Path) -> None:
     """The outer call depends on what the inner one read."""
     for name in "abc":
@@ -353,9 +345,6 @@ def test_two_contents_of_one_file_equal_nothing(data: Path, tmp_path: Path) -> N
         data.read_text()
     (file,) = reads.files()
     assert (file.path, file.digest) == ("data.csv", "")
-
-
-# -- whether they are what they were ----------------------------------------------------------------------------------
 
 
 def rewrite_same_size(path: Path) -> None:
@@ -468,9 +457,6 @@ def test_an_empty_file_that_is_only_touched_is_stable(tmp_path: Path) -> None:
     assert changed(record(tmp_path, body), tmp_path) is None
 
 
-# -- as data ----------------------------------------------------------------------------------------------------------
-
-
 def test_it_survives_json(data: Path) -> None:
     """It lies in the promise's row."""
     files = record(data.parent, data.read_text)
@@ -488,9 +474,6 @@ def test_json_is_compact(data: Path) -> None:
     """Thousands of rows are read at a resume."""
     assert ": " not in to_json(record(data.parent, data.read_text))
     assert len(json.loads(to_json(record(data.parent, data.read_text)))) == 1
-
-
-# -- the hook ---------------------------------------------------------------------------------------------------------
 
 
 class Odd(os.PathLike[str]):

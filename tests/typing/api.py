@@ -15,8 +15,6 @@ import pandas as pd
 import resonate_nb as rnb
 from resonate_nb import durable
 
-# -- the decorator keeps the types of what it decorates -------------------------------------------------------
-
 
 @durable
 def clean(raw: list[str], limit: int = 3) -> dict[str, int]:
@@ -85,9 +83,6 @@ def methods(model: Model) -> None:
     Model.load("x")
 
 
-# -- around it ------------------------------------------------------------------------------------------------
-
-
 def looking(handle: rnb.Handle) -> None:
     rnb.configure(store=Path("results.store"), durability="process", enabled=True)
     rnb.configure(store="results.store")
@@ -124,9 +119,6 @@ async def waiting(handle: rnb.Handle) -> None:
 def extension(shell: Any) -> None:
     rnb.load_ipython_extension(shell)
     rnb.unload_ipython_extension(shell)
-
-
-# -- errors: what a user catches, and what each can tell -------------------------------------------------------
 
 
 def errors() -> None:

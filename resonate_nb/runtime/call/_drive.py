@@ -204,9 +204,6 @@ def stored_error(promise: Promise) -> Exception:
     return error
 
 
-# Waiting --------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _waiting(engine: Engine, request: Request, step: Wait, *, blocking: bool) -> Iterator[Patience]:
     id = step.promise.id
@@ -248,9 +245,6 @@ def without_our_frames(error: Exception) -> Exception:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     return error.with_traceback(trace if trace is not None else error.__traceback__)
-
-
-# Telling --------------------------------------------------------------------------------------------------------
 
 
 def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reason: str) -> str:
