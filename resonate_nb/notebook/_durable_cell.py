@@ -186,9 +186,9 @@ class _Use:
         if elsewhere:
             # One line, once: the names are right, and what is drawn later without a seed goes on from somewhere else.
             say(
-                f"{self.title}: {generators_phrase(elsewhere)} moved while it first ran, {why}; the replay does not "
-                f"set it, so later unseeded draws differ from those after the first run "
-                f"({generators_advice(elsewhere)})",
+                f"{self.title}: {generators_phrase(elsewhere)} moved while it first ran, {why}: what came back was "
+                f"drawn then, and the replay leaves the generator alone, so later unseeded draws differ from those "
+                f"after the first run ({generators_advice(elsewhere)})",
                 once=True,
                 about=self.body.text,
             )

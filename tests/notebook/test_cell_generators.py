@@ -326,6 +326,7 @@ def test_drawn_from_elsewhere_first_the_names_come_back_and_it_is_said_once(kern
     assert is_replayed(replay)
     assert said(replay).count("\n") == 0
     assert "cell `train`: the global generator of `random` and numpy's global random generator moved" in said(replay)
+    assert "what came back was drawn then" in said(replay)
     assert "later unseeded draws differ" in said(replay)
     assert "np.random.default_rng(seed)" in said(replay)
     assert kernel.value("w") == w
