@@ -30,6 +30,10 @@ from typing import Any
 FIRST_CELL = "from resonate_nb import durable\nimport resonate_nb as rnb"
 CELL_MARK = "# %%"
 CHANGES = "§"
+OURS = ("resonate_nb.durable", "resonate_nb.notebook")
+SCIENCE = ("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
+HOSTS = 3
+"""So many sessions may run at the same time, and so many hash seeds there are."""
 
 
 # The child's side -------------------------------------------------------------------------------------------------
@@ -41,7 +45,7 @@ def _serve(preload: Sequence[str]) -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    for module in ("resonate_nb.durable", *preload):
+    for module in preload:
         __import__(module)
     assert threading.active_count() == 1
     quiet = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "NoColor"}})
@@ -152,7 +156,7 @@ class Host:
 
 
 @functools.cache
-def host(number: int, preload: Sequence[str] = ()) -> Host:
+def host(number: int, preload: Sequence[str]) -> Host:
     """The host for the sessions of this number; every number has its own hash seed."""
     return Host(1000 + 7 * number, preload)
 
@@ -177,7 +181,8 @@ class Notebook:
         self.folder = place / "book"
         self.store: Path | None = place / "store"
         """None for where the package puts it by itself."""
-        self.preload = tuple(preload)
+        # Hosts are dear: all that asks for anything beyond this package shares the same three.
+        self.preload = (*OURS, *SCIENCE) if preload else OURS
         self.count = 0
         for folder in (self.folder, place / "home"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -194,12 +199,11 @@ class Notebook:
             os.utime(path, (moment, moment))
         return path
 
-    def begin(self, cells: str | Sequence[str], number: int | None = None, **environ: str) -> Running:
+    def begin(self, cells: str | Sequence[str], **environ: str) -> Running:
         """Start a session; finish it with `Running.end`."""
         self.count += 1
-        number = self.count if number is None else number
         texts = cells.split(CELL_MARK) if isinstance(cells, str) else cells
-        key = (number, self.preload)
+        key = (self.count % HOSTS, self.preload)
         _asked[key] = None
         job = {
             "folder": str(self.folder),
