@@ -27,7 +27,6 @@ from resonate_nb.runtime import (
     forget,
     mark_rerun,
     refuse_reserved,
-    search,
 )
 from resonate_nb.store import Query
 from resonate_nb.view import details_html, details_text, handle_html, rows_of, table_html, table_text
@@ -128,10 +127,6 @@ class DurableMagics(Magics):
         dropped = forget(pattern)
         noun = "promise" if len(dropped) == 1 else "promises"
         print(f"forgot {len(dropped)} {noun}" + "".join(f"\n  {id}" for id in dropped))
-        if any(letter in pattern for letter in "*?["):
-            left = [handle.id for handle in search(pattern)]
-            if left:
-                print("still running, so kept:" + "".join(f"\n  {id}" for id in left))
 
     def _inspect(self, words: list[str]) -> None:
         if words:

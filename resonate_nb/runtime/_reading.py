@@ -25,6 +25,7 @@ from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 from ._engine import Engine
 from ._generators import generators_phrase
 from ._look import DRAWS, Detail, Record, Shown
+from ._say import say
 from .call import load
 
 if TYPE_CHECKING:
@@ -173,12 +174,14 @@ def checked_query(
     """The query, or InvalidOptionError that lists the right states."""
     if glob is not None and not isinstance(glob, str):
         raise InvalidOptionError(f"search takes a shell pattern such as 'features/*', not {glob!r}")
-    wanted = [state] if isinstance(state, str) else list(state or ())
     try:
+        wanted = [state] if isinstance(state, str) else list(state or ())
         states = tuple(State(item) for item in wanted)
-    except ValueError:
+    except (TypeError, ValueError):
         known = ", ".join(item.value for item in State)
         raise InvalidOptionError(f"state {state!r} is unknown; use one of {known}") from None
+    if tags is not None and not isinstance(tags, Mapping):
+        raise InvalidOptionError(f"tags must be a dict such as {{'team': 'growth'}}, not {tags!r}")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidOptionError(f"limit must be a positive integer, not {limit!r}")
     return Query(glob, states, tags, limit)
@@ -219,7 +222,7 @@ def forget(engine: Engine, pattern: str) -> list[str]:
     """Drop promises: those a shell pattern matches, or every generation of one id. Returns the ids dropped.
 
     A promise that runs under a living owner is never dropped: named by its own id that is an error, under a pattern
-    it is skipped.
+    it is skipped and said.
 
     Raises:
         PromiseNotFoundError: there is no promise of this id.
@@ -227,7 +230,10 @@ def forget(engine: Engine, pattern: str) -> list[str]:
     """
     if any(letter in pattern for letter in "*?["):
         found = engine.search(Query(glob=pattern))
-        return [promise.id for promise in found if drop(engine, [promise])]
+        dropped = [promise.id for promise in found if drop(engine, [promise])]
+        if kept := sorted({promise.id for promise in found}.difference(dropped)):
+            say(f"still running, so not forgotten: {', '.join(kept)}")
+        return dropped
     first = engine.find(pattern)
     if first is None:
         raise PromiseNotFoundError(f"there is no promise {pattern!r}; `rnb.search('*')` lists what there is")

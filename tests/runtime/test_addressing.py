@@ -166,6 +166,15 @@ def test_forget_refuses_what_runs(held: Held, engine: Engine):
     assert State.PENDING is rnb.get("slow").state
 
 
+def test_a_pattern_skips_what_runs_and_lists_it(held: Held, caplog: pytest.LogCaptureFixture):
+    step = step_of(1, [])
+    step("a")
+    with caplog.at_level("INFO", "resonate_nb"):
+        assert ["step/a@1"] == rnb.forget("s*")
+    assert ["still running, so not forgotten: slow@1"] == [line for line in caplog.messages if "running" in line]
+    assert ["slow@1"] == [handle.id for handle in rnb.search()]
+
+
 def test_a_waiter_of_what_cannot_be_replayed_runs_the_body_itself():
     started, go, runs = threading.Event(), threading.Event(), []
 

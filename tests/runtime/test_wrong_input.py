@@ -106,9 +106,26 @@ def test_a_wrong_setting_is_refused(settings, said):
         rnb.configure(**settings)
 
 
-def test_a_wrong_state_lists_the_right_ones():
+@pytest.mark.parametrize("state", ["done", 5, ["resolved", "done"], [5]], ids=str)
+def test_a_wrong_state_lists_the_right_ones(state):
     with pytest.raises(rnb.InvalidOptionError, match="pending, resolved"):
-        rnb.search("*", state="done")
+        rnb.search("*", state=state)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"glob": 5}, "shell pattern"),
+        ({"tags": "growth"}, "tags must be"),
+        ({"limit": 0}, "limit"),
+        ({"limit": "3"}, "limit"),
+    ],
+    ids=str,
+)
+def test_a_wrong_search_is_refused(query, said):
+    for look in (rnb.search, rnb.to_frame):
+        with pytest.raises(rnb.InvalidOptionError, match=said):
+            look(**query)
 
 
 @pytest.mark.parametrize("look", [rnb.get, rnb.forget], ids=["get", "forget"])
