@@ -570,5 +570,17 @@ def test_switched_off_runs_as_without_us(kernel: Kernel, tmp_path: Path) -> None
         assert ran.text() == "runs\n"
         assert ran.result == "1"
     assert said(kernel.ok("%%durable\n!true")) == ""
+    assert "no store here yet" in kernel.ok("%durable ls").bundles()[0]
+    kernel.ok("rnb.inspect()")
     assert not (tmp_path / "store").exists()
     assert "holds the character" in kernel.run("%%durable a:b\n1").text("stderr")
+
+
+def test_switched_off_an_existing_store_is_served(kernel: Kernel) -> None:
+    kernel.ok("%%durable made\nmade = 1")
+    kernel.ok("os = __import__('os'); os.environ['RESONATE_NB'] = 'off'")
+    assert not is_replayed(kernel.ok("%%durable made\nmade = 1"))
+    assert "made/" in kernel.ok("%durable ls").bundles()[0]
+    assert "made/" in kernel.ok("%durable show made").bundles()[0]
+    assert "made/" in kernel.ok("rnb.inspect()").bundles()[-1]
+    assert "forgot 1 promise" in kernel.ok("%durable forget made/*").text()
