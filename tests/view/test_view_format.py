@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from resonate_nb.view import age, count, duration, inspector_module, one_line, size
+from resonate_nb.view import age, count, duration, one_line, size
 
 DURATIONS = [
     (0, "0 ms"),
@@ -100,28 +95,3 @@ def test_what_is_not_known_is_empty() -> None:
 def test_one_line_is_one_short_line(text: str, line: str) -> None:
     """Whatever a repr holds, a table keeps its rows and a terminal its colours."""
     assert line == one_line(text, 20)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's module")
-def test_page_formats_like_the_kernel(tmp_path: Path) -> None:
-    """The same promise must not read differently in the live and in the static table."""
-    (tmp_path / "inspector.mjs").write_text(inspector_module())
-    (tmp_path / "run.mjs").write_text(
-        "import * as page from './inspector.mjs';\n"
-        "const cases = JSON.parse(process.argv[2]);\n"
-        "console.log(JSON.stringify(cases.map(([name, value]) => page[name](value))));\n"
-    )
-    cases = [
-        *(("duration", ms, text) for ms, text in DURATIONS),
-        *(("age", ms, text) for ms, text in AGES),
-        *(("size", size_bytes, text) for size_bytes, text in SIZES),
-        *(("count", number, text) for number, text in COUNTS),
-        ("duration", None, ""),
-        ("size", None, ""),
-    ]
-    asked = json.dumps([[name, value] for name, value, _ in cases])
-    run = subprocess.run(
-        ["node", str(tmp_path / "run.mjs"), asked], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert [text for _, _, text in cases] == json.loads(run.stdout)

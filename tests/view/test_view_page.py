@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_view_format import AGES, COUNTS, DURATIONS, SIZES
 from view_records import T0, make_record
 
 from resonate_nb.runtime import Detail, Record, Shown
@@ -495,3 +496,25 @@ def test_theme_follows_what_lies_behind(chromium: Any, theme: str, tmp_path: Pat
     )
     assert contrast >= 4.5
     shown.page.close()
+
+
+def test_page_formats_like_the_kernel(chromium: Any) -> None:
+    """The same promise must not read differently in the live and in the static table."""
+    cases: list[tuple[str, float | None, str]] = [
+        *(("duration", ms, text) for ms, text in DURATIONS),
+        *(("age", ms, text) for ms, text in AGES),
+        *(("size", size_bytes, text) for size_bytes, text in SIZES),
+        *(("count", number, text) for number, text in COUNTS),
+        ("duration", None, ""),
+        ("size", None, ""),
+    ]
+    page = chromium.new_page()
+    said = page.evaluate(
+        """async ([source, cases]) => {
+          const module = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+          return cases.map(([name, value]) => module[name](value));
+        }""",
+        [inspector_module(), [[name, value] for name, value, _ in cases]],
+    )
+    page.close()
+    assert [text for _, _, text in cases] == said
