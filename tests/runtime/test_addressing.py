@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -196,3 +197,51 @@ def test_a_waiter_of_what_cannot_be_replayed_runs_the_body_itself():
         thread.join(20)
     assert [{"filled": True}] * 2 == boxes
     assert 2 == len(runs)
+
+
+def other_code(version: int):
+    @durable(id="work", version=version)
+    def work():
+        return "other code"
+
+    return work
+
+
+def test_a_begun_promise_of_a_fixed_version_that_goes_on_with_other_code_is_said():
+    @durable(id="work", version=1)
+    def work():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    with pytest.warns(rnb.DurableWarning, match="was begun, and it goes on with the code as it is now") as caught:
+        assert "other code" == other_code(1)()
+    assert "+    return 'other code'" in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "other code" == other_code(1)()
+
+
+def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs():
+    started, go = threading.Event(), threading.Event()
+
+    @durable(id="work", version=1, ignore=("started", "go"))
+    def work():
+        started.set()
+        go.wait(20)
+        return "first code"
+
+    values: list[str] = []
+    runner = threading.Thread(target=work)
+    waiter = threading.Thread(target=lambda: values.append(other_code(1)()))
+    runner.start()
+    assert started.wait(20)
+    # Ignored with all others, a warning of ours is said as a line.
+    with warnings.catch_warnings(), said_in("was begun, and the value of the other code is awaited") as heard:
+        warnings.simplefilter("ignore")
+        waiter.start()
+        assert heard.wait(20)
+        go.set()
+        waiter.join(20)
+    runner.join(20)
+    assert ["first code"] == values

@@ -61,7 +61,15 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
         # A rerun addresses the id, whatever arguments are stored with it.
         _identity.guard_arguments(identity, found, _key_note_if_needed(engine, identity, found))
     if found.state is State.PENDING:
-        return _plan_pending(engine, found), identity
+        step = _plan_pending(engine, found)
+        if _identity.has_drifted(identity, found):
+            what = (
+                "it goes on with the code as it is now"
+                if isinstance(step, Run)
+                else "the other code's value is awaited"
+            )
+            _warn_of_drift(engine, work, identity, found, f"the promise was begun, and {what}")
+        return step, identity
     if rerun:
         return Run(next_id(found), None, found, "rerun asked for"), identity
     why_not = _why_no_hit(engine, found, counter)
@@ -73,7 +81,7 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
             warn(f"{work.title}: {error}; it is computed again", once=True, about=found.id)
         else:
             if _identity.has_drifted(identity, found):
-                _warn_of_drift(engine, work, identity, found)
+                _warn_of_drift(engine, work, identity, found, "its stored result is still used")
             engine.memo.put(identity.base, entry)
             return Hit(entry), identity
     return Run(next_id(found), None, found, why_not), identity
@@ -167,13 +175,12 @@ def files_root(engine: Engine) -> str | None:
     return None if path is None else str(path.parent)
 
 
-def _warn_of_drift(engine: Engine, work: Work, identity: Identity, found: Promise) -> None:
+def _warn_of_drift(engine: Engine, work: Work, identity: Identity, found: Promise, what: str) -> None:
     made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
     diff = _identity.code_diff(engine.note(f"code:{made_by}", "sources"), identity)
     warn(
-        f"{work.title}: the code has changed since version {work.options.version!r} was recorded, and its stored "
-        f"result is still used because the version says so; give it another version= to run the new code"
-        + (f"\n{diff}" if diff else ""),
+        f"{work.title}: the code has changed since version {work.options.version!r} was recorded, and {what} "
+        "because the version says so; give it another version= to keep the two apart" + (f"\n{diff}" if diff else ""),
         once=True,
         about=found.id + identity.code,
     )
