@@ -222,7 +222,7 @@ def test_a_begun_promise_of_a_fixed_version_that_goes_on_with_other_code_is_said
         assert "other code" == other_code(1)()
 
 
-def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs():
+def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs(caplog: pytest.LogCaptureFixture):
     started, go = threading.Event(), threading.Event()
 
     @durable(id="work", version=1, ignore=("started", "go"))
@@ -237,7 +237,8 @@ def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs():
     runner.start()
     assert started.wait(20)
     # Ignored with all others, a warning of ours is said as a line.
-    with warnings.catch_warnings(), said_in("was begun, and the value of the other code is awaited") as heard:
+    text = "was begun, and the value of the other code is awaited"
+    with warnings.catch_warnings(), caplog.at_level("INFO", "resonate_nb"), said_in(text) as heard:
         warnings.simplefilter("ignore")
         waiter.start()
         assert heard.wait(20)
