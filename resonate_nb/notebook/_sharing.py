@@ -145,7 +145,7 @@ def _walk(values: Mapping[str, object], *, asked: Collection[int] | None) -> _Fo
         if kind is _Kind.ARRAY:
             _add_memory(found, name, value, is_guarded=False, is_input=is_input)
         elif kind is _Kind.INDEX:
-            _add_blocks(found, name, [value.array], is_guarded=True, is_input=is_input)
+            _add_blocks(found, name, _index_blocks(value), is_guarded=True, is_input=is_input)
         elif kind is _Kind.FRAME:
             _add_blocks(found, name, value._mgr.arrays, is_guarded=_copies_on_write(), is_input=is_input)
             # A bound frame may share its index, which cannot be changed; a bound *index* can be renamed.
@@ -252,6 +252,13 @@ def _arrays(blocks: Iterable[Any]) -> Iterator[Any]:
         for part in (block, *(getattr(block, name, None) for name in ("_ndarray", "_data", "_mask"))):
             if isinstance(part, numpy.ndarray):
                 yield part
+
+
+def _index_blocks(index: Any) -> list[Any]:
+    pandas: Any = sys.modules["pandas"]
+    if isinstance(index, pandas.MultiIndex):  # it has no array of its own
+        return [*(level.array for level in index.levels), *index.codes]
+    return [index.array]
 
 
 def _add_blocks(found: _Found, name: str, blocks: Iterable[Any], *, is_guarded: bool, is_input: bool) -> None:

@@ -99,6 +99,13 @@ def test_frames_that_copy_on_write_keeps_apart() -> None:
     assert found({"y": dates[1:]}, {"x": dates}) == []
 
 
+def test_an_index_of_several_levels() -> None:
+    levels = pd.MultiIndex.from_product([[1, 2], ["a"]])
+    frame = pd.DataFrame({"n": [1, 2]}, index=levels)
+    assert found({"y": levels.copy(), "z": frame.groupby(level=0).sum()}, {"x": frame}) == []
+    assert found({"y": frame.index}, {"x": frame}) == [("y", "x", "pandas.MultiIndex")]
+
+
 def test_functions_of_the_notebook_are_found_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     def own() -> None: ...
 
