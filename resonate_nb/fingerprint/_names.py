@@ -168,6 +168,8 @@ class NameReader:
             if isinstance(value, FunctionType | type) and is_users(value):
                 return self._follow(node, value, (id(namespace), name), ".".join(chain), use, chain[position + 1 :])
         if value is UNBOUND or value is module:
+            if use.is_stored and chain:
+                self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
             return token
         hidden = hiding(value, use)
         if hidden:

@@ -246,6 +246,11 @@ def test_stores_into_modules_classes_and_functions_are_effects(folder: Path) -> 
     assert set(key_of(*cells, folder=folder).effects) == {"mymod.K in f", "C.n in f", "g.n in f"}
 
 
+def test_a_new_name_in_a_module_of_python_or_a_package_is_an_effect() -> None:
+    assert key_of("import math", "def f():\n    math.mine = 7").effects == ("math.mine in f",)
+    assert key_of("def f():\n    import builtins\n    builtins.mine = 7").effects == ("builtins.mine in f",)
+
+
 def test_data_that_may_change_in_place_is_handed_out() -> None:
     key = key_of("L, K = [1], 2", "def f(): return L, K")
     assert {"L": [1]} == dict(key.values)
