@@ -237,7 +237,7 @@ def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs(caplog: pytest.L
     runner.start()
     assert started.wait(20)
     # Ignored with all others, a warning of ours is said as a line.
-    text = "was begun, and the value of the other code is awaited"
+    text = "was begun, and the other code's value is awaited"
     with warnings.catch_warnings(), caplog.at_level("INFO", "resonate_nb"), said_in(text) as heard:
         warnings.simplefilter("ignore")
         waiter.start()
