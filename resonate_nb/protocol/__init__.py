@@ -1,4 +1,4 @@
-"""What may happen to a durable promise: records, commands, the tables, and `apply`. Pure: no I/O, no time, no threads."""
+"""What may happen to a durable promise: records, commands, tables, and `apply`. Pure: no I/O, no time, no threads."""
 
 from ._commands import (
     AcquireTask,
