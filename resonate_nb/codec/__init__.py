@@ -2,13 +2,13 @@
 
 - `encode` / `decode`: scalars as JSON, everything else as a pickle that is read only after its signature verified.
 - `Signer`, `load_key`: whose pickles are ours.
-- `failure_of`: an exception as data that anybody may read.
+- `failure_of`, `in_words`: an exception as data that anybody may read, and as one line.
 - `preview`, `describe`: a value as text for people; they never raise.
 """
 
 from __future__ import annotations
 
-from ._failure import failure_from_bytes, failure_of, failure_to_bytes
+from ._failure import failure_from_bytes, failure_of, failure_to_bytes, in_words
 from ._pickle import decode, encode
 from ._port import Encoded, Failure
 from ._preview import describe, preview
@@ -24,6 +24,7 @@ __all__ = [
     "failure_from_bytes",
     "failure_of",
     "failure_to_bytes",
+    "in_words",
     "load_key",
     "preview",
 ]

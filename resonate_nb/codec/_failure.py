@@ -32,6 +32,12 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(type_name=name, message=message, traceback=_shorten(text, LIMIT))
 
 
+def in_words(error: BaseException) -> str:
+    """``Type: message``, at most 500 characters that any encoding takes; never raises."""
+    text = f"{type(error).__name__}: {_message(error)}"
+    return text[:500].encode("utf-8", "backslashreplace").decode()
+
+
 def failure_to_bytes(failure: Failure) -> bytes:
     """The failure as ASCII JSON."""
     return json.dumps({"type": failure.type_name, "message": failure.message, "traceback": failure.traceback}).encode()

@@ -26,6 +26,7 @@ from typing import Any, NoReturn, TypeVar
 from resonate_nb.errors import NotStoredError, UnstorableError
 
 from . import _rebuild
+from ._failure import in_words
 from ._port import Encoded
 from ._refused import refusal
 from ._where import path_to
@@ -56,13 +57,13 @@ def encode(value: object) -> Encoded:
     except Exception as error:
         # Whatever a class's own __reduce__ or __getstate__ raises ends here: the value is handed to the caller all
         # the same, so the reason must be complete.
-        raise _unstorable(value, pickler.last, _words(error)) from error
+        raise _unstorable(value, pickler.last, in_words(error)) from error
     data = buffer.getvalue()
     if pickler.is_doubtful and not pickler.is_shown_when_read and len(data) <= _CHECKED_BYTES:
         try:
             _loads(data)
         except Exception as error:
-            raise UnstorableError("", _type_name(value), f"it does not come back: {_words(error)}") from error
+            raise UnstorableError("", _type_name(value), f"it does not come back: {in_words(error)}") from error
     return Encoded("pickle", data)
 
 
@@ -82,7 +83,7 @@ def decode(codec: str, data: bytes) -> object:
             case "pickle":
                 return _loads(data)
     except Exception as error:
-        raise NotStoredError(f"the stored value cannot be read back: {_words(error)}") from error
+        raise NotStoredError(f"the stored value cannot be read back: {in_words(error)}") from error
     raise NotStoredError(f"the stored value has the codec {codec!r}, which this version of the package cannot read")
 
 
@@ -344,10 +345,3 @@ def _type_name(value: object) -> str:
         return kind.__qualname__
     # `_io.TextIOWrapper` is known as `io.TextIOWrapper`.
     return f"{module if module.startswith('__') else module.removeprefix('_')}.{kind.__qualname__}"
-
-
-def _words(error: Exception) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception as trouble:  # the message is made by code of a user's class
-        return f"{type(error).__name__}, unprintable: {type(trouble).__name__}"

@@ -27,7 +27,7 @@ from resonate_nb.protocol import (
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed
-from ._held import hold_interrupt
+from ._held import Hold
 from ._memo import Memo
 from ._say import warn
 
@@ -40,6 +40,8 @@ class Holding:
     """One call of this process at one promise."""
 
     id: str
+    interrupts: Hold
+    """Holds them back, except while the claim is submitted and while the body runs."""
     version: int = 0
     """Of the task that it claimed; 0 until the claim is known to be committed."""
 
@@ -206,20 +208,19 @@ class Engine:
     @contextmanager
     def holding(self, id: str) -> Iterator[Holding]:
         """While this process claims, runs and settles promise `id`; its lease is extended as long as it lasts."""
-        holding = Holding(id)
-        with self._lock:
-            self._held.setdefault(id, []).append(holding)
-        try:
-            yield holding
-        except BaseException:
-            # An interrupt between the claim and the body, or between the body and its settlement: without this the
-            # task would stay ours with nobody at it. Where it was given back or settled already, this is refused.
-            with hold_interrupt():
+        with Hold() as interrupts:
+            holding = Holding(id, interrupts)
+            with self._lock:
+                self._held.setdefault(id, []).append(holding)
+            try:
+                yield holding
+            except BaseException:
+                # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours
+                # with nobody at it. Where it was given back or settled already, this is refused.
                 self._remove(holding)
                 if version := holding.version or self._unnoticed(id):
                     self.release(ReleaseTask(id, version))
-            raise
-        with hold_interrupt():
+                raise
             self._remove(holding)
 
     def _remove(self, holding: Holding) -> None:

@@ -25,7 +25,9 @@ class Feed:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._changed = threading.Condition()
+        # Taken by itself, not through the condition, whose `with` an interrupt can leave locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._generation = 0
         self._word: int | None = None
         self._waiters = 0
@@ -43,7 +45,7 @@ class Feed:
         between a look and the wait must end that wait.
         """
         word = self._store.change_word()
-        with self._changed:
+        with self._lock:
             if word != self._word:
                 self._word = word
                 self._generation += 1
@@ -51,7 +53,7 @@ class Feed:
 
     def publish(self) -> None:
         """This process has committed."""
-        with self._changed:
+        with self._lock:
             self._generation += 1
             self._changed.notify_all()
             futures, self._futures = self._futures, set()
@@ -68,7 +70,7 @@ class Feed:
 
     def wait(self, seen: int, timeout: float) -> None:
         """Return when the number has moved past `seen`, or after `timeout` seconds."""
-        with self._changed:
+        with self._lock:
             if self._generation != seen:
                 return
             self._waiters += 1
@@ -82,7 +84,7 @@ class Feed:
         """The same for an event loop, which stays free."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        with self._changed:
+        with self._lock:
             if self._generation != seen:
                 return
             self._futures.add((loop, future))
@@ -91,27 +93,27 @@ class Feed:
         try:
             await asyncio.wait((future,), timeout=timeout)
         finally:
-            with self._changed:
+            with self._lock:
                 self._waiters -= 1
                 self._futures.discard((loop, future))
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` (quick, thread-safe, raises nothing) after every change; returns what ends it."""
-        with self._changed:
+        with self._lock:
             key = self._next_key
             self._next_key += 1
             self._watchers[key] = callback
             self._look_out()
 
         def unsubscribe() -> None:
-            with self._changed:
+            with self._lock:
                 self._watchers.pop(key, None)
 
         return unsubscribe
 
     def close(self) -> None:
         """Wake everybody and look no more; whoever still waits meets the closed store when it looks."""
-        with self._changed:
+        with self._lock:
             self._closed = True
         self.publish()
 
@@ -127,19 +129,19 @@ class Feed:
         try:
             while self._pause():
                 latest = self._store.change_word()
-                with self._changed:
+                with self._lock:
                     is_news, self._word = latest != self._word, latest
                 if is_news:
                     self.publish()
         except StoreError:
             # Closed or deleted: whoever waits is woken, looks, and is told by what the look raises.
-            with self._changed:
+            with self._lock:
                 self._thread = None
             self.publish()
 
     def _pause(self) -> bool:
         """Wait for the next look; False when nobody needs one any more, and then the thread is no longer ours."""
-        with self._changed:
+        with self._lock:
             if not self._closed and (self._waiters or self._watchers):
                 # A commit of ours ends the pause early; another process can only be seen by looking.
                 self._changed.wait(WAITING_SECONDS if self._waiters else WATCHING_SECONDS)

@@ -17,30 +17,64 @@ from typing import Any
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
-@contextmanager
-def hold_interrupt() -> Iterator[None]:
-    """A SIGINT that arrives inside the block is delivered right after it, to the handler that stood before.
+class Hold:
+    """While it is entered, SIGINT is held back; it is delivered right after, to the handler that stands then.
 
-    For work that leaves a promise half settled if KeyboardInterrupt came in its middle. Keep the block short. Blocks
-    nest: the outermost delivers.
+    For work that leaves a promise half settled if KeyboardInterrupt came in its middle. Keep it short, and open it with
+    `let_through` for what is not. Holds nest: the outermost delivers.
     """
-    before = _handler_here()
-    if before is None:
-        yield
-        return
-    held: list[FrameType | None] = []
 
-    def hold(_: int, frame: FrameType | None) -> None:
-        held.append(frame)
+    __slots__ = ("_before", "_came", "_handler")
 
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is hold:
+    def __init__(self) -> None:
+        self._before: _Handler = None
+        """The handler that stood before; None while nothing is held back."""
+        self._came: list[FrameType | None] = []
+        # One object, to be known again: each look at a method makes a new one.
+        self._handler = self._hold
+
+    def __enter__(self) -> Hold:
+        self._before = before = _handler_here()
+        if before is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        before, self._before = self._before, None
+        if before is None:
+            return
+        if signal.getsignal(signal.SIGINT) is self._handler:
             signal.signal(signal.SIGINT, before)
-        if held:
-            _deliver(before, held[0])
+        came, self._came = self._came, []
+        if came:
+            _deliver(before, came[0])
+
+    def let_through(self) -> LetThrough:
+        """While the block runs interrupts come as if nothing held them back, and first the one that was."""
+        return LetThrough(self)
+
+    def _hold(self, _: int, frame: FrameType | None) -> None:
+        self._came.append(frame)
+
+
+class LetThrough:
+    """A hold, open for the length of a block. The handler that its owner left standing is the one it goes on with."""
+
+    __slots__ = ("_hold",)
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+
+    def __enter__(self) -> None:
+        self._hold.__exit__()
+
+    def __exit__(self, *exc: object) -> None:
+        self._hold.__enter__()
+
+
+def hold_interrupt() -> Hold:
+    """A SIGINT that arrives inside the block is delivered right after it."""
+    return Hold()
 
 
 class Interrupt:

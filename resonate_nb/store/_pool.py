@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakSet
 
 from ._port import Durability
 
@@ -24,7 +25,7 @@ database, so they are kept from being collected."""
 class Link:
     """A connection with its cursors, which are used over and over: making one costs as much as a small SELECT."""
 
-    __slots__ = ("connection", "cursor", "snapshot", "thread")
+    __slots__ = ("__weakref__", "connection", "cursor", "snapshot", "thread")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -46,24 +47,24 @@ class Pool:
         self._durability = durability
         self._before_connect = before_connect
         self._mode = "rwc"
-        self._changed = threading.Condition(threading.RLock())
+        # The lock is taken by itself, not through the condition, whose `with` an interrupt can leave locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._idle: list[Link] = []
-        self._taken: set[Link] = set()
-        self._opened = 0
-        """Readers there are: the idle, the taken, and those on their way between the two."""
+        self._readers: WeakSet[Link] = WeakSet()
+        """Those that are idle, and those that somebody reads with. One that is lost by an interrupt closes itself."""
         self._writer: Link | None = None
         self._paused_by: int | None = None
         self._is_closed = False
 
     def take(self) -> Link:
         """A connection to read with, for this caller alone until `give` or `drop`."""
-        # The way of almost every read takes no lock: pop, add and append are atomic. A fork in the making is seen
-        # after the link is among the taken ones; before, `pause` misses the link in its count and waits for it.
+        # The way of almost every read takes no lock: pop and append are atomic. `pause` misses a link that is not
+        # idle, and waits for it.
         try:
             link = self._idle.pop()
         except IndexError:
             return self._take_slowly()
-        self._taken.add(link)
         link.thread = threading.get_ident()
         if self._paused_by is not None and self._paused_by != link.thread:
             self.give(link)
@@ -72,16 +73,14 @@ class Pool:
 
     def give(self, link: Link) -> None:
         """The connection is free for others."""
-        self._taken.discard(link)
         self._idle.append(link)
         if self._paused_by is not None or self._is_closed:
             self._give_slowly()
 
     def drop(self, link: Link) -> None:
         """The connection, which may be damaged, is closed and not used again."""
-        with self._changed:
-            self._taken.discard(link)
-            self._opened -= 1
+        with self._lock:
+            self._readers.discard(link)
             self._changed.notify_all()
         link.close()
 
@@ -118,59 +117,58 @@ class Pool:
         Call while holding the store's lock for writing.
         """
         me = threading.get_ident()
-        with self._changed:
+        with self._lock:
             while self._paused_by is not None and self._paused_by != me:
                 self._changed.wait()
             self._paused_by = me
-            if not any(link.thread == me for link in list(self._taken)):
-                self._changed.wait_for(lambda: len(self._idle) == self._opened, _DRAIN_SECONDS)
+            if not any(link.thread == me for link in self._readers if link not in self._idle):
+                self._changed.wait_for(lambda: len(self._idle) == len(self._readers), _DRAIN_SECONDS)
             self._close_idle()
-            is_quiet = self._opened == 0
+            is_quiet = not self._readers
         self.drop_writer()
         return is_quiet
 
     def resume(self) -> None:
         """Connections can be had again. Nothing if it was not this thread that paused."""
-        with self._changed:
+        with self._lock:
             if self._paused_by == threading.get_ident():
                 self._paused_by = None
                 self._changed.notify_all()
 
     def reset_in_child(self) -> None:
         """After a fork, in the child: nothing of the parent's is used, and nothing of it is closed."""
-        _ABANDONED.extend(self._taken)
+        _ABANDONED.extend(self._readers)
         if self._writer is not None:
             _ABANDONED.append(self._writer)
-        _ABANDONED.extend(self._idle)
         self._idle = []
-        self._taken = set()
-        self._opened = 0
+        self._readers = WeakSet()
         self._writer = None
         self._paused_by = None
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
 
     def _take_slowly(self) -> Link:
         me = threading.get_ident()
-        with self._changed:
+        with self._lock:
             while self._paused_by is not None and self._paused_by != me:
                 self._changed.wait()
             link = self._connect(_READ_BUSY_SECONDS)
             link.thread = me
-            self._opened += 1
-            self._taken.add(link)
+            self._readers.add(link)
             return link
 
     def _give_slowly(self) -> None:
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 self._close_idle()
             self._changed.notify_all()
 
     def _close_idle(self) -> None:
-        with self._changed:
+        with self._lock:
             while self._idle:
-                self._idle.pop().close()
-                self._opened -= 1
+                link = self._idle.pop()
+                self._readers.discard(link)
+                link.close()
 
     def _connect(self, busy_seconds: float) -> Link:
         self._before_connect()

@@ -77,11 +77,10 @@ class _Rows:
 class SqliteReader(_Rows):
     """One snapshot; a context manager of its own, since a generator would cost as much as the SELECT."""
 
-    __slots__ = ("_is_open",)
+    __slots__ = ()
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._is_open = False
 
     def __enter__(self) -> SqliteReader:
         directory = self._directory
@@ -89,7 +88,6 @@ class SqliteReader(_Rows):
         self._forks = directory.forks
         try:
             link = self.link = directory.pool.take()
-            self._is_open = True
             # The statement stays half read: that holds the snapshot until `__exit__` (see SNAPSHOT).
             schema, self._invalidation = link.snapshot.execute(_rows.SNAPSHOT).fetchone()
             if schema != _schema.SCHEMA:
@@ -113,19 +111,14 @@ class SqliteReader(_Rows):
             # A reader kept beyond its `with` must not see through a connection that is somebody else's by then.
             del self.link
             link.snapshot.fetchone()
-            self._is_open = False
             directory.pool.give(link)
-
-    def __del__(self) -> None:
-        # An interrupt can arrive at the first instruction of __exit__: the connection must not be counted for ever.
-        if self._is_open:
-            self._give_up()
 
     def _give_up(self) -> None:
         """The connection, which may be damaged or in the middle of something, is closed; a parent's is left alone."""
-        if self._is_open and self._forks == self._directory.forks:
-            self._is_open = False
-            self._directory.pool.drop(self.link)
+        if hasattr(self, "link") and self._forks == self._directory.forks:
+            link = self.link
+            del self.link
+            self._directory.pool.drop(link)
 
 
 class SqliteTransaction(_Rows):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, cast
 
-from resonate_nb.codec import describe
+from resonate_nb.codec import describe, in_words
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import (
@@ -60,6 +60,7 @@ class Claimed:
     identity: Identity
     number: int
     started_at: int
+    holding: Holding
     news: str | None = None
     """Which part of the key is new beside the last computed call of this name."""
 
@@ -77,6 +78,8 @@ class Tried:
     """What a hit could not repeat."""
     draws: tuple[str, ...] = ()
     """The global random generators that moved meanwhile."""
+    is_interrupted: bool = False
+    """An interrupt came too late to stop the body, and must stop what comes after."""
 
 
 def claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
@@ -101,6 +104,8 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
     kind = "function" if not work.is_cell else "label" if work.name != "cell" else identity.code
     known_as = f"name:{kind}:{work.name}"
 
+    shown = {name: describe(value) for name, value in request.arguments.items()}
+
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         nonlocal number, news
         if replies[-1].status is not Status.DONE:
@@ -113,11 +118,10 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
                     transaction.put_attempt(_ended(attempt, started_at, "lost", "its owner died"))
         transaction.put_attempt(Attempt(run.id, number, mine.owner, started_at))
         transaction.put_note(run.id, "key", _identity.key_note(identity))
-        if request.arguments:
-            shown = {name: describe(value) for name, value in request.arguments.items()}
+        if shown:
             transaction.put_note(run.id, "arguments", json.dumps(shown).encode())
         if run.reason:
-            transaction.put_note(run.id, "why", run.reason.encode())
+            transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
         if is_new_code or work.is_cell:
             # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
             latest = transaction.note(known_as, "latest")
@@ -130,18 +134,19 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
             engine.clear_mark(transaction, run.superseded.id)
 
     superseded = run.superseded
-    replies = engine.submit(
-        commands,
-        also=also,
-        invalidate=superseded is not None and superseded.state is State.RESOLVED,
-    )
+    with holding.interrupts.let_through():  # the write lock may be long in coming
+        replies = engine.submit(
+            commands,
+            also=also,
+            invalidate=superseded is not None and superseded.state is State.RESOLVED,
+        )
     reply = replies[-1]
     if reply.status is not Status.DONE or reply.promise is None:
         return None
     if reply.promise.state.is_settled:
         return None
     engine.hold(holding, reply.promise.version)
-    return Claimed(reply.promise, identity, number, started_at, news)
+    return Claimed(reply.promise, identity, number, started_at, holding, news)
 
 
 def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:
@@ -208,7 +213,8 @@ def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     value, failure = None, None
     with _Try(engine, claimed, None) as run:
         try:
-            value = request.body()
+            with claimed.holding.interrupts.let_through():
+                value = request.body()
         except Exception as error:
             failure = error
     return _tried(request, claimed.identity, run, value, failure)
@@ -217,14 +223,22 @@ def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
 async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """The same for a body that is awaited on the caller's loop; an interrupt of the kernel cancels it."""
     value, failure = None, None
+    is_done = is_interrupted = False
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with _Try(engine, claimed, loop) as run, cancel_on_interrupt(loop, task):
+    with _Try(engine, claimed, loop) as run:
         try:
-            value = await cast("Awaitable[Any]", request.body())
+            with claimed.holding.interrupts.let_through(), cancel_on_interrupt(loop, task):
+                value = await cast("Awaitable[Any]", request.body())
+                is_done = True
+        except asyncio.CancelledError:
+            if not is_done:
+                raise
+            # The body came to its end first: its value is stored before the interrupt is passed on.
+            is_interrupted = True
         except Exception as error:
             failure = error
-    return _tried(request, claimed.identity, run, value, failure)
+    return replace(_tried(request, claimed.identity, run, value, failure), is_interrupted=is_interrupted)
 
 
 def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure: Exception | None) -> Tried:
@@ -236,7 +250,7 @@ def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure:
             effects = _effects(request, identity, value)
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
-        effects = (f"could not be looked at afterwards ({type(error).__name__}: {error})",)
+        effects = (f"could not be looked at afterwards ({in_words(error)})",)
     return Tried(value, failure, run.elapsed_us, run.cpu_us, run.reads.files(), effects, draws)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from resonate_nb.codec import decode, failure_from_bytes
+from resonate_nb.codec import decode, failure_from_bytes, in_words
 from resonate_nb.errors import NotStoredError, RejectedError, UntrustedValueError
 from resonate_nb.protocol import Promise, State
 
@@ -83,6 +83,8 @@ async def call_async(request: Request) -> Result:
             try:
                 step = steps.send(answer)
             except StopIteration as end:
+                if isinstance(answer, Tried) and answer.is_interrupted:
+                    raise asyncio.CancelledError("interrupted") from None
                 return cast(Result, end.value)
             if isinstance(step, Wait):
                 answer = await _wait_async(engine, request, step)
@@ -144,7 +146,7 @@ def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> R
         value = decode(entry.codec, entry.data)
     except Exception as error:
         engine.memo.drop(identity.base)
-        reason = f"the stored value cannot be read any more ({type(error).__name__}: {error})"
+        reason = f"the stored value cannot be read any more ({in_words(error)})"
         warn(f"{request.work.title}: {reason}; it is kept, and computed again", once=True, about=entry.promise.id)
         return reason
     headers = entry.promise.value.headers
@@ -244,7 +246,8 @@ def without_our_frames(error: Exception) -> Exception:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
-    return error.with_traceback(trace if trace is not None else error.__traceback__)
+    # Not the error's own method: its class may have another.
+    return BaseException.with_traceback(error, trace if trace is not None else error.__traceback__)
 
 
 def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reason: str) -> str:

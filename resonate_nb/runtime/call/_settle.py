@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
-from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes
+from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_words
 from resonate_nb.errors import ResonateNbError, StoreError
-from resonate_nb.protocol import Promise, Reply, SettlePromise, State, Status, Value, split_id
+from resonate_nb.protocol import Promise, ReleaseTask, Reply, SettlePromise, State, Status, Value, split_id
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
 from .. import _reads
 from .._engine import Engine
 from .._generators import generators_advice, generators_phrase
-from .._held import hold_interrupt
 from .._memo import Entry
 from .._say import say, warn
 from ._attempt import Claimed, Request, Tried
@@ -22,14 +22,13 @@ from ._attempt import Claimed, Request, Tried
 def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Promise:
     """Settle the promise as the try came out, committed when this returns; the record as it is then.
 
-    Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. An interrupt
-    that arrives meanwhile is held back until the commit.
+    Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. Call with
+    interrupts held back, from the end of the body on.
     """
-    with hold_interrupt():
-        notes = _notes(request)
-        if tried.error is not None:
-            return _reject(engine, request, claimed, tried, notes)
-        return _resolve(engine, request, claimed, tried, notes)
+    notes = _notes(request)
+    if tried.error is not None:
+        return _reject(engine, request, claimed, tried, tried.error, notes)
+    return _resolve(engine, request, claimed, tried, notes)
 
 
 def _notes(request: Request) -> dict[str, bytes]:
@@ -38,7 +37,7 @@ def _notes(request: Request) -> dict[str, bytes]:
     try:
         return dict(request.notes())
     except Exception as error:
-        warn(f"{request.work.title}: what goes with the result could not be stored ({type(error).__name__}: {error})")
+        warn(f"{request.work.title}: what goes with the result could not be stored ({in_words(error)})")
         return {}
 
 
@@ -86,22 +85,23 @@ def _resolve(
         )
     except Exception as error:
         # Whatever the user's classes raise while they are pickled: the value is still the caller's.
-        why_not = str(error) if isinstance(error, ResonateNbError) else f"{type(error).__name__}: {error}"
+        why_not = str(error) if isinstance(error, ResonateNbError) else in_words(error)
         value = Value({**bare, "not_stored": why_not})
     try:
         reply, counter = _commit(engine, claimed, State.RESOLVED, value, tried, notes)
     except StoreError as error:
-        if stored is not None:
-            engine.store.drop_file(stored.name)
+        _drop(engine, stored)
         why_not = str(error)
         reply, counter = _say_at_least(engine, claimed, Value({**bare, "not_stored": why_not}), tried)
     if why_not:
         warn(f"{title}: the value is returned but not stored: {why_not}")
-    if reply is None or reply.promise is None:
+    if reply is None:
+        engine.release(ReleaseTask(claimed.promise.id, claimed.promise.version))
+        return claimed.promise
+    if reply.promise is None:
         return claimed.promise
     if reply.status is not Status.DONE:
-        if stored is not None:
-            engine.store.drop_file(stored.name)
+        _drop(engine, stored)
         warn(
             f"{title}: the value is returned, but promise {claimed.promise.id!r} is no longer this process's to settle "
             f"(it is {reply.promise.state.value}); another owner took it over"
@@ -118,16 +118,17 @@ def _reject(
     request: Request,
     claimed: Claimed,
     tried: Tried,
+    error: Exception,
     notes: Mapping[str, bytes],
 ) -> Promise:
-    assert tried.error is not None
-    data = failure_to_bytes(failure_of(tried.error))
+    data = failure_to_bytes(failure_of(error))
     headers = {"code": claimed.identity.code, "codec": "failure", "elapsed_ms": str(tried.elapsed_us // 1000)}
     value = Value(headers, data, None, len(data))
     try:
         reply, _ = _commit(engine, claimed, State.REJECTED, value, tried, notes)
-    except StoreError as error:
-        warn(f"{request.work.title}: the failure could not be stored: {error}")
+    except StoreError as problem:
+        warn(f"{request.work.title}: the failure could not be stored: {problem}")
+        engine.release(ReleaseTask(claimed.promise.id, claimed.promise.version))
         return claimed.promise
     return reply.promise or claimed.promise
 
@@ -147,7 +148,7 @@ def _commit(
         tried.cpu_us,
         value.size_bytes if state is State.RESOLVED and "not_stored" not in value.headers else None,
         state.value,
-        None if error is None else f"{type(error).__name__}: {error}"[:500],
+        None if error is None else in_words(error),
     )
     counter = 0
 
@@ -168,6 +169,13 @@ def _say_at_least(engine: Engine, claimed: Claimed, value: Value, tried: Tried) 
     try:
         return _commit(engine, claimed, State.RESOLVED, replace(value, data=None), tried, {})
     except StoreError:
-        # The caller is warned with the first reason; the promise stays pending under a process that will end,
-        # and is taken over then: nothing is lost but the time.
+        # The caller is warned with the first reason, and the task is given back as soon as the store takes it: nothing
+        # is lost but the time.
         return None, 0
+
+
+def _drop(engine: Engine, stored: StoredFile | None) -> None:
+    """The value file that no row will name is gone, now or when the store is next opened after this process."""
+    if stored is not None:
+        with suppress(StoreError):  # what made it superfluous, a lost disk perhaps, is told already
+            engine.store.drop_file(stored.name)

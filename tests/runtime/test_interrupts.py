@@ -1,0 +1,192 @@
+"""An interrupt at any instant: nothing is left behind, what was finished is stored, and the next call goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from resonate_nb import durable
+from resonate_nb.fingerprint import Subject
+from resonate_nb.runtime import Engine, Request, Work, call
+
+_ran: list[object] = []
+
+
+@pytest.fixture(autouse=True)
+def _handler() -> Iterator[None]:
+    _ran.clear()
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert before is signal.signal(signal.SIGINT, before)
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_a_finished_body_is_stored_before_an_interrupt_is_heard(disk: Engine) -> None:
+    """Looking at what it did (its arguments, its files) can take long, and belongs to the storing."""
+
+    def step() -> int:
+        return 1
+
+    def body() -> int:
+        _ran.append("body")
+        return step()
+
+    def judge(value: object) -> tuple[str, ...]:
+        interrupt()
+        return ()
+
+    request = Request(Work("step", Subject.of_function(step)), {}, body, judge)
+    with pytest.raises(KeyboardInterrupt):
+        call(request)
+    assert call(request).replayed
+    assert ["body"] == _ran
+
+
+def test_an_interrupt_of_the_body_gives_its_task_back(disk: Engine) -> None:
+    """And the body has the handler that stood before: `asyncio.run`, for one, looks which it is."""
+
+    @durable(ignore=("_ran", "interrupt"))
+    def step() -> int:
+        _ran.append(signal.getsignal(signal.SIGINT))
+        if len(_ran) == 1:
+            interrupt()
+        return 1
+
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    assert 1 == step()
+    assert [signal.default_int_handler] * 2 == _ran
+
+
+def test_an_interrupt_that_an_awaited_body_outran_is_heard_when_its_value_is_stored(disk: Engine) -> None:
+    """As under a kernel, whose handler is its own: the body holds the loop until its end."""
+
+    @durable(ignore=("_ran", "interrupt"))
+    async def step() -> int:
+        _ran.append("body")
+        if len(_ran) == 1:
+            interrupt()
+        return 1
+
+    async def cell() -> int:
+        return await step()
+
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(cell())
+        assert 1 == loop.run_until_complete(cell())
+    finally:
+        loop.close()
+        signal.signal(signal.SIGINT, before)
+    assert ["body"] == _ran
+
+
+ANYWHERE = """
+import opcode, os, signal, sys, threading
+import resonate_nb as rnb
+from resonate_nb import durable
+from resonate_nb.runtime import _context, _reads, engine
+
+FIRST, EVERY = int(sys.argv[1]), int(sys.argv[2])
+OURS = os.path.dirname(rnb.__file__)
+# Where the interpreter looks for signals: after a call of C, at the begin of a function, at the end of a loop.
+CHECKS = {"CALL", "CALL_FUNCTION_EX", "RESUME", "JUMP_BACKWARD"}
+rnb.configure(store="store", durability="process")
+ran = []
+passed, target, hit = 0, FIRST, ""
+before = {}
+
+@durable(ignore=("ran",))
+def step(x):
+    ran.append(x)
+    return [x, "y" * 40_000] if x % 2 else x
+
+def trace(frame, event, arg):
+    if frame.f_back is not None and id(frame.f_back) in before:
+        before[id(frame.f_back)] = ""  # the call in progress there is none of C
+    name = frame.f_code.co_filename
+    if not (name.startswith(OURS) or name.endswith(("threading.py", "contextlib.py"))):
+        return None
+    frame.f_trace_opcodes = True
+    before[id(frame)] = ""
+
+    def inside(frame, event, arg):
+        global passed, hit
+        if event == "return":
+            before.pop(id(frame), None)
+        elif event == "opcode":
+            last = before.get(id(frame), "")
+            before[id(frame)] = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+            if last in CHECKS:
+                passed += 1
+                if passed == target:
+                    hit = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                    signal.raise_signal(signal.SIGINT)
+        return inside
+
+    return inside
+
+step(-1)
+x = 0
+while True:
+    x, passed, hit, came = x + 1, 0, "", False
+    before.clear()
+    sys.settrace(trace)
+    try:
+        step(x)
+    except KeyboardInterrupt:
+        came = True
+    finally:
+        sys.settrace(None)
+    if not hit:
+        break
+    assert came, f"the interrupt at {hit} was lost"
+    assert _context.current() is None and not _context._running and not _reads._active, f"left behind at {hit}"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, hit
+    got = []
+    other = threading.Thread(target=lambda: got.append(step(x)), daemon=True)
+    other.start()
+    other.join(30)
+    assert got, f"after an interrupt at {hit} another thread hangs or fails"
+    assert step(x) == got[0], hit
+    target += EVERY
+
+assert engine().store.check() == []
+pid = os.fork()
+if pid == 0:
+    step(-1)
+    step(0)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0, "the store was not quiet at the fork"
+print("ok", x)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="knows where this interpreter looks for signals")
+def test_an_interrupt_anywhere_in_a_call_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Every seventeenth instruction at which the interpreter may deliver it, from the first to the last of a call."""
+    (tmp_path / "script.py").write_text(textwrap.dedent(ANYWHERE))
+    done = subprocess.run(
+        [sys.executable, "script.py", "5", "17"],
+        cwd=tmp_path,
+        env={**os.environ, "RESONATE_NB_KEY": "tests"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[1]) > 10
