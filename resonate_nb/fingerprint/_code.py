@@ -119,6 +119,10 @@ class Subject:
             # It had a source when it was decorated; its code was replaced since.
             return _without_key(str(error))
 
+    def changed_attributes(self) -> tuple[str, ...]:
+        """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
+        return () if self._last is None else tuple(self._last[0].guards.changed_attributes())
+
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)
         return self._walk_once(expose_all=True) if walk.reflects else walk

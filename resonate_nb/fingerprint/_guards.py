@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from ._package import Origin, origin_of_module
+
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()
+
+_SCALARS = (bool, int, float, complex, str, bytes)
 
 
 @dataclass(slots=True)
@@ -72,6 +76,34 @@ class Guards:
             if not _same(values, (value for value in namespace.values() if isinstance(value, kinds))):
                 return False
         return True
+
+    def changed_attributes(self) -> list[str]:
+        """Attributes of classes, and of modules of the user's, that are bound to something else now."""
+        found = []
+        for cls, _, names, _, values in self.classes.values():
+            now = dict(cls.__dict__)
+            before = dict(zip(names, values, strict=True))
+            for name in [*before, *(name for name in now if name not in before)]:
+                if not _is_dunder(name) and _differ(before.get(name, UNBOUND), now.get(name, UNBOUND)):
+                    found.append(f"{cls.__qualname__}.{name}")
+        for namespace, name, value in self.names.values():
+            home = namespace.get("__name__")
+            if isinstance(home, str) and home != "__main__" and origin_of_module(home) is Origin.USER:
+                now_bound = namespace.get(name, UNBOUND)
+                # A submodule that was imported meanwhile is bound again wherever it is imported again.
+                if not isinstance(now_bound, ModuleType) and _differ(value, now_bound):
+                    found.append(f"{home}.{name}")
+        return found
+
+
+def _is_dunder(name: str) -> bool:
+    """Whether Python, or the maker of a class, keeps a name for itself."""
+    return name.startswith("__") and name.endswith("__")
+
+
+def _differ(before: object, now: object) -> bool:
+    # Equal scalars are often other objects; of all else the object counts, and what it holds counts elsewhere.
+    return before is not now and not (type(before) is type(now) and type(before) in _SCALARS and before == now)
 
 
 def _same(first: Iterable[object], second: Iterable[object]) -> bool:

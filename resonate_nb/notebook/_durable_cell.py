@@ -134,7 +134,8 @@ class _Use:
             key = subject.last
             if key is None or key.undurable:
                 return False
-            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values, self.options.options.ignore)
+            ignore = self.options.options.ignore
+            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values, ignore, subject.changed_attributes)
             return True
 
         def body() -> Bundle | None:
@@ -239,6 +240,12 @@ class _Observed:
     def key(self) -> CodeKey:
         self.last = self._subject.key()
         return self.last
+
+    def changed_attributes(self) -> list[str]:
+        """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""
+        effects = self.last.effects if self.last is not None else ()
+        said = {effect.partition(" in ")[0].split()[-1].rpartition(".")[2] for effect in effects}
+        return [name for name in self._subject.changed_attributes() if name.rpartition(".")[2] not in said]
 
 
 _subjects: OrderedDict[tuple[int, str, tuple[str, ...]], Subject] = OrderedDict()

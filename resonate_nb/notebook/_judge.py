@@ -6,7 +6,7 @@ In this stage such a cell keeps its promise and is not replayed. Asked after the
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -30,11 +30,17 @@ class Witness:
         namespace: Mapping[str, object],
         reached: Mapping[str, object],
         ignore: Collection[str] = (),
+        changed_attributes: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`reached` are the values that may change in place, by the names of the key's parts; `ignore` do not count."""
+        """`reached` are the values that may change in place, by the names of the key's parts; `ignore` do not count.
+
+        `changed_attributes` is asked after the run: attributes of reached classes and modules that it bound anew.
+        """
         self._facts = facts
         self._before = dict(namespace)
         self._inputs = inputs_of(facts, namespace, reached)
+        self._ignore = frozenset(ignore)
+        self._changed_attributes = changed_attributes
         self._digests = _digests({name: value for name, value in self._inputs.items() if name not in ignore})
         self._state = _state.look()
         self._standing = _generators.look()
@@ -56,6 +62,12 @@ class Witness:
         values = {name: bundle["names"][name] for name in bound if name in bundle["names"]}
         found: list[str] = []
         found += self._changed_inputs()
+        lines = {**facts.reads, **facts.touched}
+        found += [
+            f"changed {self._named(name, lines)}"
+            for name in self._changed_attributes()
+            if not {name, name.partition(".")[0]} & self._ignore
+        ]
         definitions = self._definitions(values)
         found += definitions.values()
         found += self._unstorable(bundle)

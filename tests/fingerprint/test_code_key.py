@@ -251,6 +251,19 @@ def test_a_new_name_in_a_module_of_python_or_a_package_is_an_effect() -> None:
     assert key_of("def f():\n    import builtins\n    builtins.mine = 7").effects == ("builtins.mine in f",)
 
 
+def test_attributes_that_are_bound_anew_are_found_by_looking(folder: Path) -> None:
+    write_module(folder, "mymod", "K = 1\nL = 2.5\ndef g(): return K, L\n")
+    session = Session(folder).cell("import mymod\nclass C:\n    n = 0\n    s = 300.5")
+    subject = session.cell("def f(): return C.n, mymod.g()").subject()
+    assert subject.changed_attributes() == ()
+    session.cell("C.s = float('300.5')\nmymod.L = float('2.5')")  # other objects, and equal
+    assert subject.changed_attributes() == ()
+    session.cell("C.n += 1\nC.m = lambda self: 1\nmymod.K = 2")
+    assert set(subject.changed_attributes()) == {"C.n", "C.m", "mymod.K"}
+    subject.key()
+    assert subject.changed_attributes() == ()
+
+
 def test_data_that_may_change_in_place_is_handed_out() -> None:
     key = key_of("L, K = [1], 2", "def f(): return L, K")
     assert {"L": [1]} == dict(key.values)

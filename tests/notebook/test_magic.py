@@ -231,6 +231,11 @@ REASONS = [
     ("df = pd.DataFrame({'a': [1]})", "1\ndf['b'] = 2", "changed `df` (line 3) in place"),
     ("arr = np.arange(4)", "arr[0] = 9\ns = int(arr.sum())", "changed `arr` (line 2) in place"),
     ("x = [1]\ndef grow(v):\n    v.append(2)", "grow(x)", "changed `x` (line 2) in place"),
+    (
+        "class Counted:\n    n = 0\n    def __init__(self):\n        type(self).n += 1",
+        "one = Counted()",
+        "changed `Counted.n` (line 2)",
+    ),
     ("x = [1]", "y = x", "bound `y` (line 2), which is `x` itself"),
     ("x = {'k': [1]}", "y = {'in': x['k']}", "bound `y` (line 2), which shares a list with `x`"),
     ("df = pd.DataFrame({'a': [1]})", "e = df", "bound `e` (line 2), which is `df` itself"),
