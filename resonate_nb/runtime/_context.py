@@ -117,18 +117,6 @@ def waiting(id: str, *, blocking: bool) -> Iterator[None]:
                         _waits.pop(waiter, None)
 
 
-def waits_for(id: str) -> list[str]:
-    """What the call of promise `id`, running in this process, waits for at this moment."""
-    with _lock:
-        return list(_waits.get(id, ()))
-
-
-def is_running_here(id: str) -> bool:
-    """Whether the body of promise `id` runs in this process at this moment."""
-    with _lock:
-        return id in _running
-
-
 def _refuse_own_loop(id: str, blocking: bool) -> None:
     runner = _running.get(id)
     if not blocking or runner is None or runner.loop is None:
