@@ -139,28 +139,28 @@ def test_removing_the_last_file_keeps_the_directory(store: SqliteStore) -> None:
     store.drop_file(store.put_file([b"x"]).name)
 
 
-def test_synced_store_syncs_file_and_directory_before_a_row_can_name_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In this order: bytes, name. A store that is not asked to makes no sync."""
-    if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("needs /proc to tell what a descriptor is")
-    synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
-    stores = {
-        durability: SqliteStore.open(tmp_path / durability, durability=durability, clock=CLOCK)
-        for durability in ("full", "process")
-    }
-    # That a new store is there is synced first of all.
-    assert [str(tmp_path / "full"), str(tmp_path)] == synced
-    synced.clear()
-    file = stores["full"].put_file([b"x"])
-    values = tmp_path / "full" / "values"
-    assert [f"{values / file.name}.part", str(values)] == synced
-    stores["process"].put_file([b"x"])
-    assert 2 == len(synced)
-    for store in stores.values():
-        store.close()
+if os.path.isdir("/proc/self/fd"):  # it tells what a descriptor is
+
+    def test_synced_store_syncs_file_and_directory_before_a_row_can_name_it(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In this order: bytes, name. A store that is not asked to makes no sync."""
+        synced: list[str] = []
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+        stores = {
+            durability: SqliteStore.open(tmp_path / durability, durability=durability, clock=CLOCK)
+            for durability in ("full", "process")
+        }
+        # That a new store is there is synced first of all.
+        assert [str(tmp_path / "full"), str(tmp_path)] == synced
+        synced.clear()
+        file = stores["full"].put_file([b"x"])
+        values = tmp_path / "full" / "values"
+        assert [f"{values / file.name}.part", str(values)] == synced
+        stores["process"].put_file([b"x"])
+        assert 2 == len(synced)
+        for store in stores.values():
+            store.close()
 
 
 def test_missing_directory_of_values_is_said(store: SqliteStore) -> None:
