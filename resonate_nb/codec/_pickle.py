@@ -15,11 +15,13 @@ import math
 import pickle
 import sys
 import threading
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import _FIELD, MISSING  # type: ignore[attr-defined]
 from enum import Enum
 from functools import cached_property, lru_cache
+from importlib import import_module
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import Any, NoReturn, TypeVar
 
@@ -49,6 +51,8 @@ def encode(value: object) -> Encoded:
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     try:
+        if isinstance(value, ModuleType):
+            raise _Refused(value, "modules are never stored; import it where it is used")
         pickler.dump(value)
     except _Refused as refused:
         raise _unstorable(value, refused.culprit, refused.reason) from None
@@ -186,6 +190,10 @@ class _Pickler(pickle.Pickler):
 
     def _class(self, kind: type) -> Any:
         if not _is_notebook(kind.__module__):
+            if _is_plain_named_tuple(kind) and not _is_importable(kind):
+                # As `DataFrame.itertuples` makes them, at run time.
+                fields, defaults = kind._fields, tuple(kind._field_defaults.values())  # type: ignore[attr-defined]
+                return _rebuild.named_tuple, (kind.__module__, kind.__name__, fields, defaults)
             # Types without a name of their own (of functions, of dict views) only occur in code of the notebook.
             return NotImplemented if self._cloud is None else self._cloud.reducer_override(kind)
         reduced = self._clouds_reduction(kind)
@@ -204,9 +212,12 @@ class _Pickler(pickle.Pickler):
         return _rebuild.take, (name, shape, mark, make, args), (mark, fill, state), None, None, _rebuild.finish
 
     def _module(self, module: ModuleType) -> Any:
-        if id(module) not in self._modules or _is_notebook(module.__name__):
-            raise _Refused(module, "modules are never stored; import it where it is used")
-        return _reducers()[ModuleType](module)
+        if id(module) in self._modules and not _is_notebook(module.__name__):
+            return _reducers()[ModuleType](module)
+        # Results of scipy and others hold the array module that they were made with.
+        if sys.modules.get(module.__name__) is module and _is_installed(module.__name__):
+            return import_module, (module.__name__,)
+        raise _Refused(module, "only modules of Python and of installed packages are stored, by name")
 
     def _code(self, code: CodeType) -> Any:
         if self._cloud is None:
@@ -279,12 +290,23 @@ def _is_notebook(name: str | None) -> bool:
     return getattr(module, "__file__", None) is None and getattr(module, "__spec__", None) is None
 
 
-def _is_importable(function: FunctionType) -> bool:
+def _is_importable(thing: FunctionType | type) -> bool:
     """Whether pickle can store it by name."""
-    found: Any = sys.modules.get(function.__module__)
-    for part in function.__qualname__.split("."):
+    found: Any = sys.modules.get(thing.__module__)
+    for part in thing.__qualname__.split("."):
         found = getattr(found, part, None)
-    return found is function
+    return found is thing
+
+
+# Pickling an instance writes `__slotnames__` into its class.
+_OF_A_NAMED_TUPLE = frozenset(vars(namedtuple("_", ()))) | {"__slotnames__"}
+
+
+def _is_plain_named_tuple(kind: type) -> bool:
+    """Whether fields and defaults are all there is to a class."""
+    if kind.__bases__ != (tuple,) or "_field_defaults" not in vars(kind):
+        return False
+    return vars(kind).keys() <= _OF_A_NAMED_TUPLE.union(kind._fields)  # type: ignore[attr-defined]
 
 
 def _is_installed(name: str) -> bool:

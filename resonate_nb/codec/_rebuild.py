@@ -1,7 +1,7 @@
 """What a stored pickle calls when functions and classes of the notebook come back.
 
-The names and argument orders of `take`, `finish`, `code` and `cached` are part of the stored format: a stream names
-them. Add new ones beside them; never rename or change these.
+The names and argument orders of `take`, `finish`, `code`, `cached` and `named_tuple` are part of the stored format: a
+stream names them. Add new ones beside them; never rename or change these.
 
 A class or function that the session has again, by the same name and with the same code, is taken from the session:
 `type(value) is P` holds after a restart, functions see the live globals, and a class cell that merely ran again does
@@ -11,6 +11,7 @@ not split its instances. Otherwise it is rebuilt as it was stored.
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -84,6 +85,16 @@ def cached(parameters: dict[str, Any], function: Any) -> Any:
     return lru_cache(**parameters)(function)
 
 
+def named_tuple(module: str, name: str, fields: tuple[str, ...], defaults: tuple[Any, ...]) -> type:
+    """A class of named tuples that its module made at run time and keeps under no name; one class for equal ones."""
+    key = (module, name, fields)
+    if not defaults and (known := _named_tuples.get(key)) is not None:
+        return known
+    made = namedtuple(name, fields, rename=True, defaults=defaults, module=module)  # type: ignore[misc]
+    return made if defaults else _named_tuples.setdefault(key, made)
+
+
+_named_tuples: WeakValueDictionary[tuple[str, str, tuple[str, ...]], type] = WeakValueDictionary()
 _empty: WeakSet[Any] = WeakSet()
 _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()
 _marks: WeakKeyDictionary[Any, str] = WeakKeyDictionary()

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -356,7 +357,7 @@ def test_refused_with_type_and_reason(what: str, tmp_path: pathlib.Path) -> None
         value.close()
 
 
-@pytest.mark.parametrize("what", ["closed file", "lock", "dict view", "module", "local lambda of a module"])
+@pytest.mark.parametrize("what", ["closed file", "lock", "dict view", "local lambda of a module"])
 @pytest.mark.parametrize("where", INSIDE)
 def test_refused_with_its_place(what: str, where: str, tmp_path: pathlib.Path) -> None:
     """The user must find it in a large result."""
@@ -364,6 +365,25 @@ def test_refused_with_its_place(what: str, where: str, tmp_path: pathlib.Path) -
     with pytest.raises(UnstorableError) as caught:
         encode(wrap(REFUSED[what][0](tmp_path)))
     assert (path, REFUSED[what][1]) == (caught.value.path, caught.value.type_name)
+
+
+def test_modules_of_packages_inside_of_a_value_are_stored_by_name(tmp_path: pathlib.Path) -> None:
+    """As scipy's results hold numpy; a file of the user's is no package."""
+    assert back({"m": [math, np.linalg]}) == {"m": [math, np.linalg]}
+    own = types.ModuleType("own_module")
+    with pytest.raises(UnstorableError, match="installed packages"):
+        encode([own])
+
+
+def test_rows_that_pandas_makes_up_come_back() -> None:
+    """`for row in df.itertuples():` leaves `row` behind, of a class that has no name anywhere."""
+    frame = pd.DataFrame({"a": [1, 2], "b c": ["x", "y"]})
+    rows = list(frame.itertuples())
+    once = back(rows)
+    assert once == rows
+    assert type(once[0]) is type(once[1])
+    assert (type(once[0]).__name__, once[0]._fields) == ("Pandas", ("Index", "a", "_2"))
+    assert type(back(rows)[0]) is type(once[0])
 
 
 def test_refused_in_a_frame_with_its_cell() -> None:
