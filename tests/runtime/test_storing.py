@@ -11,6 +11,7 @@ import pytest
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.protocol import State
+from resonate_nb.store import INLINE_BYTES
 
 pytestmark = pytest.mark.usefixtures("disk")
 
@@ -62,3 +63,16 @@ def test_an_interrupt_is_held_back_while_an_awaited_result_is_stored():
     assert State.RESOLVED is rnb.get("fetched").state
     assert 7 == asyncio.run(fetch()).value
     assert [1] == runs
+
+
+def test_large_values_lie_in_a_file_and_small_ones_in_their_row():
+    @durable(id="bytes/{size}", version=1)
+    def made(size):
+        return b"x" * size
+
+    for size in (INLINE_BYTES - 1_000, INLINE_BYTES + 1):
+        assert size == len(made(size)) == len(made(size))
+        value = made.get(size).record.promise.value
+        assert size <= value.size_bytes
+        assert (value.size_bytes <= INLINE_BYTES) == (value.file is None) == (value.data is not None)
+    assert 30_000 == INLINE_BYTES
