@@ -12,6 +12,7 @@ import gc
 import io
 import json
 import math
+import os
 import pickle
 import sys
 import threading
@@ -342,9 +343,22 @@ def _gc_at_rest() -> Iterator[None]:
         yield
     finally:
         with _resting_lock:
-            _resting -= 1
+            _resting = max(0, _resting - 1)
             if _resting == 0 and _was_enabled:
                 gc.enable()
+
+
+def _wake_in_child() -> None:
+    # After a fork: the threads that let the collector rest are the parent's, and so is whoever held the lock.
+    global _resting, _resting_lock
+    _resting_lock = threading.Lock()
+    if _resting and _was_enabled:
+        gc.enable()
+    _resting = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_wake_in_child)
 
 
 def _loads(data: bytes) -> object:

@@ -9,6 +9,7 @@ import __future__
 
 import ast
 import linecache
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -114,6 +115,8 @@ class _Text:
 
 _texts: OrderedDict[tuple[str, str, int], _Text | None] = OrderedDict()
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def _text(filename: str, source: str, flags: int) -> _Text | None:

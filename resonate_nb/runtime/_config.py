@@ -15,6 +15,16 @@ from ._engine import Engine
 from ._say import say
 
 _lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread of the parent may be opening or closing a store
+    os.register_at_fork(after_in_child=_renew_lock)
+
 _engine: Engine | None = None
 _store: Store | Path | None = None
 _durability: Durability = "full"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Signer, load_key
@@ -44,6 +46,12 @@ class Holding:
     """Holds them back, except while the claim is submitted and while the body runs."""
     version: int = 0
     """Of the task that it claimed; 0 until the claim is known to be committed."""
+    pid: int = field(default_factory=os.getpid)
+
+    @property
+    def is_ours(self) -> bool:
+        """False in a child that was forked by the body: to give back or to settle is its parent's business."""
+        return self.pid == os.getpid()
 
 
 _MARKS = "marks:"
@@ -70,6 +78,7 @@ class Engine:
         self._is_closed = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
+        _engines.add(self)
         self.replays: dict[str, tuple[int, int]] = {}
         """Promise id -> hits in this process, and the milliseconds they saved."""
 
@@ -218,17 +227,18 @@ class Engine:
                 # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours
                 # with nobody at it. Where it was given back or settled already, this is refused.
                 self._remove(holding)
-                if version := holding.version or self._unnoticed(id):
+                if holding.is_ours and (version := holding.version or self._unnoticed(id)):
                     self.release(ReleaseTask(id, version))
                 raise
             self._remove(holding)
 
     def _remove(self, holding: Holding) -> None:
         with self._lock:
-            others = self._held[holding.id]
-            others.remove(holding)
+            others = self._held.get(holding.id, [])
+            if holding in others:
+                others.remove(holding)
             if not others:
-                del self._held[holding.id]
+                self._held.pop(holding.id, None)
 
     def _unnoticed(self, id: str) -> int:
         """The version of a claim of ours that was committed when an interrupt came before anybody took note; else 0."""
@@ -293,6 +303,16 @@ class Engine:
         """Call back after every commit of any process; returns what ends it."""
         return self.feed.watch(callback)
 
+    def renew_in_child(self) -> None:
+        """After a fork: the calls in progress, the threads and the locks are the parent's (see `Holding.is_ours`)."""
+        self._lock = threading.Lock()
+        self._beat = threading.Condition(self._lock)
+        self._held = {}
+        self._owed = []
+        self._heart = None
+        self.memo.renew_in_child()
+        self.feed.renew_in_child()
+
     def close(self) -> None:
         """End the feed and close the store; idempotent."""
         with self._lock:
@@ -300,6 +320,18 @@ class Engine:
             self._beat.notify_all()
         self.feed.close()
         self.store.close()
+
+
+_engines: WeakSet[Engine] = WeakSet()
+
+
+def _renew_in_child() -> None:
+    for engine in _engines:
+        engine.renew_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_in_child)
 
 
 def next_id(promise: Promise) -> str:

@@ -7,9 +7,9 @@ word (tens of nanoseconds a look), and only while somebody waits or watches: an 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from resonate_nb.errors import StoreError
 from resonate_nb.store import Store
@@ -35,7 +35,6 @@ class Feed:
         self._futures: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         self._next_key = 0
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
         self._closed = False
 
     def now(self) -> int:
@@ -46,10 +45,11 @@ class Feed:
         """
         word = self._store.change_word()
         with self._lock:
-            if word != self._word:
-                self._word = word
-                self._generation += 1
-            return self._generation
+            is_news, self._word = word != self._word, word
+        if is_news:
+            # All of it is told here: the thread finds the word as it expects it, and would wake nobody.
+            self.publish()
+        return self._generation
 
     def publish(self) -> None:
         """This process has committed."""
@@ -117,11 +117,19 @@ class Feed:
             self._closed = True
         self.publish()
 
+    def renew_in_child(self) -> None:
+        """After a fork: whoever waits or watches is the parent's, and so are the thread and the lock."""
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiters = 0
+        self._watchers = {}
+        self._futures = set()
+        self._thread = None
+
     def _look_out(self) -> None:
-        # Called with the lock held. After a fork the thread is the parent's: the child needs its own.
-        if self._thread is not None and self._thread.is_alive() and self._pid == os.getpid():
+        # Called with the lock held.
+        if self._thread is not None and self._thread.is_alive():
             return
-        self._pid = os.getpid()
         self._thread = threading.Thread(target=self._compare, name="resonate_nb feed", daemon=True)
         self._thread.start()
 
@@ -156,5 +164,5 @@ def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None
         if not future.done():
             future.set_result(None)
 
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # the loop was closed before its tasks had ended: nobody is left to be woken
         loop.call_soon_threadsafe(resolve)

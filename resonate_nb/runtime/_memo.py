@@ -68,6 +68,11 @@ class Memo:
             if base in self._entries:
                 self._drop(base)
 
+    def renew_in_child(self) -> None:
+        """After a fork: what is remembered stays, and no lock of a thread that is not there."""
+        self._lock = threading.Lock()
+        self._bytes = sum(len(entry.data) + _ENTRY_BYTES for entry in self._entries.values())
+
     def _drop(self, base: str) -> None:
         entry = self._entries.pop(base)
         self._bytes -= len(entry.data) + _ENTRY_BYTES

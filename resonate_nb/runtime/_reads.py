@@ -246,6 +246,8 @@ def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, dig
 
 _current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", default=())
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 _active: dict[int, Reads] = {}
 _is_installed = False
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep

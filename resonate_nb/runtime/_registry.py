@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -97,17 +96,14 @@ class Work:
         return self.label or self.name
 
 
-_lock = threading.Lock()
 _works: dict[tuple[str, str], Work] = {}
 
 
 def register(work: Work) -> None:
     """The work is found under its name and fixed version (or "" for an automatic one); the last one wins."""
     version = "" if work.options.version is None else str(work.options.version)
-    with _lock:
-        _works[work.name, version] = work
+    _works[work.name, version] = work
 
 
 def registered(name: str, version: str = "") -> Work | None:
-    with _lock:
-        return _works.get((name, version))
+    return _works.get((name, version))

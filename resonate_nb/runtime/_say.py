@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -15,6 +16,8 @@ logger = logging.getLogger("resonate_nb")
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _said: set[tuple[str, str]] = set()
 _lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class _Stderr(logging.Handler):

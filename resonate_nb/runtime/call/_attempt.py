@@ -203,7 +203,7 @@ class _Try:
         self._running.__exit__(kind, error, trace)
         self.elapsed_us = round((self._engine.clock.monotonic() - self._started) * 1e6)
         self.cpu_us = round((self._engine.clock.cpu() - self._cpu) * 1e6)
-        if error is not None and not isinstance(error, Exception):
+        if error is not None and not isinstance(error, Exception) and self._claimed.holding.is_ours:
             # KeyboardInterrupt, CancelledError, SystemExit: nothing failed, the work was only stopped.
             give_back(self._engine, self._claimed, self.elapsed_us, error)
 

@@ -25,6 +25,9 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> 
     Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. Call with
     interrupts held back, from the end of the body on.
     """
+    if not claimed.holding.is_ours:
+        # A child that the body forked has come back from it as well.
+        return claimed.promise
     notes = _notes(request)
     if tried.error is not None:
         return _reject(engine, request, claimed, tried, tried.error, notes)

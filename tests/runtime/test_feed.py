@@ -1,0 +1,43 @@
+"""The change feed: every change is told to everybody, whoever notices it first."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from resonate_nb.clock import SystemClock
+from resonate_nb.runtime._feed import Feed
+from resonate_nb.store import MemoryStore
+
+
+class Words(MemoryStore):
+    """A store whose change word moves as another process would move it."""
+
+    word = 0
+
+    def change_word(self) -> int:
+        return self.word
+
+
+def test_a_watcher_hears_of_a_change_that_a_waiter_noticed_first() -> None:
+    """The waiter's look must not swallow what the feed's thread would have told."""
+    store = Words(SystemClock())
+    feed = Feed(store)
+    feed.now()
+    heard = threading.Event()
+    unsubscribe = feed.watch(heard.set)
+    store.word += 1
+    seen = feed.now()
+    assert heard.wait(10)
+    feed.wait(seen - 1, 10)
+    unsubscribe()
+    feed.close()
+
+
+def test_a_loop_that_was_closed_under_its_waiters_does_not_stop_a_commit() -> None:
+    """Nobody is left to be woken; the commit has happened, and its caller must hear that."""
+    feed = Feed(Words(SystemClock()))
+    loop = asyncio.new_event_loop()
+    feed._futures.add((loop, loop.create_future()))
+    loop.close()
+    feed.publish()
