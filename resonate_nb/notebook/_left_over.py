@@ -1,6 +1,7 @@
 """What a closed file or a finished pool comes back as.
 
-`with open(p) as f:` leaves `f` behind, and `with ThreadPoolExecutor() as pool:` leaves `pool`: nobody needs them any more.
+`with open(p) as f:` leaves `f` behind, and `with ThreadPoolExecutor() as pool:` leaves `pool`: nobody needs them any
+more.
 """
 
 from __future__ import annotations
