@@ -29,6 +29,12 @@ def until(is_so: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
+def has_run(book: Notebook) -> bool:
+    """Whether a body has left its mark; the file alone is there a moment before."""
+    log = book.folder / "f.log"
+    return log.exists() and log.stat().st_size > 0
+
+
 def kill(running: Running) -> None:
     os.kill(running.pid, signal.SIGKILL)
 
@@ -59,7 +65,7 @@ got["value"] = f(1)
 got["attempts"] = len(rnb.get(rnb.search("f/*")[0].id).attempts)
 """
     running = book.begin(cells)
-    until(lambda: (book.folder / "f.log").exists(), "the body")
+    until(lambda: has_run(book), "the body")
     kill(running)
     first = running.end()
     assert (1, {}) == (first.runs, first.got)
