@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from resonate_nb.errors import InvalidOptionError, PromiseBusyError, UndecoratableError
+from resonate_nb.errors import InvalidOptionError, PromiseBusyError, ResonateNbError, UndecoratableError
 from resonate_nb.fingerprint import CodeKey, Subject
 from resonate_nb.runtime import (
     OPTION_NAMES,
@@ -37,6 +37,7 @@ from resonate_nb.runtime import (
     is_enabled,
     register,
     say,
+    without_our_frames,
 )
 
 P = ParamSpec("P")
@@ -81,31 +82,53 @@ class DurableFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or replay. Raises what the function raised."""
+        __tracebackhide__ = True
         if not is_enabled():
             return cast(Callable[..., R], self.__wrapped__)(*args, **kwargs)
         if self._is_async:
             return cast(R, self._awaited(args, kwargs, rerun=False))
-        result = call(self._request(args, kwargs, rerun=False))
-        if result.error is not None:
-            raise result.error
-        return cast(R, result.value)
+        value, error = self._outcome(args, kwargs, rerun=False)
+        if error is not None:
+            raise error
+        return cast(R, value)
 
     async def _awaited(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool) -> Any:
-        result = await call_async(self._request(args, kwargs, rerun=rerun))
-        if result.error is not None:
-            raise result.error
-        return result.value
+        __tracebackhide__ = True
+        error: BaseException | None
+        try:
+            result = await call_async(self._request(args, kwargs, rerun=rerun))
+        except (ResonateNbError, _MisfitError) as refusal:
+            value, error = None, _as_a_refusal(refusal)
+        else:
+            value, error = result.value, result.error
+        if error is not None:
+            raise error
+        return value
+
+    def _outcome(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool
+    ) -> tuple[Any, BaseException | None]:
+        """The value, or what to raise: handed on, so that the traceback shows one frame of ours, and that one hidden
+        where tracebacks hide frames."""
+        try:
+            result = call(self._request(args, kwargs, rerun=rerun))
+        except (ResonateNbError, _MisfitError) as refusal:
+            return None, _as_a_refusal(refusal)
+        except KeyboardInterrupt as stop:
+            return None, without_our_frames(stop)
+        return result.value, result.error
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the next generation, whatever is stored. Joins a run that is in progress, and says so."""
+        __tracebackhide__ = True
         if not is_enabled():
             return cast(Callable[..., R], self.__wrapped__)(*args, **kwargs)
         if self._is_async:
             return cast(R, self._awaited(args, kwargs, rerun=True))
-        result = call(self._request(args, kwargs, rerun=True))
-        if result.error is not None:
-            raise result.error
-        return cast(R, result.value)
+        value, error = self._outcome(args, kwargs, rerun=True)
+        if error is not None:
+            raise error
+        return cast(R, value)
 
     def get(self, *args: P.args, **kwargs: P.kwargs) -> Handle | None:
         """The promise of this call, or None. Looks only; nothing runs.
@@ -197,13 +220,17 @@ class DurableFunction(Generic[P, R]):
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.__name__}() {error}") from None
+            raise _MisfitError(f"{self.__name__}() {error}") from None
         bound.apply_defaults()
         ignored = self._options.ignore
         return {name: value for name, value in bound.arguments.items() if name not in ignored}
 
     def _identity(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Identity | None:
-        identity = identify(self._work, self._bound(args, kwargs))
+        __tracebackhide__ = True
+        try:
+            identity = identify(self._work, self._bound(args, kwargs))
+        except (ResonateNbError, _MisfitError) as refusal:
+            raise _as_a_refusal(refusal) from None
         return None if isinstance(identity, Undurable) else identity
 
 
@@ -226,10 +253,12 @@ class BoundDurableFunction(Generic[P, R]):
             self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
         return self.__func__(self.__self__, *args, **kwargs)
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the next generation, whatever is stored."""
+        __tracebackhide__ = True
         return self.__func__.rerun(self.__self__, *args, **kwargs)
 
     def get(self, *args: P.args, **kwargs: P.kwargs) -> Handle | None:
@@ -297,11 +326,21 @@ def durable(function: Any = None, /, **options: Any) -> Any:
         InvalidOptionError: an unknown option, or a wrong value.
         UndecoratableError: a class, a generator function, or a function whose source cannot be had.
     """
-    refuse_unknown(options)
-    checked = checked_options(**options)
-    if function is None:
-        return lambda given: _decorate(given, checked)
-    return _decorate(function, checked)
+    __tracebackhide__ = True
+
+    def decorate(given: Any) -> DurableFunction[Any, Any]:
+        __tracebackhide__ = True
+        try:
+            return _decorate(given, checked)
+        except ResonateNbError as refusal:
+            raise _as_a_refusal(refusal)
+
+    try:
+        refuse_unknown(options)
+        checked = checked_options(**options)
+    except ResonateNbError as refusal:
+        raise _as_a_refusal(refusal)
+    return decorate if function is None else decorate(function)
 
 
 def refuse_unknown(options: Mapping[str, Any]) -> None:
@@ -335,6 +374,17 @@ def _decorate(given: Any, options: Options) -> DurableFunction[Any, Any]:
             "return a list, or make the step that consumes it durable"
         )
     return DurableFunction(given, options, kind=kind)
+
+
+class _MisfitError(TypeError):
+    """The arguments do not fit the signature; raised to the user as the TypeError it is for a plain function."""
+
+
+def _as_a_refusal(error: Exception) -> Exception:
+    """What the user is told: the message says it all, and the frames beneath are of no help to them."""
+    if isinstance(error, _MisfitError):
+        return TypeError(*error.args)
+    return error.with_traceback(None)
 
 
 def plain_or_wrapper(function: Callable[..., Any]) -> FunctionType:

@@ -10,8 +10,8 @@ from ._look import Detail, Record, Shown
 from ._public import forget, get, mark_rerun, search, source, to_frame
 from ._reading import Source, checked_query, drop, generations_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
-from ._say import duration, say, warn
-from .call import Request, Result, call, call_async
+from ._say import duration, say, speak_on, warn
+from .call import Request, Result, call, call_async, without_our_frames
 
 __all__ = [
     "OPTION_NAMES",
@@ -54,6 +54,8 @@ __all__ = [
     "say",
     "search",
     "source",
+    "speak_on",
     "to_frame",
     "warn",
+    "without_our_frames",
 ]

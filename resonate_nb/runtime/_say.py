@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from resonate_nb.errors import DurableWarning
@@ -18,23 +19,34 @@ _said: set[tuple[str, str]] = set()
 _lock = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_page: Callable[[str], bool] | None = None
+"""Shows a line where people read the others, and says whether it could; None where there is no page."""
 
 
-class _Stderr(logging.Handler):
-    """Writes to whatever `sys.stderr` is when the line is said: kernels replace it."""
+def speak_on(page: Callable[[str], bool] | None) -> None:
+    """From here on our lines are shown by this function, and on stderr only where it returns False; None undoes it."""
+    global _page
+    _page = page
+
+
+class _Aloud(logging.Handler):
+    """Shows a line on the page, else writes it to whatever `sys.stderr` is when it is said: kernels replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stream = sys.stderr
-        if stream is not None:
-            stream.write(f"[resonate_nb] {record.getMessage()}\n")
+        line = f"[resonate_nb] {record.getMessage()}"
+        page, stream = _page, sys.stderr
+        if (page is None or not page(line)) and stream is not None:
+            stream.write(f"{line}\n")
             stream.flush()
 
 
 def _speak_by_default() -> None:
-    # Only where nobody has arranged for our lines: an application that configured logging decides itself.
-    if logger.handlers or logging.getLogger().handlers:
+    # Only where nobody has arranged for our lines: an application that gave our logger a handler or a level, or whose
+    # own handlers take them, decides itself. One that hears warnings only (`logging.basicConfig()`, which many
+    # libraries call) has not thought of us, and would make us silent.
+    if logger.handlers or (logging.getLogger().handlers and (logger.level or logger.isEnabledFor(logging.INFO))):
         return
-    logger.addHandler(_Stderr())
+    logger.addHandler(_Aloud())
     logger.propagate = False
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)

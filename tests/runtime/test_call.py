@@ -8,11 +8,12 @@ import pickle
 import threading
 import traceback
 import warnings
+from collections.abc import Callable
 
 import pytest
 
 import resonate_nb as rnb
-from resonate_nb import durable
+from resonate_nb import InvalidOptionError, UndecoratableError, UnfingerprintableError, durable
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Engine, Shown, record_of
 
@@ -80,6 +81,43 @@ def test_the_traceback_of_a_failure_shows_one_frame_of_ours():
     files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
     assert 1 == sum("resonate_nb/durable.py" in file for file in files)
     assert 0 == sum("/runtime/" in file and "tests" not in file for file in files)
+
+
+@durable
+def plain(x):
+    return x
+
+
+@durable
+async def awaited(x):
+    return x
+
+
+def decorate_wrongly():
+    durable(versoin=2)(plain.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("refused", "error"),
+    [
+        (lambda: plain(), TypeError),
+        (lambda: plain.rerun(1, 2), TypeError),
+        (lambda: plain.get(), TypeError),
+        (lambda: plain(threading.Lock()), UnfingerprintableError),
+        (lambda: asyncio.run(awaited()), TypeError),
+        (lambda: asyncio.run(awaited(threading.Lock())), UnfingerprintableError),
+        (lambda: plain.forget(threading.Lock()), UnfingerprintableError),
+        (decorate_wrongly, InvalidOptionError),
+        (lambda: durable(len), UndecoratableError),
+    ],
+)
+def test_a_refusal_shows_the_users_line_and_not_our_insides(refused: Callable[[], object], error: type[Exception]):
+    with pytest.raises(error) as caught:
+        refused()
+    assert error is type(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert {"resonate_nb/durable.py"} == {file[-22:] for file in files if "/resonate_nb/" in file.split("tests")[-1]}
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])

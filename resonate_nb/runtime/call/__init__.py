@@ -1,7 +1,7 @@
 """One durable call: plan, attempt, settle."""
 
 from ._attempt import Request
-from ._drive import Result, call, call_async, stored_error
+from ._drive import Result, call, call_async, stored_error, without_our_frames
 from ._plan import load
 
-__all__ = ["Request", "Result", "call", "call_async", "load", "stored_error"]
+__all__ = ["Request", "Result", "call", "call_async", "load", "stored_error", "without_our_frames"]

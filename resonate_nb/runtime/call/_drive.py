@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words
 from resonate_nb.errors import NotStoredError, RejectedError, UntrustedValueError
@@ -224,7 +224,10 @@ def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
             seen = engine.feed.now()
             if patience.look() is None:
                 return engine.peek([step.promise.id])[0]
-            engine.feed.wait(seen, LIVENESS_SECONDS)
+            try:
+                engine.feed.wait(seen, LIVENESS_SECONDS)
+            except KeyboardInterrupt as stop:
+                raise stop.with_traceback(None)  # where in the waiting it came says nothing
 
 
 async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise | None:
@@ -239,15 +242,18 @@ async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise |
 
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])
+_Error = TypeVar("_Error", bound=BaseException)
 
 
-def without_our_frames(error: Exception) -> Exception:
-    """The same error, its traceback beginning in the user's code."""
+def without_our_frames(error: _Error) -> _Error:
+    """The same error, its traceback beginning in the user's code; an interrupt of ours alone has none."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
+    if trace is None and isinstance(error, Exception):
+        trace = error.__traceback__
     # Not the error's own method: its class may have another.
-    return BaseException.with_traceback(error, trace if trace is not None else error.__traceback__)
+    return BaseException.with_traceback(error, trace)
 
 
 def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reason: str) -> str:
