@@ -9,6 +9,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from IPython import get_ipython
@@ -27,6 +28,7 @@ from resonate_nb.runtime import (
     forget,
     mark_rerun,
     refuse_reserved,
+    speak_on,
 )
 from resonate_nb.store import Query
 from resonate_nb.view import details_html, details_text, handle_html, rows_of, table_html, table_text
@@ -34,6 +36,7 @@ from resonate_nb.view import details_html, details_text, handle_html, rows_of, t
 from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
 from ._generators import note_load
+from ._record import show_line
 
 _CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
 _LINE_USAGE = "%durable ls [GLOB] [--state STATE] [--limit N] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
@@ -241,6 +244,8 @@ def load_ipython_extension(shell: Any) -> None:
     if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
+    if getattr(shell, "kernel", None) is not None:
+        speak_on(partial(show_line, shell))
 
 
 def _handle_html(handle: Handle) -> str | None:
@@ -253,6 +258,7 @@ def _handle_html(handle: Handle) -> str | None:
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext resonate_nb`: the magics are gone; promises stay where they are."""
+    speak_on(None)
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)
     shell.display_formatter.formatters["text/html"].pop(Handle, None)

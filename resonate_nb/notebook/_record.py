@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager
 from html import escape
 from typing import Any
 
-from ._reel import Output, Reel
+from ._reel import LINE, Output, Reel
 
+_OURS_STYLE = "opacity:.65;font-size:12px;border-left:3px solid currentColor;padding-left:8px"
 _SHOWN = frozenset({"stream", "display_data", "execute_result", "update_display_data", "clear_output"})
 
 
@@ -155,9 +156,21 @@ def show(shell: Any, outputs: list[Output]) -> None:
 
 def show_mark(shell: Any, text: str) -> None:
     """Shows a small line of ours, e.g. ``replayed · 3 m 12 s saved``, that nobody takes for output of the cell."""
-    style = "opacity:.65;font-size:12px;border-left:3px solid currentColor;padding-left:8px"
-    html = f'<div class="rnb-mark" style="{style}">{escape(text)}</div>'
+    html = f'<div class="rnb-mark" style="{_OURS_STYLE}">{escape(text)}</div>'
     shell.display_pub.publish(data={"text/plain": f"[{text}]", "text/html": html}, metadata={})
+
+
+def show_line(shell: Any, text: str) -> bool:
+    """Shows one line of ours in a kernel, calmer than stderr, which pages paint like an error.
+
+    False where it would not reach the page: a forked child cannot send displays; what it writes to stderr arrives.
+    """
+    session = shell.kernel.session
+    if session.check_pid and session.pid != os.getpid():
+        return False
+    html = f'<div class="rnb-line" style="{_OURS_STYLE};white-space:pre-wrap">{escape(text)}</div>'
+    shell.display_pub.publish(data={"text/plain": text, "text/html": html}, metadata=LINE)
+    return True
 
 
 def flush_streams() -> None:

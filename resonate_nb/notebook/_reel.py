@@ -28,6 +28,8 @@ TOTAL_CHARACTERS = 10_000_000
 
 _OURS = "[resonate_nb] "
 """How lines of this package begin: they tell of one run, and are no part of what a cell shows."""
+LINE = {"resonate_nb": "line"}
+"""Metadata of a display that is such a line."""
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -129,6 +131,8 @@ class Reel:
     ) -> None:
         """A bundle shown by `display`, or the cell's last value."""
         self._clear_if_due()
+        if metadata == LINE:
+            return
         self._append(_bundle("execute_result" if is_result else "display_data", data, metadata, display_id))
 
     def update(self, display_id: str, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:

@@ -33,6 +33,13 @@ class Ran:
         return "".join(o["text"] for o in self.outputs if o["output_type"] == "stream" and o["name"] == name)
 
     @property
+    def said(self) -> str:
+        """Lines of resonate_nb: small displays where its extension is loaded, text on stderr elsewhere."""
+        lines = [text for text in self.bundles() if text.startswith("[resonate_nb] ")]
+        lines += [line for line in self.text("stderr").splitlines() if line.startswith("[resonate_nb] ")]
+        return "\n".join(lines)
+
+    @property
     def result(self) -> str | None:
         """The text of the last value."""
         results = [o for o in self.outputs if o["output_type"] == "execute_result"]

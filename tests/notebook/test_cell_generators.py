@@ -267,7 +267,7 @@ def is_replayed(ran: Ran) -> bool:
 
 
 def said(ran: Ran) -> str:
-    return "\n".join(line for line in ran.text("stderr").splitlines() if "generator" in line)
+    return "\n".join(line for line in ran.said.splitlines() if "generator" in line)
 
 
 TRAIN = "%%durable train\nw = [random.random(), *np.random.rand(3).tolist(), np.random.standard_normal()]"

@@ -56,15 +56,15 @@ def is_replayed(ran: Ran) -> bool:
 
 
 def said(ran: Ran) -> str:
-    """Our own lines."""
-    return "\n".join(line for line in ran.text("stderr").splitlines() if "resonate_nb" in line or "Durable" in line)
+    """Our own lines and warnings."""
+    return "\n".join([ran.said, *(line for line in ran.text("stderr").splitlines() if "Durable" in line)]).strip()
 
 
 def display(ran: Ran) -> list[object]:
     """What a person sees of the cell itself: without our lines and the mark; a last value shown again is a display."""
     seen: list[object] = []
     for output in ran.outputs:
-        if is_mark(output):
+        if is_mark(output) or output.get("metadata") == {"resonate_nb": "line"}:
             continue
         if output["output_type"] == "stream":
             text = "".join(t for t in output["text"].splitlines(True) if not t.startswith("[resonate_nb]"))
@@ -465,9 +465,38 @@ def _wait_for_text(kernel: Kernel, request: str, text: str) -> str:
     seen = ""
     while text not in seen:
         message = kernel._client.get_iopub_msg(timeout=60)
-        if message["parent_header"].get("msg_id") == request and message["msg_type"] == "stream":
-            seen += message["content"]["text"]
+        if message["parent_header"].get("msg_id") == request and message["msg_type"] == "display_data":
+            seen += message["content"]["data"]["text/plain"]
     return seen
+
+
+# -- how we speak ------------------------------------------------------------------------------------------------------
+
+
+FIRST = "import os\nfrom resonate_nb import durable\n@durable\ndef f(x): return x * §\nf(1)"
+
+
+def test_a_line_is_a_small_display_that_no_stream_holds(kernel: Kernel) -> None:
+    """Pages paint stderr like an error, and what is printed may be somebody's data."""
+    kernel.ok(FIRST.replace("§", "1").removesuffix("f(1)"))
+    ran = kernel.ok("import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as heard: f(1)")
+    assert "[resonate_nb] store: " in ran.said
+    assert ("", "") == (ran.text(), ran.text("stderr"))
+    assert [True] == ['class="rnb-line"' in html for html in ran.bundles("text/html")]
+    assert kernel.value("heard.getvalue()") == ""
+
+
+def test_without_the_extension_and_in_a_forked_child_a_line_goes_to_stderr(kernel: Kernel) -> None:
+    kernel.ok(FIRST.replace("§", "1"))
+    forked = kernel.ok(
+        FIRST.replace("§", "2").removesuffix("f(1)")
+        + "if (child := os.fork()) == 0:\n    try:\n        f(1)\n    finally:\n        os._exit(0)\nos.waitpid(child, 0)[1]"
+    )
+    assert forked.result == "0"
+    kernel.ok("%unload_ext resonate_nb")
+    assert "code of `f`" in kernel.ok(FIRST.replace("§", "3")).text("stderr")
+    kernel.ok("%load_ext resonate_nb")
+    assert kernel.ok(FIRST.replace("§", "4")).text("stderr") == ""
 
 
 # -- what is refused, and the line magic -------------------------------------------------------------------------------

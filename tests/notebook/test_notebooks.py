@@ -190,7 +190,7 @@ class Session:
 def _shown(outputs: list[Any]) -> list[object]:
     """Outputs without what may differ between two good runs: addresses, times, owners, counts and the replay mark.
 
-    Our own lines on stderr say what happened in *this* run and are left out; anything else on stderr is compared.
+    Our own lines say what happened in *this* run and are left out; anything else is compared.
     """
     shown: list[object] = []
     for output in outputs:
@@ -212,7 +212,7 @@ def _shown(outputs: list[Any]) -> list[object]:
                 shown.append(["static inspector", sorted(data)])
             elif "rnb-handle" in html:  # says who computed it, and in which attempt
                 shown.append(["handle", data["text/plain"]])
-            elif "rnb-mark" not in html:
+            elif "rnb-mark" not in html and "rnb-line" not in html:
                 shown.append({kind: _same(str(body)) for kind, body in sorted(data.items())})
         else:
             shown.append([output.output_type, output.ename, output.evalue])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,23 @@ def test_only_a_filter_that_names_our_warnings_silences_them(
 )
 def test_durations_are_for_people(milliseconds: float, text: str):
     assert text == duration(milliseconds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arranged", "is_said"),
+    [
+        ("", True),
+        ("logging.basicConfig()", True),
+        ("logging.basicConfig(level='INFO')", True),
+        ("logging.basicConfig(); logging.getLogger('resonate_nb').setLevel('WARNING')", False),
+        ("logging.getLogger('resonate_nb').addHandler(logging.NullHandler())", False),
+    ],
+    ids=str,
+)
+def test_only_who_names_our_logger_makes_us_silent(arranged: str, is_said: bool, tmp_path: Path):
+    """`logging.basicConfig()` hears warnings only, and libraries call it: that is no word about our lines."""
+    text = f"import logging\n{arranged}\nfrom resonate_nb.runtime import say\nsay('one'); say('two')"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert [is_said] * 2 == [word in done.stderr for word in ("one", "two")]
+    assert 2 * is_said == len(done.stderr.splitlines())

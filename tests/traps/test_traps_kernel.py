@@ -153,6 +153,6 @@ def test_82_in_a_real_kernel(tmp_path: Path, environ: Mapping[str, str]) -> None
         for cell in cells:
             kernel.ok(cell)
         ran = kernel.ok("y = f(1)")
-        assert f"attempt 2, taken over after owner {pid} died" in ran.text("stderr")
+        assert f"attempt 2, taken over after owner {pid} died" in ran.said
         assert 2 == kernel.value("y")
     assert 2 == size(book / "f.log")
