@@ -40,7 +40,8 @@ def configure(
     """The settings given hold from here on; what is not given stays.
 
     Args:
-        store: directory of the store (made at the first durable use). Another one than is in use closes that one.
+        store: directory of the store (made at the first durable use). Another one than is in use closes that one, as
+            soon as the calls that go on in it have ended.
         durability: ``"full"``, synced to the disk before a value is returned (the default), or ``"process"``, safe
             against a killed process only.
         enabled: False runs durable functions and cells as if undecorated, whatever RESONATE_NB says.
@@ -56,6 +57,8 @@ def configure(
     if isinstance(store, str | os.PathLike):
         if not str(os.fspath(store)).strip():
             raise InvalidOptionError("store is an empty path; give a directory, e.g. configure(store='results.store')")
+        if "\0" in str(os.fspath(store)):
+            raise InvalidOptionError(f"store {store!r} holds a null character, which no path may")
         chosen: Store | Path | None = Path(store).expanduser().absolute()
     elif store is None or hasattr(store, "change_word"):
         chosen = store
@@ -68,9 +71,11 @@ def configure(
             _durability = durability
         if chosen is not None:
             _store = chosen
-        if _engine is not None and (chosen is not None or durability is not None):
-            _engine.close()
-            _engine = None
+        former = None
+        if chosen is not None or durability is not None:
+            former, _engine = _engine, None
+        if former is not None:
+            former.close()
 
 
 def is_enabled() -> bool:
@@ -84,6 +89,25 @@ def engine() -> Engine:
     """The engine of this process; its store is resolved and named at the first use and kept (DESIGN 5, Movable)."""
     found = _engine
     return found if found is not None else _open()
+
+
+class InUse:
+    """While it is entered, the engine it gives stays open, whatever `configure` says meanwhile."""
+
+    __slots__ = ("_engine",)
+
+    def __enter__(self) -> Engine:
+        self._engine = engine()
+        while not self._engine.enter():
+            latest = engine()
+            if latest is self._engine:
+                break  # closed by itself, not for another: what it is asked will say so
+            self._engine.leave()
+            self._engine = latest
+        return self._engine
+
+    def __exit__(self, *exc: object) -> None:
+        self._engine.leave()
 
 
 def existing_engine() -> Engine | None:

@@ -75,7 +75,9 @@ class Engine:
         """Tasks of ours at which nobody is any more, and which the store would not take back yet."""
         self._heart: threading.Thread | None = None
         self._beat = threading.Condition(self._lock)
-        self._is_closed = False
+        self._calls = 0
+        """Calls of this process that go through this engine at this moment."""
+        self._is_closing = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
         _engines.add(self)
@@ -278,10 +280,11 @@ class Engine:
     def _heartbeats(self) -> None:
         while True:
             with self._lock:
-                self._beat.wait(HEARTBEAT_SECONDS)
+                if not self._is_closing or self._calls:
+                    self._beat.wait(HEARTBEAT_SECONDS)
                 held = [each for holdings in self._held.values() for each in holdings if each.version]
                 owed = list(self._owed)
-                if self._is_closed or not (held or owed):
+                if (self._is_closing and not self._calls) or not (held or owed):
                     self._heart = None
                     return
             try:
@@ -314,9 +317,32 @@ class Engine:
         self.feed.renew_in_child()
 
     def close(self) -> None:
-        """End the feed and close the store; idempotent."""
+        """End the feed and close the store, once no call goes through it any more; idempotent.
+
+        A call in progress has its promise in this store, and settles it there.
+        """
         with self._lock:
-            self._is_closed = True
+            self._is_closing = True
+            is_last = not self._calls
+        if is_last:
+            self._shut()
+
+    def enter(self) -> bool:
+        """A call begins: the store stays open until it leaves. False when it may be closed already."""
+        with self._lock:
+            self._calls += 1
+            return not self._is_closing
+
+    def leave(self) -> None:
+        """A call that has entered has ended."""
+        with self._lock:
+            self._calls -= 1
+            is_last = self._is_closing and not self._calls
+        if is_last:
+            self._shut()
+
+    def _shut(self) -> None:
+        with self._lock:
             self._beat.notify_all()
         self.feed.close()
         self.store.close()

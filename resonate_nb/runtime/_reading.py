@@ -230,7 +230,7 @@ def forget(engine: Engine, pattern: str) -> list[str]:
     """
     if any(letter in pattern for letter in "*?["):
         found = engine.search(Query(glob=pattern))
-        dropped = [promise.id for promise in found if drop(engine, [promise])]
+        dropped = drop(engine, found)
         if kept := sorted({promise.id for promise in found}.difference(dropped)):
             say(f"still running, so not forgotten: {', '.join(kept)}")
         return dropped

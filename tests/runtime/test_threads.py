@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
-from resonate_nb import durable
-from resonate_nb.runtime import Engine
+import pytest
+
+from resonate_nb import configure, durable
+from resonate_nb.errors import StoreError
+from resonate_nb.runtime import Engine, engine
 
 _ran: list[int] = []
 
@@ -35,3 +39,62 @@ def test_one_body_runs_however_many_threads_ask_at_once(disk: Engine) -> None:
         thread.join()
     assert list(range(rounds)) == _ran
     assert sorted([*range(rounds)] * 6) == sorted(got)
+
+
+def test_a_call_settles_in_the_store_that_it_began_in(tmp_path: Path) -> None:
+    """`configure` while it runs closes that store after it, not under it; nobody runs the body a second time."""
+    _ran.clear()
+    middle, go_on = threading.Event(), threading.Event()
+
+    @durable(ignore=("_ran", "middle", "go_on"))
+    def slow(x: int) -> int:
+        _ran.append(x)
+        middle.set()
+        go_on.wait(30)
+        return x
+
+    configure(store=tmp_path / "one", durability="process")
+    got: list[int] = []
+    threads = [threading.Thread(target=lambda: got.append(slow(1))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert middle.wait(30)
+    former = engine()
+    configure(durability="full")
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [1, 1] == got
+    assert 1 == slow(1)
+    assert [1] == _ran
+    assert engine() is not former
+    with pytest.raises(StoreError):
+        former.peek(["x"])
+    engine().close()
+
+
+def test_calls_go_on_while_the_store_is_changed_under_them(tmp_path: Path) -> None:
+    """A call that meets the store as it closes begins in the next one."""
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                step(1)
+            except BaseException as error:
+                errors.append(error)
+
+    configure(store=tmp_path / "0", durability="process")
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(10):
+        configure(store=tmp_path / str(number % 3))
+        step(1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert [] == errors
+    engine().close()
+    assert not [thread for thread in threading.enumerate() if "feed" in thread.name]

@@ -57,8 +57,7 @@ def call(request: Request) -> Result:
             return replace(started, value=request.body())
         except Exception as error:
             return replace(started, error=without_our_frames(error))
-    engine, identity = started
-    with closing(_steps(engine, request, identity)) as steps:
+    with _config.InUse() as engine, closing(_steps(engine, request, started)) as steps:
         answer: Promise | Tried | None = None
         while True:
             try:
@@ -76,8 +75,7 @@ async def call_async(request: Request) -> Result:
             return replace(started, value=await request.body())
         except Exception as error:
             return replace(started, error=without_our_frames(error))
-    engine, identity = started
-    with closing(_steps(engine, request, identity)) as steps:
+    with _config.InUse() as engine, closing(_steps(engine, request, started)) as steps:
         answer: Promise | Tried | None = None
         while True:
             try:
@@ -125,8 +123,8 @@ def _steps(
             return _returned(request, identity, tried, promise, why)
 
 
-def _begin(request: Request) -> tuple[Engine, Identity] | Result:
-    """The engine and the call's name; or a Result without value, when the call is to run plainly."""
+def _begin(request: Request) -> Identity | Result:
+    """The call's name; or a Result without value, when the call is to run plainly."""
     if not _config.is_enabled():
         return Result(None, None, False, reason="switched off")
     identity = _identity.identify(request.work, request.arguments)
@@ -136,7 +134,7 @@ def _begin(request: Request) -> tuple[Engine, Identity] | Result:
         tell = say if request.work.is_cell else warn
         tell(f"{request.work.title} runs plainly, not durably: {why}", once=True, about=request.work.name)
         return Result(None, None, False, identity.reasons, why)
-    return _config.engine(), identity
+    return identity
 
 
 def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> Result | str:
