@@ -71,6 +71,20 @@ def test_a_mark_on_an_older_generation_runs_the_next_one():
     assert "step/a@1~3" == step.get("a").id
 
 
+def test_a_mark_made_while_it_runs_counts_for_the_next_use():
+    runs: list[int] = []
+
+    @durable(id="step/{x}", version=1, ignore=("runs",))
+    def step(x):
+        runs.append(x)
+        if len(runs) == 1:
+            mark_rerun("step/a@1")
+        return len(runs)
+
+    assert (1, 2, 2) == (step("a"), step("a"), step("a"))
+    assert "step/a@1~2" == step.get("a").id
+
+
 def test_rerun_and_forget_address_the_id_whatever_arguments_are_stored():
     @durable(id="report/{day}", version=1)
     def report(day, region):

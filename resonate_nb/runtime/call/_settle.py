@@ -110,7 +110,7 @@ def _resolve(
             f"(it is {reply.promise.state.value}); another owner took it over"
         )
         return reply.promise
-    if encoded is not None and not why_not and not tried.effects:
+    if encoded is not None and not why_not and not tried.effects and not engine.is_marked(claimed.promise.id, counter):
         base, _ = split_id(claimed.promise.id)
         engine.memo.put(base, Entry(counter, reply.promise, encoded.codec, encoded.data))
     return reply.promise
