@@ -161,12 +161,14 @@ def what_is_new(identity: Identity, stored_key: bytes | None) -> str | None:
         ("argument", identity.argument_parts),
     ):
         theirs = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind], {})
-        changed = [name for name in ours if theirs.get(name) != ours[name]]
-        changed += [f"{name} (gone)" for name in theirs if name not in ours]
-        if changed:
-            shown = ", ".join(f"`{name}`" for name in changed[:4]) + (" …" if len(changed) > 4 else "")
-            phrases.append(f"{kind} {shown}")
-    return " and ".join(phrases) + " new" if phrases else None
+        changed = [f"`{name}`" for name in ours if name in theirs and theirs[name] != ours[name]]
+        changed += [f"`{name}` (new)" for name in ours if name not in theirs]
+        changed += [f"`{name}` (gone)" for name in theirs if name not in ours]
+        if changed == ["`cell`"] and kind == "code of":
+            phrases.append("its code")
+        elif changed:
+            phrases.append(f"{kind} {', '.join(changed[:4])}" + (" …" if len(changed) > 4 else ""))
+    return f"changed since its last run: {', '.join(phrases)}" if phrases else None
 
 
 def code_diff(before: bytes | None, identity: Identity) -> str:

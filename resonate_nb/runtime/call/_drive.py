@@ -266,7 +266,7 @@ def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reaso
         return why
     new = claimed.news
     if new:
-        say(f"{title}: runs, {new}", once=True, about=request.work.name)
+        say(f"{title} runs; {new}", once=True, about=request.work.name)
         return new
     return "first run"
 

@@ -148,7 +148,9 @@ def _key_note_if_needed(engine: Engine, identity: Identity, found: Promise) -> b
 def _why_no_hit(engine: Engine, found: Promise, counter: int) -> str | None:
     """Why a settled promise is not to be replayed; None when it is."""
     if found.state is not State.RESOLVED:
-        return f"the last generation was {found.state.value}"
+        return (
+            "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
+        )
     headers: Mapping[str, str] = found.value.headers
     if (reason := headers.get("not_replayable")) is not None:
         return f"the last run is not replayable: {reason}"
