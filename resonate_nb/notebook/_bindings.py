@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeGuard
 
+from resonate_nb.codec import describe
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import fingerprint_named
 from resonate_nb.runtime import hold_interrupt
@@ -20,6 +21,7 @@ from . import _generators
 from ._cell import CellFacts, ImportedName, is_history
 from ._left_over import stand_in
 
+_LINES = 40
 Bundle = dict[str, Any]
 """``names``: values by name; ``imports``: statements, in order; ``deletes``: names that are gone;
 ``conditions``: digests of names that the cell may or may not have bound, which must hold for a replay to be right;
@@ -73,6 +75,17 @@ def bundle_of(facts: CellFacts, before: Mapping[str, object], after: Mapping[str
 def is_bundle(value: object) -> TypeGuard[Bundle]:
     """Whether a stored value is what a cell of this package's form stores."""
     return isinstance(value, dict) and value.keys() >= {"names", "imports", "deletes", "conditions"}
+
+
+def bundle_text(value: object) -> str | None:
+    """What a cell brings back, for people: a line for each name, with the value in short. None for other values."""
+    if not is_bundle(value):
+        return None
+    lines = [f"{name} = {describe(bound)}" for name, bound in sorted(value["names"].items())]
+    lines += [*value["imports"], *(f"del {name}" for name in value["deletes"])]
+    if len(lines) > _LINES:
+        lines[_LINES:] = [f"… and {len(lines) - _LINES} more"]
+    return "\n".join(lines) or "nothing bound"
 
 
 def unmet(bundle: Bundle, namespace: Mapping[str, object]) -> str | None:

@@ -22,6 +22,7 @@ from resonate_nb.runtime import Detail, Record, checked_query, existing_engine, 
 from resonate_nb.store import Query
 from resonate_nb.view import Row, count, detail_payload, rows_of, table_html, table_text
 
+from ._bindings import bundle_text
 from ._flush import Flusher
 from ._segments import Segments
 
@@ -94,7 +95,7 @@ def inspect(
 
 def _source() -> Source:
     if is_enabled() or existing_engine() is not None:
-        return source()
+        return source(bundle_text)
     return NoStore()
 
 

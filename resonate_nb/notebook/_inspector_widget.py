@@ -14,6 +14,10 @@ class InspectorWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's
     _esm = inspector_module()
     _css = inspector_style()
 
+    def __repr__(self) -> str:
+        # What a page says that cannot show the widget, above the static table.
+        return "the live view needs a running kernel; this is how it last stood:"
+
     token = traitlets.Unicode().tag(sync=True)
     """Names this inspector on its page: the static table beside it carries the same."""
     title = traitlets.Unicode().tag(sync=True)

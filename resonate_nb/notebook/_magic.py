@@ -33,6 +33,7 @@ from resonate_nb.runtime import (
 from resonate_nb.store import Query
 from resonate_nb.view import details_html, details_text, handle_html, rows_of, table_html, table_text
 
+from ._bindings import bundle_text
 from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
 from ._generators import note_load
@@ -116,7 +117,7 @@ class DurableMagics(Magics):
     def _show(self, words: list[str]) -> None:
         (word,) = _exactly_one(words, "show ID")
         engine = existing_engine()
-        detail = None if engine is None else Source(engine).detail(_id_of(word))
+        detail = None if engine is None else Source(engine, bundle_text).detail(_id_of(word))
         if detail is None:
             raise PromiseNotFoundError(f"there is no promise {word!r}; `%durable ls` lists what there is")
         self._publish(details_text(detail), details_html(detail))

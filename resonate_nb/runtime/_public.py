@@ -89,6 +89,6 @@ def _refuse_what_is_no_id(id: object) -> None:
         raise InvalidOptionError(f"an id is a string such as 'features/2026-11-24@2', not {id!r}")
 
 
-def source() -> _reading.Source:
-    """What a widget or a table looks through: the store of this process."""
-    return _reading.Source(_config.engine() if _config.is_enabled() else _config.existing_engine())
+def source(present: _reading.Present = lambda value: None) -> _reading.Source:
+    """What a widget or a table looks through: the store of this process. `present` is asked first for values' texts."""
+    return _reading.Source(_config.engine() if _config.is_enabled() else _config.existing_engine(), present)

@@ -102,7 +102,11 @@ def look(engine: Engine, query: Query) -> list[Record]:
         return [looking.record(promise) for promise in found]
 
 
-def detail(engine: Engine, id: str) -> Detail | None:
+Present = Callable[[object], "str | None"]
+"""A stored value as text where its form is not for people; None for any other value."""
+
+
+def detail(engine: Engine, id: str, present: Present = lambda value: None) -> Detail | None:
     """Everything that opens with a row; None when there is no such promise. Never raises for an unreadable value."""
     promise = engine.find(id)
     if promise is None:
@@ -120,7 +124,10 @@ def detail(engine: Engine, id: str) -> Detail | None:
     elif promise.state is State.RESOLVED:
         try:
             entry = load(engine, promise, counter)
-            text, html = preview(decode(entry.codec, entry.data))
+            value = decode(entry.codec, entry.data)
+            text = present(value)
+            if text is None:
+                text, html = preview(value)
         except ResonateNbError as problem:
             text = str(problem)
         except Exception as problem:
@@ -148,8 +155,9 @@ class Source:
     Without an engine (everything is switched off and there is no store) there is nothing to see, and none is made.
     """
 
-    def __init__(self, engine: Engine | None) -> None:
+    def __init__(self, engine: Engine | None, present: Present = lambda value: None) -> None:
         self._engine = engine
+        self._present = present
 
     def look(self, query: Query) -> list[Record]:
         """Records of the promises that match, newest first."""
@@ -157,7 +165,7 @@ class Source:
 
     def detail(self, id: str) -> Detail | None:
         """Everything that opens with a row; None when there is no such promise."""
-        return None if self._engine is None else detail(self._engine, id)
+        return None if self._engine is None else detail(self._engine, id, self._present)
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after every commit of any process; returns what ends it."""

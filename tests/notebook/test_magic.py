@@ -571,6 +571,15 @@ def test_loading_twice_and_unloading(kernel: Kernel) -> None:
     assert is_replayed(kernel.ok("%%durable\nloaded = 1"))
 
 
+def test_what_a_cell_brought_back_is_shown_by_its_names(kernel: Kernel) -> None:
+    kernel.ok("old = 1")
+    kernel.ok("%%durable made\nimport json, pandas as pd\nframe = pd.DataFrame({'a': [1, 2]})\ntotal = 3\ndel old")
+    shown = kernel.ok("%durable show made").bundles()[0]
+    assert "frame = DataFrame 2 x 1\n" in re.sub("\n +", "\n", shown)
+    assert "total = 3\nimport json\nimport pandas as pd\ndel old" in re.sub("\n +", "\n", shown)
+    assert "conditions" not in shown
+
+
 def test_a_promise_of_a_function_is_no_cell(kernel: Kernel) -> None:
     """A label may be a function's name, even under one fixed version: neither ever gets the other's answer."""
     kernel.ok("@rnb.durable(version=1)\ndef both():\n    return {'names': 1}\nboth()")
