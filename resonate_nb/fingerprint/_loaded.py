@@ -45,15 +45,27 @@ class Absent(Enum):
 
 def find(code: CodeType, module_globals: dict[str, object]) -> Found | Absent:
     """The tree of a live code object; None of its positions are trusted, only its content."""
-    linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename, module_globals)
+    filename = code.co_filename
+    lines = _lines(filename, module_globals)
+    home = module_globals.get("__file__")
+    if not lines and filename == "<string>" and isinstance(home, str):
+        # IPython's autoreload puts pieces of an edited module into the loaded one. Where no such piece is in the file,
+        # it came from somewhere else.
+        filename, lines = home, _lines(home, module_globals)
+        is_piece = True
+    else:
+        is_piece = False
     if not lines:
         return Absent.NO_TEXT
     flags = code.co_flags & _FUTURE_FLAGS
-    text = _text(code.co_filename, "".join(lines), flags)
-    if text is None:
-        return Absent.CHANGED
-    return text.find(code)
+    text = _text(filename, "".join(lines), flags)
+    found = Absent.CHANGED if text is None else text.find(code)
+    return Absent.NO_TEXT if is_piece and found is Absent.CHANGED else found
+
+
+def _lines(filename: str, module_globals: dict[str, object]) -> list[str]:
+    linecache.checkcache(filename)
+    return linecache.getlines(filename, module_globals)
 
 
 @dataclass(slots=True)

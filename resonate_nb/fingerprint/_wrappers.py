@@ -159,9 +159,7 @@ class WrapperReader:
                 return self._walk.reach(wrapped, exposed) or "ours"
             return f"named {home}.{value.__qualname__}"
         if origin is Origin.USER:
-            return self._walk.add(
-                value, self._walk.label(home, value.__code__.co_qualname), self._read_function, exposed
-            )
+            return self._walk.add(value, self._walk.label(home, _qualname_of(value)), self._read_function, exposed)
         # `wraps` gives a wrapper the name of what it wraps: that is no name of the package's.
         is_named = origin_of_module(value.__module__ or "") is not Origin.USER
         if is_named and is_importable(value, value.__module__, value.__qualname__):
@@ -178,6 +176,14 @@ class WrapperReader:
             if origin is Origin.OURS:
                 return f"named {module}.{value.__qualname__}"
         return self._walk.add(value, self._walk.label(module, value.__qualname__), self._read_class, exposed)
+
+
+def _qualname_of(function: FunctionType) -> str:
+    """The qualified name that the code was written under, whatever `wraps` gave the function."""
+    name = function.__code__.co_qualname
+    # IPython's autoreload compiles an edited method in a class of its own and puts its code into the old function:
+    # the next session, which imports the edited file, must find the same key.
+    return function.__qualname__ if name.startswith("__autoreload_class__.") else name
 
 
 def put_in(member: object) -> object:

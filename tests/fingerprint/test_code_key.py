@@ -9,6 +9,7 @@ import linecache
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sessions import Session, key_of, same, write_module
@@ -56,6 +57,27 @@ def test_a_key_taken_before_the_edit_is_that_of_the_loaded_code(folder: Path) ->
     assert same(first, subject.key())
     importlib.reload(sys.modules["helpers"])
     assert not same(first, subject.key())
+
+
+@pytest.mark.parametrize("filename", ["helpers.py", "<string>"])
+def test_a_method_that_autoreload_put_in_is_that_of_the_edited_file(folder: Path, filename: str) -> None:
+    """It compiles the method in a class of its own; of a property it does not even keep the file's name."""
+    before = "class C:\n    def m(self):\n        return 1\n"
+    after = "K = 3\n\nclass C:\n    def m(self):  # why\n        return [2]\n"
+    cell = "from helpers import C\ndef f(): return C().m()"
+    write_module(folder, "helpers", before)
+    session = Session(folder).cell(cell)
+    first = session.key()
+    write_module(folder, "helpers", after)
+    place: dict[str, Any] = {}
+    piece = "class __autoreload_class__:\n    def m(self):\n        return [2]\n"
+    origin = str(folder / filename) if filename.endswith(".py") else filename
+    exec(compile(piece, origin, "exec"), sys.modules["helpers"].__dict__, place)
+    session.names["C"].m.__code__ = place["__autoreload_class__"].m.__code__
+    patched = session.key()
+    assert patched.undurable == ()
+    assert not same(first, patched)
+    assert same(patched, Session(folder).cell(cell).key())
 
 
 def test_a_function_without_source_is_refused() -> None:
