@@ -157,9 +157,10 @@ def outlive(path: str) -> None:
     with store.read():
         pass
     if os.fork():
-        say(owner)
         os.waitpid(-1, 0)
         return
+    # Said by the child: what a fork has to give up is given up by now, whichever of the two ran first.
+    say(owner)
     hear()
     with store.write() as transaction:
         transaction.apply([Inserted(pending("child"))])
