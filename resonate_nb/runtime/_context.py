@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -91,23 +91,25 @@ def waiting(id: str, *, blocking: bool) -> Iterator[None]:
 
     Raises:
         WaitCycleError: `id` waits, directly or through others in this process, for the call that would wait; or the
-            wait would block the very event loop that runs `id`.
+            wait would block the very event loop that runs `id`, or what `id` waits for.
     """
     call = _current.get()
     lineage = list(call.lineage()) if call is not None else []
     with _lock:
-        _refuse_own_loop(id, blocking)
-        path = _path_to(id, set(lineage))
+        # A wait that holds the thread of an event loop stops all that runs on that loop.
+        stopped = _running_on_this_loop() if blocking else []
+        waiters = dict.fromkeys([*lineage, *stopped])
+        path = _path_to(id, waiters.keys())
         if path is not None:
-            raise WaitCycleError((path[-1], *path))
-        for waiter in lineage:
+            raise WaitCycleError((path[-1], *path), "" if path[-1] in lineage else _AWAIT)
+        for waiter in waiters:
             awaited = _waits.setdefault(waiter, {})
             awaited[id] = awaited.get(id, 0) + 1
     try:
         yield
     finally:
         with _lock:
-            for waiter in lineage:
+            for waiter in waiters:
                 awaited = _waits.get(waiter, {})
                 if awaited.get(id, 0) > 1:
                     awaited[id] -= 1
@@ -117,22 +119,18 @@ def waiting(id: str, *, blocking: bool) -> Iterator[None]:
                         _waits.pop(waiter, None)
 
 
-def _refuse_own_loop(id: str, blocking: bool) -> None:
-    runner = _running.get(id)
-    if not blocking or runner is None or runner.loop is None:
-        return
+_AWAIT = "It needs the event loop of this very thread, which a synchronous wait would stop: await it instead."
+
+
+def _running_on_this_loop() -> list[str]:
     try:
         here = asyncio.get_running_loop()
     except RuntimeError:
-        return
-    if here is runner.loop:
-        raise WaitCycleError(
-            (id, id),
-            "It runs on the event loop of this very thread, which a synchronous wait would stop: await it instead.",
-        )
+        return []
+    return [id for id, call in _running.items() if call.loop is here]
 
 
-def _path_to(start: str, goals: set[str]) -> list[str] | None:
+def _path_to(start: str, goals: Collection[str]) -> list[str] | None:
     """The chain of waits from `start` to one of `goals`, both included."""
     came_from: dict[str, str | None] = {start: None}
     stack = [start]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
 import pytest
 
-from resonate_nb import configure, durable
-from resonate_nb.errors import StoreError
-from resonate_nb.runtime import Engine, engine
+from resonate_nb import configure, durable, search
+from resonate_nb.errors import StoreError, WaitCycleError
+from resonate_nb.runtime import Engine, _context, engine
 
 _ran: list[int] = []
 
@@ -98,3 +99,34 @@ def test_calls_go_on_while_the_store_is_changed_under_them(tmp_path: Path) -> No
     assert [] == errors
     engine().close()
     assert not [thread for thread in threading.enumerate() if "feed" in thread.name]
+
+
+@durable
+async def on_the_loop(x: int) -> int:
+    await asyncio.sleep(0.2)
+    return x
+
+
+@durable(ignore=("search",))
+def beside_the_loop() -> int:
+    return search("on_the_loop*")[0].result()
+
+
+@pytest.mark.slow
+def test_a_loop_is_not_stopped_by_a_wait_for_what_needs_it(disk: Engine) -> None:
+    """Neither for a promise that runs on it, nor for one in a thread that waits for such a one."""
+
+    async def main() -> None:
+        task = asyncio.create_task(on_the_loop(1))
+        await asyncio.sleep(0)
+        thread = threading.Thread(target=beside_the_loop)
+        thread.start()
+        while not (found := search("beside*")) or found[0].id not in _context._waits:
+            await asyncio.sleep(0)
+        with pytest.raises(WaitCycleError, match="await it instead"):
+            beside_the_loop()
+        assert 1 == await task
+        await asyncio.to_thread(thread.join)
+
+    asyncio.run(main())
+    assert 1 == beside_the_loop()
