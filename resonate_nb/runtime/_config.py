@@ -12,7 +12,7 @@ from resonate_nb.errors import InvalidOptionError
 from resonate_nb.store import Durability, SqliteStore, Store, locate
 
 from ._engine import Engine
-from ._say import say
+from ._say import say, warn
 
 _lock = threading.RLock()
 
@@ -29,6 +29,8 @@ _engine: Engine | None = None
 _store: Store | Path | None = None
 _durability: Durability = "full"
 _enabled: bool | None = None
+_WORDS = dict.fromkeys(("", "on", "1", "true", "yes"), True) | dict.fromkeys(("off", "0", "false", "no"), False)
+"""What RESONATE_NB may be, and whether that is on."""
 
 
 def configure(
@@ -82,7 +84,11 @@ def is_enabled() -> bool:
     """Whether durable functions are durable: `configure(enabled=)` wins, else RESONATE_NB, read at each call."""
     if _enabled is not None:
         return _enabled
-    return os.environ.get("RESONATE_NB", "").strip().lower() not in ("off", "0", "false")
+    word = os.environ.get("RESONATE_NB", "").strip().lower()
+    if word not in _WORDS:
+        warn(f"RESONATE_NB={word!r} is neither 'on' nor 'off'; functions and cells stay durable", once=True)
+        return True
+    return _WORDS[word]
 
 
 def engine() -> Engine:

@@ -28,7 +28,18 @@ def counted(runs: list[int]):
     return square
 
 
-@pytest.mark.parametrize("word", ["off", "0", "false", " OFF "])
+def test_a_word_that_says_neither_is_said_and_leaves_everything_on(
+    place: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+):
+    monkeypatch.setenv("RESONATE_NB", "of")
+    runs: list[int] = []
+    square = counted(runs)
+    assert (9, 9, [3]) == (square(3), square(3), runs)
+    told = [str(warning.message) for warning in recwarn]
+    assert ["RESONATE_NB='of' is neither 'on' nor 'off'; functions and cells stay durable"] == told
+
+
+@pytest.mark.parametrize("word", ["off", "0", "false", "no", " OFF "])
 def test_no_store_is_made(place: Path, monkeypatch: pytest.MonkeyPatch, word: str):
     monkeypatch.setenv("RESONATE_NB", word)
     runs: list[int] = []
