@@ -151,7 +151,7 @@ class Witness:
                 where = f" (at `{culprit}{inside}`)" if inside and inside != error.path else ""
                 reasons.append(
                     f"bound {self._named(culprit, self._facts.bound)}, which cannot be stored: "
-                    f"a {error.type_name}{where}, {error.reason}"
+                    f"{_article(error.type_name)} {error.type_name}{where} ({error.reason})"
                 )
                 del names[culprit]
             else:
@@ -222,3 +222,7 @@ def _is_surely_storable(value: Any, depth: int = 3) -> bool:
 def _with_line(phrase: str, line: int) -> str:
     head, mark, tail = phrase.partition(";")
     return f"{head} (line {line}){mark}{tail}"
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[:1].lower() in tuple("aeio") else "a"

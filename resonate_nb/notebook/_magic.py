@@ -50,7 +50,7 @@ class DurableMagics(Magics):
     """The magics of this package."""
 
     @no_var_expand
-    @magic_arguments("%%durable")
+    @magic_arguments("%durable")  # IPython puts one more before it
     @argument("label", nargs="?", metavar="LABEL", help="names the promise; never weakens the key")
     @argument("--version", metavar="V", help="your word for the version of the code, instead of its fingerprint")
     @argument(
@@ -78,7 +78,17 @@ class DurableMagics(Magics):
     @no_var_expand
     @line_magic("durable")
     def durable_line(self, line: str) -> None:
-        """Look after durable promises: %durable ls | show ID | rerun ID | forget ID-OR-GLOB | inspect."""
+        """Look after durable promises.
+
+        %durable ls [GLOB] [--state STATE] [--limit N]   list them, newest first
+        %durable show ID                                 arguments, value, error or recorded output of one
+        %durable rerun ID                                its next use runs again; the present result is kept
+        %durable forget ID-OR-GLOB                       drop them: the next use runs
+        %durable inspect                                 the live view, as rnb.inspect()
+
+        For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
+        pattern over the whole id, e.g. "train*" or "clean/*".
+        """
         __tracebackhide__ = True
         command, words = _split(line)
         actions: dict[str, Callable[[list[str]], None]] = {
@@ -128,7 +138,15 @@ class DurableMagics(Magics):
 
     def _forget(self, words: list[str]) -> None:
         (pattern,) = _exactly_one(words, "forget ID-OR-GLOB")
-        dropped = forget(pattern)
+        try:
+            dropped = forget(pattern)
+        except PromiseNotFoundError as error:
+            if _id_of(pattern) == pattern:
+                raise
+            # The newest only, or all of them? Nothing is dropped by a guess.
+            raise PromiseNotFoundError(
+                f'{pattern!r} is a name, not an id; for all of its promises use %durable forget "{pattern}/*"'
+            ) from error
         noun = "promise" if len(dropped) == 1 else "promises"
         print(f"forgot {len(dropped)} {noun}" + "".join(f"\n  {id}" for id in dropped))
 
@@ -166,7 +184,10 @@ def parse_cell_line(line: str) -> CellOptions:
                 raise InvalidOptionError(f"--ignore takes names of variables, not {name!r}")
         options = checked_options(version=asked.version, ignore=asked.ignore)
     except UsageError as error:
-        raise UsageError(f"{error}; use {_CELL_USAGE}") from None
+        hint = (
+            "" if "--" in line or str(error).startswith("expected") else "; a label of several words stands in quotes"
+        )
+        raise UsageError(f"{error}{hint}; use {_CELL_USAGE}") from None
     except InvalidOptionError as error:
         raise UsageError(str(error)) from error
     return CellOptions(f"%%durable {line}".rstrip(), asked.label, options, asked.rerun, not asked.no_replay)

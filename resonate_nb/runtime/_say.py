@@ -15,6 +15,7 @@ from resonate_nb.errors import DurableWarning
 logger = logging.getLogger("resonate_nb")
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_NOTEBOOK = os.path.join(_PACKAGE, "notebook", "")
 _said: set[tuple[str, str]] = set()
 _lock = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
@@ -54,6 +55,7 @@ def _speak_by_default() -> None:
 
 def say(text: str, *, once: bool = False, about: str = "") -> None:
     """Say one line. With `once`, the same text about the same thing is said once in this process."""
+    text = _encodable(text)
     if once and not _first(about, text):
         return
     _speak_by_default()
@@ -66,6 +68,7 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
     Under a filter that ignores all warnings, as many notebooks set it against the chatter of libraries, the text is
     said as a line instead: what we warn of is never silent. A filter that names DurableWarning is obeyed.
     """
+    text = _encodable(text)
     if once and not _first(about, text):
         return
     if _is_ignored_with_all_others():
@@ -74,12 +77,21 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
     level = 1
     frame = sys._getframe(0)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_code.co_filename.startswith(_NOTEBOOK):
+            # A magic called us: the line above is IPython's, and says nothing; the text names the cell.
+            warnings.warn_explicit(DurableWarning(text), DurableWarning, "resonate_nb", 1)
+            return
         level += 1
         above = frame.f_back
         if above is None:
             break
         frame = above
     warnings.warn(DurableWarning(text), stacklevel=level)
+
+
+def _encodable(text: str) -> str:
+    """The text with what no stream or message can carry (parts of file names that are no text) written out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _is_ignored_with_all_others() -> bool:

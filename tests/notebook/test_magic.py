@@ -506,7 +506,7 @@ def test_without_the_extension_and_in_a_forked_child_a_line_goes_to_stderr(kerne
     ("line", "message"),
     [
         ("--retries 3", "unrecognized arguments: --retries; use %%durable [LABEL]"),
-        ("one two", "unrecognized arguments: two"),
+        ("one two", "unrecognized arguments: two; a label of several words stands in quotes; use %%durable [LABEL]"),
         ("--re", "unrecognized arguments: --re"),
         ("--version", "expected one argument"),
         ("a:b", "label 'a:b' holds the character ':'"),
@@ -548,6 +548,7 @@ def test_the_line_magic(kernel: Kernel) -> None:
         ("%durable list", "%durable list is unknown; use %durable ls"),
         ("%durable show", "use %durable show ID"),
         ("%durable show nothing", "there is no promise 'nothing'"),
+        ("%durable forget beta", "'beta' is a name, not an id; for all of its promises use %durable forget \"beta/*\""),
         ("%durable rerun nothing", "there is no promise 'nothing'"),
         ("%durable forget nothing", "there is no promise 'nothing'"),
         ("%durable ls --state done", "state 'done' is unknown; use one of pending"),
@@ -584,7 +585,7 @@ def test_a_promise_of_a_function_is_no_cell(kernel: Kernel) -> None:
     """A label may be a function's name, even under one fixed version: neither ever gets the other's answer."""
     kernel.ok("@rnb.durable(version=1)\ndef both():\n    return {'names': 1}\nboth()")
     ran = kernel.ok("%%durable both --version 1\nown = 2")
-    assert "new" not in said(ran)
+    assert "changed" not in said(ran)
     assert kernel.value("own") == 2
     assert kernel.value("both()") == {"names": 1}
 
@@ -594,6 +595,7 @@ def test_help_and_the_inspector(kernel: Kernel) -> None:
     shown = kernel.ok("%durable inspect")
     assert "seen/" in "".join(shown.bundles("text/html"))
     payload = kernel.ok("help(get_ipython().magics_manager.magics['cell']['durable'])").text()
+    assert " %%durable [--version V]" in payload
     assert "--no-replay" in payload
     assert "names that the cell reads and that do not count" in re.sub(r"\s+", " ", payload)
 
@@ -627,3 +629,12 @@ def test_switched_off_an_existing_store_is_served(kernel: Kernel) -> None:
     assert "made/" in kernel.ok("%durable show made").bundles()[0]
     assert "made/" in kernel.ok("rnb.inspect()").bundles()[-1]
     assert "forgot 1 promise" in kernel.ok("%durable forget made/*").text()
+
+
+@pytest.mark.parametrize("first", ["a = 1", "import asyncio; a = await asyncio.sleep(0, 1)"])
+def test_a_warning_about_a_cell_names_the_cell_and_no_line_of_ipython(kernel: Kernel, first: str) -> None:
+    kernel.ok(f"%%durable drifts --version 1\n{first}")
+    warned = kernel.ok(f"%%durable drifts --version 1\n{first}\nb = 2").text("stderr")
+    assert warned.startswith("resonate_nb:1: DurableWarning: cell `drifts`: the code has changed since version '1'")
+    assert "interactiveshell" not in warned
+    assert "awaited" not in warned

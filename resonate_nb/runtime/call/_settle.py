@@ -52,7 +52,7 @@ def _resolve(
     notes: Mapping[str, bytes],
 ) -> Promise:
     title = request.work.title
-    headers = {"code": claimed.identity.code, "elapsed_ms": str(tried.elapsed_us // 1000)}
+    headers = {"code": claimed.identity.code, "elapsed_ms": str(round(tried.elapsed_us / 1000))}
     if tried.files:
         headers["files"] = _reads.to_json(tried.files)
     if tried.effects:
@@ -125,7 +125,7 @@ def _reject(
     notes: Mapping[str, bytes],
 ) -> Promise:
     data = failure_to_bytes(failure_of(error))
-    headers = {"code": claimed.identity.code, "codec": "failure", "elapsed_ms": str(tried.elapsed_us // 1000)}
+    headers = {"code": claimed.identity.code, "codec": "failure", "elapsed_ms": str(round(tried.elapsed_us / 1000))}
     value = Value(headers, data, None, len(data))
     try:
         reply, _ = _commit(engine, claimed, State.REJECTED, value, tried, notes)
