@@ -18,8 +18,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, ResonateNbError, UndecoratableError
 from resonate_nb.fingerprint import CodeKey, Subject
+from resonate_nb.protocol import Promise, split_id
 from resonate_nb.runtime import (
     OPTION_NAMES,
+    Engine,
     Handle,
     Identity,
     Options,
@@ -35,6 +37,7 @@ from resonate_nb.runtime import (
     generations_of,
     identify,
     is_enabled,
+    meets_another,
     register,
     say,
     without_our_frames,
@@ -136,15 +139,8 @@ class DurableFunction(Generic[P, R]):
         Raises:
             UnfingerprintableError: an argument has no stable content.
         """
-        found_engine = existing_engine()
-        identity = self._identity(args, kwargs)
-        if found_engine is None or identity is None:
-            return None
-        for each in (identity.wider, identity):
-            found = None if each is None else found_engine.latest(each.base)[0]
-            if found is not None:
-                return Handle(found_engine, found.id)
-        return None
+        found = self._found(args, kwargs)
+        return None if found is None else Handle(found[0], found[1].id)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise; the ids that were dropped, none if there was no promise.
@@ -152,14 +148,14 @@ class DurableFunction(Generic[P, R]):
         Raises:
             PromiseBusyError: it runs under a living owner.
         """
-        found_engine = existing_engine()
-        identity = self._identity(args, kwargs)
-        if found_engine is None or identity is None:
+        found = self._found(args, kwargs)
+        if found is None:
             return []
-        generations = generations_of(found_engine, identity.base)
-        if any(found_engine.is_owned(promise) for promise in generations):
-            raise PromiseBusyError(f"promise {identity.base!r} is running; interrupt it first, then forget it")
-        return drop(found_engine, generations)
+        base, _ = split_id(found[1].id)
+        generations = generations_of(found[0], base)
+        if any(found[0].is_owned(promise) for promise in generations):
+            raise PromiseBusyError(f"promise {base!r} is running; interrupt it first, then forget it")
+        return drop(found[0], generations)
 
     def options(self, **overrides: Any) -> DurableFunction[P, R]:
         """The same function with other options; what is not given stays.
@@ -224,6 +220,18 @@ class DurableFunction(Generic[P, R]):
         bound.apply_defaults()
         ignored = self._options.ignore
         return {name: value for name, value in bound.arguments.items() if name not in ignored}
+
+    def _found(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Engine, Promise] | None:
+        """The latest generation of this call's promise, under the wider id where two calls met in the short form."""
+        found_engine = existing_engine()
+        identity = self._identity(args, kwargs)
+        if found_engine is None or identity is None:
+            return None
+        for each in (identity.wider, identity):
+            found = None if each is None else found_engine.latest(each.base)[0]
+            if found is not None and not meets_another(identity, found):
+                return found_engine, found
+        return None
 
     def _identity(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Identity | None:
         __tracebackhide__ = True

@@ -5,7 +5,7 @@ from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._handle import Handle
 from ._held import hold_interrupt
-from ._identity import Identity, Undurable, check_template, identify
+from ._identity import Identity, Undurable, check_template, identify, meets_another
 from ._look import Detail, Record, Shown
 from ._public import forget, get, mark_rerun, search, source, to_frame
 from ._reading import Source, checked_query, drop, generations_of, record_of
@@ -47,6 +47,7 @@ __all__ = [
     "is_enabled",
     "is_numpy_fresh",
     "mark_rerun",
+    "meets_another",
     "record_of",
     "refuse_reserved",
     "register",

@@ -110,3 +110,6 @@ def test_calls_that_meet_in_the_short_form_are_told_apart(engine: Engine):
     assert [1, 1] == runs
     assert len(short) < len(f.get(1).id)
     assert 1 == f.get(1).result()
+    assert 1 == len(f.forget(1))
+    assert f.get(1) is None
+    assert engine.peek([short])[0] is not None
