@@ -45,6 +45,24 @@ def test_only_a_filter_that_names_our_warnings_silences_them(
     assert is_said == any("not stored" in line for line in caplog.messages)
 
 
+def test_why_it_runs_again_is_not_said_once_more_after_the_run(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    @durable(version=1)
+    def change(table):
+        table["here"] = 1
+
+    with caplog.at_level("INFO", "resonate_nb"):
+        change({})
+        monkeypatch.setattr("resonate_nb.runtime._say._said", set())  # as in the next session
+        change({})
+    said = [line.partition("change")[2] for line in caplog.messages]
+    assert [
+        " is not replayable: it changed its argument `table` in place",
+        ": runs again, the last run is not replayable: changed its argument `table` in place",
+    ] == said
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
     [(0, "0 ms"), (85.4, "85 ms"), (999, "999 ms"), (4200, "4.2 s"), (192_000, "3 m 12 s"), (7_500_000, "2 h 05 m")],

@@ -119,7 +119,7 @@ def _steps(
                     continue
                 why = _say_why(engine, request, step, claimed, reason)
                 tried = cast(Tried, (yield claimed))
-                promise = settle(engine, request, claimed, tried)
+                promise = settle(engine, request, claimed, tried, why)
             return _returned(request, identity, tried, promise, why)
 
 

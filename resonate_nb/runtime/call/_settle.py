@@ -19,11 +19,12 @@ from .._say import say, warn
 from ._attempt import Claimed, Request, Tried
 
 
-def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Promise:
+def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Promise:
     """Settle the promise as the try came out, committed when this returns; the record as it is then.
 
     Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. Call with
-    interrupts held back, from the end of the body on.
+    interrupts held back, from the end of the body on. `why` is what has been said of why it ran, so that it is
+    not said again.
     """
     if not claimed.holding.is_ours:
         # A child that the body forked has come back from it as well.
@@ -31,7 +32,7 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> 
     notes = _notes(request)
     if tried.error is not None:
         return _reject(engine, request, claimed, tried, tried.error, notes)
-    return _resolve(engine, request, claimed, tried, notes)
+    return _resolve(engine, request, claimed, tried, why, notes)
 
 
 def _notes(request: Request) -> dict[str, bytes]:
@@ -49,6 +50,7 @@ def _resolve(
     request: Request,
     claimed: Claimed,
     tried: Tried,
+    why: str,
     notes: Mapping[str, bytes],
 ) -> Promise:
     title = request.work.title
@@ -57,7 +59,8 @@ def _resolve(
         headers["files"] = _reads.to_json(tried.files)
     if tried.effects:
         headers["not_replayable"] = "; ".join(tried.effects)
-        say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=claimed.identity.code)
+        if headers["not_replayable"] not in why:
+            say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=claimed.identity.code)
     if tried.draws:
         headers["draws"] = ",".join(tried.draws)
         if not request.work.is_cell:  # a replay of a cell moves them on by itself, where it can
