@@ -64,6 +64,9 @@ def find(code: CodeType, module_globals: dict[str, object]) -> Found | Absent:
 
 
 def _lines(filename: str, module_globals: dict[str, object]) -> list[str]:
+    if filename == "<string>":
+        # Anybody's name: Python 3.13 keeps the text of `python -c` under it, whoever else ran `exec`.
+        return []
     linecache.checkcache(filename)
     return linecache.getlines(filename, module_globals)
 
