@@ -37,6 +37,7 @@ from ._bindings import bundle_text
 from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
 from ._generators import note_load
+from ._hits import HitMark
 from ._record import show_line
 
 _CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
@@ -268,6 +269,7 @@ def load_ipython_extension(shell: Any) -> None:
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
     if getattr(shell, "kernel", None) is not None:
         speak_on(partial(show_line, shell))
+        HitMark(shell).start()
 
 
 def _handle_html(handle: Handle) -> str | None:
@@ -281,6 +283,7 @@ def _handle_html(handle: Handle) -> str | None:
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext resonate_nb`: the magics are gone; promises stay where they are."""
     speak_on(None)
+    HitMark(shell).stop()
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)
     shell.display_formatter.formatters["text/html"].pop(Handle, None)

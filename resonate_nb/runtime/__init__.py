@@ -1,6 +1,6 @@
 """Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal."""
 
-from ._config import configure, engine, existing_engine, is_enabled
+from ._config import configure, engine, existing_engine, is_enabled, open_engine
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._handle import Handle
@@ -48,6 +48,7 @@ __all__ = [
     "is_numpy_fresh",
     "mark_rerun",
     "meets_another",
+    "open_engine",
     "record_of",
     "refuse_reserved",
     "register",

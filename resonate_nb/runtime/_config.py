@@ -116,6 +116,11 @@ class InUse:
         self._engine.leave()
 
 
+def open_engine() -> Engine | None:
+    """The engine, if something durable has been used in this process already."""
+    return _engine
+
+
 def existing_engine() -> Engine | None:
     """The engine, unless it would have to make a store: for looking when nothing is to be recorded."""
     with _lock:

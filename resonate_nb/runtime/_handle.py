@@ -101,7 +101,7 @@ class Handle:
                 self._engine.feed.wait(seen, pause)
 
     def result(self, timeout: float | None = None) -> Any:
-        """The value, fresh for this caller, waiting for it at most `timeout` seconds.
+        """The value (of a cell: its names and their values), fresh for this caller, waiting at most `timeout` seconds.
 
         Raises:
             WaitTimeoutError: it has not settled in time.
@@ -143,7 +143,9 @@ class Handle:
         with self._engine.store.read() as reader:
             counter = reader.invalidation
         entry = load(self._engine, promise, counter)
-        return decode(entry.codec, entry.data)
+        value: Any = decode(entry.codec, entry.data)
+        # What a cell stores is more than its result: to whoever asks, it came to the names that it bound.
+        return value["names"] if promise.param.headers.get("kind") == "cell" else value
 
     def _whom(self, promise: Promise) -> str:
         if self._engine.is_owned(promise) and (info := self._engine.describe(promise)) is not None:

@@ -101,7 +101,8 @@ def _join(first: str, second: str) -> str:
 
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:
     """What is stored with the promise at its birth, for the guard and for looking."""
-    return {"name": work.name, "code": identity.code, "arguments": identity.arguments}
+    headers = {"name": work.name, "code": identity.code, "arguments": identity.arguments}
+    return {**headers, "kind": "cell"} if work.is_cell else headers
 
 
 def meets_another(identity: Identity, promise: Promise) -> bool:
