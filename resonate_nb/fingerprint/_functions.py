@@ -106,7 +106,7 @@ class FunctionReader:
             if node is self._walk.nodes[0] or node.thing is self._wrapped_top():
                 raise UndecoratableError(
                     f"the source of {node.label}() cannot be had (it comes from {filename!r}): "
-                    "write it in a cell or a file"
+                    + ("define it in a cell without %%time" if "<timed" in filename else "write it in a cell or a file")
                 )
             self._walk.refuse(f"the source of {node.label}() cannot be had (it comes from {filename!r})")
         elif home == "__main__":

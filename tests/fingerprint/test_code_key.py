@@ -501,3 +501,11 @@ def test_pickling_an_instance_does_not_change_its_class():
         assert before == fingerprint(Slotted())
     finally:
         del globals()["Slotted"]
+
+
+def test_a_function_defined_under_a_timing_magic_is_refused_with_the_way_out():
+    """IPython compiles the body of `%%time` under a name of its own and keeps no source for it."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def f(x): return x", "<timed exec>", "exec"), names)
+    with pytest.raises(UndecoratableError, match="without %%time"):
+        Subject.of_function(names["f"])
