@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any, cast
 
 from resonate_nb.codec import decode
 from resonate_nb.errors import PromiseNotFoundError, WaitTimeoutError
@@ -12,10 +13,11 @@ from resonate_nb.store import Attempt, OwnerInfo
 
 from . import _context
 from ._engine import Engine
+from ._held import cancel_on_interrupt
 from ._look import Record
 from ._reading import record_of
 from ._say import say
-from .call import load, stored_error
+from .call import SAY_AFTER_SECONDS, load, stored_error
 
 _LIVENESS_SECONDS = 0.25
 
@@ -84,21 +86,29 @@ class Handle:
         _context.refuse_recursion(self.id)
         clock = self._engine.clock
         end = None if timeout is None else clock.monotonic() + timeout
-        started, said = clock.monotonic(), False
         with _context.waiting(self.id, blocking=True):
-            while True:
-                seen = self._engine.feed.now()
-                promise = self._promise()
-                if promise.state.is_settled:
-                    return True
+            for seen in self._looks():
                 now = clock.monotonic()
                 if end is not None and now >= end:
                     return False
-                if not said and now - started >= 1.0:
-                    said = True
-                    say(self._whom(promise))
                 pause = _LIVENESS_SECONDS if end is None else min(_LIVENESS_SECONDS, end - now)
                 self._engine.feed.wait(seen, pause)
+        return True
+
+    def _looks(self) -> Iterator[int]:
+        """One look after another until it has settled; after a second, says on whom one waits. Yields what to wait
+        past in the feed."""
+        clock = self._engine.clock
+        started, said = clock.monotonic(), False
+        while True:
+            seen = self._engine.feed.now()
+            promise = self._promise()
+            if promise.state.is_settled:
+                return
+            if not said and clock.monotonic() - started >= SAY_AFTER_SECONDS:
+                said = True
+                say(self._whom(promise))
+            yield seen
 
     def result(self, timeout: float | None = None) -> Any:
         """The value (of a cell: its names and their values), fresh for this caller, waiting at most `timeout` seconds.
@@ -128,11 +138,10 @@ class Handle:
     async def _wait_async(self) -> Any:
         _context.refuse_recursion(self.id)
         if not self.done():
-            with _context.waiting(self.id, blocking=False):
-                while True:
-                    seen = self._engine.feed.now()
-                    if self.done():
-                        break
+            loop = asyncio.get_running_loop()
+            task = cast("asyncio.Task[Any]", asyncio.current_task())
+            with _context.waiting(self.id, blocking=False), cancel_on_interrupt(loop, task):
+                for seen in self._looks():
                     await self._engine.feed.wait_async(seen, _LIVENESS_SECONDS)
         return self._value()
 

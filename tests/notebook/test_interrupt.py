@@ -71,6 +71,21 @@ def test_an_interrupt_ends_a_wait_and_leaves_the_owner_alone(kernel: Kernel, tmp
         assert "1" == other.ok(cell).result
 
 
+def test_an_interrupt_ends_the_wait_of_an_awaited_handle(kernel: Kernel, tmp_path: Path):
+    with Kernel(tmp_path, {"RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}) as other:
+        other.ok(SETUP)
+        request = kernel.submit("busy(1)")
+        kernel.wait_for(tmp_path / "begun")
+        waiting = other.submit("handle = busy.get(1)\nPath('waits').touch()\nawait handle")
+        other.wait_for(tmp_path / "waits")
+        other.interrupt()
+        assert "error" == other.collect(waiting).status
+        assert "pending" == other.value("str(handle.state)")
+        (tmp_path / "hold").unlink()
+        assert "1" == kernel.collect(request).result
+        assert "1" == other.ok("await handle").result
+
+
 def test_the_stop_button_works_as_before_once_nothing_durable_runs(kernel: Kernel, tmp_path: Path):
     (tmp_path / "hold").unlink()
     kernel.ok("await idle(3)")

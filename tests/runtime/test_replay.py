@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import subprocess
@@ -211,6 +212,36 @@ def test_a_handle_waits_for_whoever_runs_it(disk: Engine):
     assert handle.exception() is None
     assert handle.settled_at >= handle.created_at
     thread.join(10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("awaits", [False, True], ids=["result", "await"])
+def test_a_handle_says_on_whom_it_waits(disk: Engine, caplog: pytest.LogCaptureFixture, awaits: bool):
+    started, go = threading.Event(), threading.Event()
+
+    @durable(ignore=("started", "go"))
+    def slow():
+        started.set()
+        go.wait(10)
+        return 7
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "waiting for" in record.getMessage():
+                go.set()
+
+    told = Told()
+    logging.getLogger("resonate_nb").addHandler(told)
+    thread = threading.Thread(target=slow)
+    thread.start()
+    started.wait(10)
+    try:
+        with caplog.at_level("INFO", "resonate_nb"):
+            assert 7 == (asyncio.run(_awaited(slow.get())) if awaits else slow.get().result())
+    finally:
+        logging.getLogger("resonate_nb").removeHandler(told)
+    thread.join(10)
+    assert any(f"runs in process {os.getpid()}" in line for line in caplog.messages)
 
 
 async def _awaited(handle: rnb.Handle) -> object:
