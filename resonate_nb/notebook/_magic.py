@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
+from glob import escape
 from typing import Any, NoReturn
 
 from IPython import get_ipython
@@ -225,7 +226,7 @@ def _id_of(word: str) -> str:
     engine = existing_engine()
     if engine is None or engine.find(word) is not None:
         return word
-    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in word)
+    literal = escape(word)
     newest = engine.search(Query(f"{literal}/*", limit=1))
     return newest[0].id if newest else word
 

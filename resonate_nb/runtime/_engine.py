@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from glob import escape
 from weakref import WeakSet
 
 from resonate_nb.clock import Clock, SystemClock
@@ -82,9 +83,9 @@ class Engine:
         self._known_code: set[str] = set()
         _engines.add(self)
         self.replays: dict[str, tuple[int, int]] = {}
+        """Promise id -> hits in this process, and the milliseconds they saved."""
         self._fresh_hits: dict[str, tuple[int, int]] = {}
         """Name of a function -> its hits since they were last taken, and the milliseconds they saved."""
-        """Promise id -> hits in this process, and the milliseconds they saved."""
 
     @property
     def signer(self) -> Signer:
@@ -140,12 +141,12 @@ class Engine:
             transaction.put_note(_MARKS, "rerun", json.dumps(sorted(marks)).encode() if marks else None)
 
     def is_new_code(self, code: str) -> bool:
-        """Whether this process has not yet stored the sources behind this fingerprint. True once per fingerprint."""
-        with self._lock:
-            if code in self._known_code:
-                return False
-            self._known_code.add(code)
-            return True
+        """Whether this process has not yet stored the sources behind this fingerprint."""
+        return code not in self._known_code
+
+    def note_code(self, code: str) -> None:
+        """The sources behind this fingerprint are committed."""
+        self._known_code.add(code)
 
     def peek(self, ids: Sequence[str]) -> list[Promise | None]:
         """The promises of exactly these ids, judged at this instant; one read transaction, no lock."""
@@ -166,7 +167,7 @@ class Engine:
         with self.store.read() as reader:
             found = reader.get(id) or reader.latest(id)
             if found is None and "@" not in id:
-                newest = next(iter(reader.search(Query(glob=f"{_literal(id)}@*", limit=1))), None)
+                newest = next(iter(reader.search(Query(glob=f"{escape(id)}@*", limit=1))), None)
                 # Promises of one millisecond are listed by id, so the latest generation is asked for by name.
                 found = newest and reader.latest(split_id(newest.id)[0])
         return None if found is None else project(found, now)
@@ -380,8 +381,3 @@ def next_id(promise: Promise) -> str:
 def _load_marks(reader: Reader) -> list[str]:
     raw = reader.note(_MARKS, "rerun")
     return [] if raw is None else list(json.loads(raw))
-
-
-def _literal(text: str) -> str:
-    """The text as a shell pattern that matches only itself."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)

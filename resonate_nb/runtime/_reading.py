@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import decode, failure_from_bytes, preview
@@ -254,7 +255,7 @@ def forget(engine: Engine, pattern: str) -> list[str]:
 
 def generations_of(engine: Engine, base: str) -> list[Promise]:
     """All generations of an id without generation, newest first."""
-    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in base)
+    literal = escape(base)
     found = engine.search(Query(glob=literal)) + engine.search(Query(glob=f"{literal}~*"))
     mine = [promise for promise in found if split_id(promise.id)[0] == base]
     return sorted(mine, key=lambda promise: split_id(promise.id)[1], reverse=True)

@@ -145,6 +145,8 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
         return None
     if reply.promise.state.is_settled:
         return None
+    if is_new_code:
+        engine.note_code(identity.code)
     engine.hold(holding, reply.promise.version)
     return Claimed(reply.promise, identity, number, started_at, holding, news)
 
@@ -163,18 +165,7 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseExcept
 
 
 def _ended(attempt: Attempt, ended_at: int, outcome: str, error: str, elapsed_us: int | None = None) -> Attempt:
-    return Attempt(
-        attempt.promise,
-        attempt.number,
-        attempt.owner,
-        attempt.started_at,
-        ended_at,
-        elapsed_us,
-        attempt.cpu_us,
-        None,
-        outcome,
-        error,
-    )
+    return replace(attempt, ended_at=ended_at, outcome=outcome, error=error, elapsed_us=elapsed_us)
 
 
 class _Try:

@@ -147,16 +147,21 @@ def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> R
         reason = f"the stored value cannot be read any more ({in_words(error)})"
         warn(f"{request.work.title}: {reason}; it is kept, and computed again", once=True, about=entry.promise.id)
         return reason
-    headers = entry.promise.value.headers
+    return _handed_out(engine, request, entry.promise, value)
+
+
+def _handed_out(engine: Engine, request: Request, promise: Promise, value: Any, *, has_waited: bool = False) -> Result:
+    """A stored value, with what belongs to it; the hit is counted, and saved nothing to whoever waited for the run."""
+    headers = promise.value.headers
     saved_ms = int(headers.get("elapsed_ms", "0"))
-    engine.replayed(entry.promise, saved_ms)
+    engine.replayed(promise, 0 if has_waited else saved_ms)
     if "files" in headers:
         # What a hit depended on, the call around it depends on too.
         _reads.add_to_current(_reads.from_json(headers["files"]))
     notes: dict[str, bytes] = {}
-    if request.work.is_cell and (output := engine.note(entry.promise.id, "output")) is not None:
+    if request.work.is_cell and (output := engine.note(promise.id, "output")) is not None:
         notes["output"] = output
-    return Result(value, entry.promise, True, saved_ms=saved_ms, notes=notes)
+    return Result(value, promise, True, saved_ms=saved_ms, notes=notes)
 
 
 def _joined(engine: Engine, request: Request, settled: Promise | None) -> Result | None:
@@ -176,13 +181,7 @@ def _joined(engine: Engine, request: Request, settled: Promise | None) -> Result
     except (NotStoredError, UntrustedValueError):
         # The next look finds the same and runs the body, with the reason said there.
         return None
-    notes: dict[str, bytes] = {}
-    if request.work.is_cell and (output := engine.note(settled.id, "output")) is not None:
-        notes["output"] = output
-    if "files" in headers:
-        _reads.add_to_current(_reads.from_json(headers["files"]))
-    engine.replayed(settled, 0)
-    return Result(value, settled, True, saved_ms=int(headers.get("elapsed_ms", "0")), notes=notes)
+    return _handed_out(engine, request, settled, value, has_waited=True)
 
 
 def stored_error(promise: Promise) -> Exception:

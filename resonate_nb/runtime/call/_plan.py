@@ -32,8 +32,7 @@ class Run:
     superseded: Promise | None
     """The generation before, when this is the next one."""
     reason: str
-    is_first: bool = False
-    """Nothing at all was stored under this id."""
+    """Why it runs again; empty when nothing at all was stored under this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
     if found is not None and identity.wider is not None and _identity.meets_another(identity, found):
         return plan(engine, work, identity.wider, rerun=rerun)
     if found is None:
-        return Run(identity.base, None, None, "", is_first=True), identity
+        return Run(identity.base, None, None, ""), identity
     if not rerun:
         # A rerun addresses the id, whatever arguments are stored with it.
         _identity.guard_arguments(identity, found, _key_note_if_needed(engine, identity, found))
