@@ -7,8 +7,9 @@ imported.
 from __future__ import annotations
 
 import random
+import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 PHRASES = {
@@ -24,29 +25,29 @@ ADVICE = {
     "torch": "pass `generator=`",
 }
 
-_MT19937_BYTES = 624 * 4 + 4
-"""numpy's `mt19937_state`: the key and, behind it, the position as a C int."""
+_MT19937 = struct.Struct("=624Ii")
+"""numpy's `mt19937_state`: the words and, behind them, the position as a C int."""
+_PYTHON_MT19937 = struct.Struct("=i624I")
+"""CPython's `_random.Random`, behind the head that every object has: the position and the words."""
 
 
 class Standing:
-    """Where the generators stood when this was made. Costs some 20 microseconds, nearly all of it for `random`."""
+    """Where the generators stood when this was made. Every computed call looks twice: at a microsecond, mostly."""
 
     __slots__ = ("_numpy", "_python")
 
     def __init__(self) -> None:
-        self._python = random.getstate()
+        self._python = _python_token()
         self._numpy = _numpy_token()
 
     def moved(self) -> tuple[str, ...]:
         """The generators that stand elsewhere now: ``random``, ``numpy.random``."""
-        found = []
-        if random.getstate() != self._python:
-            found.append("random")
+        is_python_moved = _python_token() != self._python
         # Loaded meanwhile, it counts as moved unless it can be shown to be as it was when it was loaded.
-        has_moved = self._numpy != _numpy_token() if self._numpy is not None else not is_numpy_fresh()
-        if has_moved:
-            found.append("numpy.random")
-        return tuple(found)
+        is_numpy_moved = self._numpy != _numpy_token() if self._numpy is not None else not is_numpy_fresh()
+        if not is_python_moved and not is_numpy_moved:
+            return ()
+        return ("random",) * is_python_moved + ("numpy.random",) * is_numpy_moved
 
 
 def loaded_numpy() -> Any | None:
@@ -89,6 +90,23 @@ def _bit_generator(numpy_random: Any) -> Any:
     return getattr(getattr(numpy_random.mtrand, "_rand", None), "_bit_generator", None)
 
 
+def _python_token() -> object:
+    """Equal to another one exactly when `random.getstate()` is the same, which takes 7 microseconds to say so."""
+    generator = getattr(random.getstate, "__self__", None)
+    bits = _python.bits(generator)
+    if bits is not None:
+        return bits, generator.gauss_next  # type: ignore[union-attr]
+    state = random.getstate()
+    if type(generator) is not random.Random:
+        return state
+    _, (*words, position), spare = state
+    bits = _PYTHON_MT19937.pack(position, *words)
+    if sys.implementation.name == "cpython":
+        # Of a Python that lays it out otherwise these bytes differ from what is said, and are not looked at again.
+        _python.look_at(generator, lambda: id(generator) + object.__basicsize__, bits)
+    return bits, spare
+
+
 def _numpy_token() -> object | None:
     """Equal to another one exactly when the generator's state is the same; None when numpy.random is not loaded.
 
@@ -97,19 +115,22 @@ def _numpy_token() -> object | None:
     normal variate that the legacy generator keeps (`has_gauss`), which can be used up while the bytes stay. So where
     it is not known that there is none, `get_state` is asked for it.
     """
+    global _without_spare
     numpy_random = loaded_numpy()
     if numpy_random is None:
         return None
     generator = _bit_generator(numpy_random)
-    if not _memory.is_readable(generator):
-        return repr_of_state(numpy_random.get_state(legacy=False))
-    bits = _memory.bits(generator)
-    if bits == _memory.without_spare:
+    bits = _numpy.bits(generator)
+    if bits is not None and bits == _without_spare:
         return bits, 0, 0.0
     state = numpy_random.get_state(legacy=False)
+    if type(generator).__name__ != "MT19937" or type(generator).__module__ != "numpy.random._mt19937":
+        return repr_of_state(state)
+    if bits is None:
+        bits = _MT19937.pack(*state["state"]["key"].tolist(), state["state"]["pos"])
+        _numpy.look_at(generator, lambda: generator.ctypes.state_address, bits)
     if not state["has_gauss"]:
-        _memory.without_spare = bits
-        return bits, 0, 0.0
+        _without_spare = bits
     return bits, state["has_gauss"], state["gauss"]
 
 
@@ -121,32 +142,40 @@ def repr_of_state(state: object) -> object:
 
 
 class _Memory:
-    """The state of numpy's MT19937 where it lies in memory."""
+    """The state of one Mersenne Twister where it lies in memory."""
+
+    __slots__ = ("_known", "_looks")
+
+    WORTH_LOADING = 100
+    """Looks that cost together what it takes to load ctypes: 2 milliseconds. A kernel has loaded it, a script not."""
 
     def __init__(self) -> None:
-        self.without_spare = b""
-        """Bytes at which there was no spare variate. One can come only together with other bytes (or be put there by
-        hand, over the same bytes)."""
-        self._readable: dict[type, bool] = {}
+        self._known: tuple[object, Any] | None = None
+        """The generator, kept alive so that the address stays its own, and its memory; None if it lies elsewhere."""
+        self._looks = 0
 
-    def is_readable(self, generator: Any) -> bool:
-        """Whether its bytes are what numpy says of its state: looked at once for each type."""
-        kind = type(generator)
-        if kind not in self._readable:
-            self._readable[kind] = self._is_laid_out(generator)
-        return self._readable[kind]
+    def bits(self, generator: object) -> bytes | None:
+        """The bytes of its state; None while it is not known where they lie."""
+        known = self._known
+        if known is None or known[0] is not generator or known[1] is None:
+            return None
+        bits: bytes = known[1].raw
+        return bits
 
-    def bits(self, generator: Any) -> bytes:
-        import ctypes  # numpy has done so for `generator.ctypes`
+    def look_at(self, generator: object, address: Callable[[], int], expected: bytes) -> None:
+        """From here on this generator's state is read at the address, if what lies there is what it says itself."""
+        if self._known is not None and self._known[0] is generator:
+            return
+        self._looks += 1
+        if "ctypes" not in sys.modules and self._looks < self.WORTH_LOADING:
+            return
+        import ctypes
 
-        return ctypes.string_at(generator.ctypes.state_address, _MT19937_BYTES)
-
-    def _is_laid_out(self, generator: Any) -> bool:
-        if type(generator).__name__ != "MT19937" or type(generator).__module__ != "numpy.random._mt19937":
-            return False
-        state = generator.state["state"]
-        expected: bytes = state["key"].tobytes() + int(state["pos"]).to_bytes(4, sys.byteorder)
-        return len(expected) == _MT19937_BYTES and self.bits(generator) == expected
+        memory = (ctypes.c_char * len(expected)).from_address(address())
+        self._known = generator, memory if memory.raw == expected else None
 
 
-_memory = _Memory()
+_python, _numpy = _Memory(), _Memory()
+_without_spare = b""
+"""Bytes of numpy's generator at which there was no spare variate. One can come only together with other bytes (or be
+put there by hand, over the same bytes)."""

@@ -87,6 +87,33 @@ def test_a_bit_generator_other_than_the_usual_is_looked_at_in_full() -> None:
         np.random.set_bit_generator(bit_generator)
 
 
+class _Counting(random.Random):
+    """Keeps its state in another form than Python's own."""
+
+    def getstate(self):
+        return (*super().getstate(), "mine")
+
+
+@pytest.mark.parametrize("kind", [random.Random, _Counting])
+def test_a_generator_put_in_the_place_of_the_global_one(
+    kind: type[random.Random], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look asks it in full, the second may read its memory: they agree."""
+    other = kind(3)
+    monkeypatch.setattr(random, "getstate", other.getstate)
+    assert () == Standing().moved()
+    for draw in (other.random, lambda: other.seed(3), lambda: other.gauss(0, 1), lambda: other.gauss(0, 1)):
+        standing = Standing()
+        draw()
+        assert ("random",) == standing.moved()
+        assert () == Standing().moved()
+    standing = Standing()
+    other.setstate([other.getstate(), other.random()][0][:3])
+    assert () == standing.moved()
+    monkeypatch.setattr(random, "getstate", kind(3).getstate)
+    assert ("random",) == standing.moved()
+
+
 def test_a_function_that_draws_is_a_hit_and_is_marked(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     @durable
     def sample(n):
@@ -138,6 +165,19 @@ standing = Standing()
 exec({text!r})
 print(standing.moved(), is_numpy_fresh(), "numpy.random" in sys.modules)
 """
+
+
+@pytest.mark.slow
+def test_looks_agree_before_and_after_ctypes_is_worth_loading() -> None:
+    """A script of a few calls does not load it; from the look on that does, states are read where they lie."""
+    text = (
+        "import sys\nfrom resonate_nb.runtime._generators import Standing\n"
+        "first = Standing()\nassert 'ctypes' not in sys.modules\n"
+        "looks = [Standing().moved() for _ in range(100)]\nassert 'ctypes' in sys.modules\n"
+        "print(set(looks), first.moved(), __import__('random').random() < 1, first.moved())"
+    )
+    run = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert ("", "{()} () True ('random',)") == (run.stderr, run.stdout.strip())
 
 
 @pytest.mark.slow
