@@ -12,6 +12,7 @@ from ._memory import MemoryStore
 from ._place import locate
 from ._port import (
     INLINE_BYTES,
+    Ahead,
     Attempt,
     Durability,
     OwnerInfo,
@@ -26,6 +27,7 @@ from ._sqlite import SqliteStore
 
 __all__ = [
     "INLINE_BYTES",
+    "Ahead",
     "Attempt",
     "Durability",
     "MemoryStore",

@@ -55,6 +55,8 @@ class Directory:
         self.is_writing = False
         self.forks = 0
         """How many forks lie between the opening process and this one; a transaction of another number is not ours."""
+        self.no_fence_at = -1
+        """The invalidation counter under which the store was seen to hold no fence; -1 when it was not."""
         self._durability = durability
         self._clock = clock
         self._next_look = float("-inf")

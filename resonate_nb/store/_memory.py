@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import threading
@@ -15,11 +16,23 @@ from typing import assert_never
 
 from resonate_nb.clock import Clock
 from resonate_nb.errors import NotStoredError, StoreError
-from resonate_nb.protocol import Deleted, Delta, Inserted, Leased, Promise, Settled, TaskState, join_id, split_id
+from resonate_nb.protocol import (
+    NEVER,
+    Deleted,
+    Delta,
+    Inserted,
+    Leased,
+    Promise,
+    Settled,
+    State,
+    TaskState,
+    join_id,
+    split_id,
+)
 
 from . import _query
 from ._owners import new_owner, pid_of
-from ._port import Attempt, OwnerInfo, Problem, Query, StoredFile
+from ._port import Ahead, Attempt, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
 
 
@@ -182,6 +195,18 @@ class _Lookups:
         found = sorted(filter(keep, self._state.promises.values()), key=_query.newest_first)
         return found[: query.limit]
 
+    def newest(self, name: str) -> Promise | None:
+        found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
+        return found[-1] if found else None
+
+    def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
+        found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
+        return [_ahead(promise, size_bytes) for promise in found[: -limit - 1 : -1]]
+
+    def deadlines(self, limit: int) -> list[tuple[int, str]]:
+        pending = (promise for promise in self._state.promises.values() if promise.state is State.PENDING)
+        return sorted((promise.timeout_at, promise.id) for promise in pending if promise.timeout_at < NEVER)[:limit]
+
     def attempts(self, promise: str) -> list[Attempt]:
         return [attempt for _, attempt in sorted(self._state.attempts.get(promise, {}).items())]
 
@@ -313,12 +338,36 @@ class MemoryTransaction(_Lookups):
         self._state.attempts.pop(delta.id, None)
         self._state.notes.pop(delta.id, None)
         self._state.fences[delta.id] = delta.version
+        self.invalidate()
 
     def _there(self, delta: Settled | Leased | Deleted) -> Promise:
         promise = self._state.promises.get(delta.id)
         if promise is None:
             raise RuntimeError(f"a delta {type(delta).__name__} for {delta.id!r}, which is not in the store")
         return promise
+
+
+_COLUMNS = ("code", "codec", "signature", "elapsed_us", "cpu_us", "owner")
+"""The headers of a value that say nothing out of the ordinary."""
+
+
+def _ahead(promise: Promise, size_bytes: int) -> Ahead:
+    base, generation = split_id(promise.id)
+    param, value = promise.param.headers, promise.value
+    others = {name: text for name, text in value.headers.items() if name not in _COLUMNS}
+    return Ahead(
+        base,
+        generation,
+        promise.state,
+        promise.version,
+        value.headers.get("code") or param.get("code"),
+        param.get("arguments"),
+        value.headers.get("codec"),
+        value.headers.get("signature"),
+        value.headers.get("elapsed_us"),
+        json.dumps(others) if others else None,
+        value.data if value.size_bytes <= size_bytes else None,
+    )
 
 
 _OPEN: weakref.WeakSet[MemoryStore] = weakref.WeakSet()

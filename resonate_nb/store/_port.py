@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from resonate_nb.protocol import Delta, Promise, State
 
@@ -22,7 +22,7 @@ Durability = Literal["full", "process"]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a promise's function. Row key: (promise, number)."""
+    """One try of a promise's function that its promise does not tell of by itself. Row key: (promise, number)."""
 
     promise: str
     number: int
@@ -37,9 +37,12 @@ class Attempt:
     result_bytes: int | None = None
     """Size of the encoded result; None when there was none or it was not stored."""
     outcome: str | None = None
-    """``resolved``, ``rejected``, ``interrupted`` (gave the task back) or ``lost`` (its owner died)."""
+    """``resolved``, ``rejected``, ``failed`` (another try follows), ``late`` (it passed a limit of time),
+    ``interrupted`` (gave the task back) or ``lost`` (its owner died)."""
     error: str | None = None
     """One line: type and message of what was raised."""
+    retry_at: int | None = None
+    """When the next try is to begin, epoch milliseconds; set by a failed try that another follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,32 @@ class Query:
     states: tuple[State, ...] = ()
     """Stored states to keep; empty for all. Stored rows: a deadline that nobody wrote down still shows pending."""
     tags: Mapping[str, str] | None = None
+    name: str | None = None
+    """The header ``name`` of the param, exactly."""
+    since: int | None = None
+    """Created at this instant or later, epoch milliseconds."""
+    until: int | None = None
+    """Created before this instant."""
     limit: int | None = None
+
+
+class Ahead(NamedTuple):
+    """A row as far as a replay of a small value needs it, read ahead for a whole function in one SELECT."""
+
+    base: str
+    generation: int
+    state: str
+    version: int
+    code: str | None
+    """Header ``code`` of the value, else of the param."""
+    arguments: str | None
+    codec: str | None
+    signature: str | None
+    elapsed_us: str | None
+    headers: str | None
+    """JSON text of the value's other headers; None when there are none."""
+    data: bytes | None
+    """None also for a value that is larger than was asked for, or lies in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,18 @@ class Reader(Protocol):
 
     def search(self, query: Query) -> list[Promise]: ...
 
+    def newest(self, name: str) -> Promise | None:
+        """The promise that came last of those whose param has this header ``name``."""
+        ...
+
+    def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
+        """The last `limit` promises of this name, newest first, with values of up to `size_bytes`."""
+        ...
+
+    def deadlines(self, limit: int) -> list[tuple[int, str]]:
+        """Deadline (epoch milliseconds) and id of the pending promises that have one, soonest first."""
+        ...
+
     def attempts(self, promise: str) -> list[Attempt]:
         """In order of number."""
         ...
@@ -119,8 +159,8 @@ class Transaction(Reader, Protocol):
     """A write transaction: sees its own writes; all of it happens, or nothing. Holds the store's write lock."""
 
     def apply(self, deltas: Iterable[Delta]) -> None:
-        """Write deltas. A `Deleted` row takes its attempts and notes with it, leaves its fence, and its value file
-        is unlinked after the commit."""
+        """Write deltas. A `Deleted` row takes its attempts and notes with it, leaves its fence, invalidates, and its
+        value file is unlinked after the commit."""
         ...
 
     def put_attempt(self, attempt: Attempt) -> None:

@@ -30,6 +30,9 @@ def keeps(query: Query) -> Callable[[Promise], bool]:
     def keep(promise: Promise) -> bool:
         return (
             (not states or promise.state in states)
+            and (query.name is None or promise.param.headers.get("name") == query.name)
+            and (query.since is None or promise.created_at >= query.since)
+            and (query.until is None or promise.created_at < query.until)
             and (matches is None or matches(promise.id))
             and has_tags(promise.tags, wanted)
         )

@@ -6,17 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from resonate_nb.protocol import EMPTY, Leased, Promise, Settled, State, TaskState, Value, join_id, split_id
+from resonate_nb.protocol import EMPTY, NEVER, Leased, Promise, Settled, State, TaskState, Value, join_id, split_id
 
 from ._port import Attempt, Query
 
+PARAM_COLUMNS = ("name", "code", "arguments")
+"""Headers of a param that lie in columns of their own; all others lie in one JSON text."""
+VALUE_COLUMNS = ("code", "codec", "signature", "elapsed_us", "cpu_us", "owner")
+"""Headers of a value that do."""
+
 COLUMNS = (
     "base, generation, state, timeout_at, created_at, settled_at, task, version, owner, lease_ms, lease_until, tags, "
-    "param_headers, param_file, param_size, value_headers, value_file, value_size, param_data, value_data"
+    "name, param_code, param_arguments, param_headers, param_file, param_size, "
+    "value_code, codec, signature, elapsed_us, cpu_us, settled_by, value_headers, value_file, value_size, "
+    "param_data, value_data"
 )
 _ID = "CASE generation WHEN 1 THEN base ELSE base || '~' || generation END"
 """The id of a row, as `protocol.join_id` makes it."""
-ATTEMPT_COLUMNS = "promise, number, owner, started_at, ended_at, elapsed_us, cpu_us, result_bytes, outcome, error"
+ATTEMPT_COLUMNS = (
+    "promise, number, owner, started_at, ended_at, elapsed_us, cpu_us, result_bytes, outcome, error, retry_at"
+)
 
 _STATES = {str(state): state for state in State}
 _TASKS = {str(task): task for task in TaskState}
@@ -43,20 +52,45 @@ def promise_of(row: Row) -> Promise:
         lease_ms,
         lease_until,
         tags,
+        name,
+        param_code,
+        param_arguments,
         param_headers,
         param_file,
         param_size,
+        value_code,
+        codec,
+        signature,
+        elapsed_us,
+        cpu_us,
+        settled_by,
         value_headers,
         value_file,
         value_size,
         param_data,
         value_data,
     ) = row
+    param = mapping_of(param_headers)
+    if name is not None:
+        param["name"] = name
+    if param_code is not None:
+        param["code"] = param_code
+    if param_arguments is not None:
+        param["arguments"] = param_arguments
+    value = EMPTY
+    if settled_at is not None or value_size or value_headers is not None:
+        value = _value(
+            (value_code, codec, signature, elapsed_us, cpu_us, settled_by),
+            value_headers,
+            value_file,
+            value_size,
+            value_data,
+        )
     return Promise(
         join_id(base, generation),
         _STATES[state],
-        _value(param_headers, param_file, param_size, param_data),
-        _value(value_headers, value_file, value_size, value_data),
+        Value(param, param_data, param_file, param_size) if param or param_size or param_data is not None else EMPTY,
+        value,
         mapping_of(tags),
         timeout_at,
         created_at,
@@ -85,10 +119,10 @@ def row_of(promise: Promise) -> Row:
         promise.lease_ms,
         promise.lease_until,
         text_of(promise.tags),
-        text_of(param.headers),
+        *_headers_of(param.headers, PARAM_COLUMNS),
         param.file,
         param.size_bytes,
-        text_of(value.headers),
+        *_headers_of(value.headers, VALUE_COLUMNS),
         value.file,
         value.size_bytes,
         param.data,
@@ -102,7 +136,7 @@ def settlement_of(delta: Settled) -> Row:
     return (
         delta.state,
         delta.settled_at,
-        text_of(value.headers),
+        *_headers_of(value.headers, VALUE_COLUMNS),
         value.file,
         value.size_bytes,
         value.data,
@@ -138,6 +172,7 @@ def row_of_attempt(attempt: Attempt) -> Row:
         attempt.result_bytes,
         attempt.outcome,
         attempt.error,
+        attempt.retry_at,
     )
 
 
@@ -159,6 +194,15 @@ def listing(query: Query) -> tuple[str, list[Any], bool]:
     if query.states:
         conditions.append(f"state IN ({', '.join('?' * len(query.states))})")
         parameters.extend(query.states)
+    if query.name is not None:
+        conditions.append("name = ?")
+        parameters.append(query.name)
+    if query.since is not None:
+        conditions.append("created_at >= ?")
+        parameters.append(query.since)
+    if query.until is not None:
+        conditions.append("created_at < ?")
+        parameters.append(query.until)
     if query.glob is not None:
         if "[" in query.glob:
             # SQLite and the shell differ on what stands in brackets.
@@ -174,18 +218,44 @@ def listing(query: Query) -> tuple[str, list[Any], bool]:
     return statement, parameters, is_exact
 
 
-def _value(headers: str | None, file: str | None, size_bytes: int, data: bytes | None) -> Value:
-    if headers is None and file is None and data is None and size_bytes == 0:
+def _headers_of(headers: Mapping[str, str], columns: tuple[str, ...]) -> list[str | None]:
+    """Header values by column, and last the JSON text of those that have none."""
+    found = [headers.get(name) for name in columns]
+    if len(headers) != len(columns) - found.count(None):
+        found.append(text_of({name: text for name, text in headers.items() if name not in columns}))
+    else:
+        found.append(None)
+    return found
+
+
+def _value(
+    columns: tuple[str | None, ...], headers: str | None, file: str | None, size_bytes: int, data: bytes | None
+) -> Value:
+    found = mapping_of(headers)
+    for name, text in zip(VALUE_COLUMNS, columns, strict=True):
+        if text is not None:
+            found[name] = text
+    if not found and file is None and data is None and size_bytes == 0:
         return EMPTY
-    return Value(mapping_of(headers), data, file, size_bytes)
+    return Value(found, data, file, size_bytes)
 
 
 LOOK_UP = f"SELECT {COLUMNS} FROM promises WHERE base = ? AND generation = ?"
+NEWEST = f"SELECT {COLUMNS} FROM promises WHERE name = ? ORDER BY row DESC LIMIT 1"
+DEADLINES = f"""
+SELECT timeout_at, {_ID} FROM promises WHERE state = 'pending' AND timeout_at < {NEVER} ORDER BY timeout_at LIMIT ?
+"""
+AHEAD = """
+SELECT base, generation, state, version, COALESCE(value_code, param_code), param_arguments, codec, signature,
+    elapsed_us, value_headers, CASE WHEN value_size <= ? THEN value_data END
+FROM promises WHERE name = ? ORDER BY row DESC LIMIT ?
+"""
 LATEST = f"SELECT {COLUMNS} FROM promises WHERE base = ? ORDER BY generation DESC LIMIT 1"
 AT_ROW = f"SELECT {COLUMNS} FROM promises WHERE row = ?"
-INSERT = f"INSERT INTO promises ({COLUMNS}) VALUES ({', '.join('?' * 20)})"
+INSERT = f"INSERT INTO promises ({COLUMNS}) VALUES ({', '.join('?' * 29)})"
 SETTLE = """
-UPDATE promises SET state = ?, settled_at = ?, value_headers = ?, value_file = ?, value_size = ?, value_data = ?,
+UPDATE promises SET state = ?, settled_at = ?,
+    value_code = ?, codec = ?, signature = ?, elapsed_us = ?, cpu_us = ?, settled_by = ?, value_headers = ?, value_file = ?, value_size = ?, value_data = ?,
     task = CASE task WHEN 'absent' THEN 'absent' ELSE 'fulfilled' END,
     owner = NULL, lease_ms = NULL, lease_until = NULL
 WHERE base = ? AND generation = ?
@@ -200,8 +270,9 @@ DELETE_ATTEMPTS = "DELETE FROM attempts WHERE promise = ?"
 DELETE_NOTES = "DELETE FROM notes WHERE promise = ?"
 PUT_FENCE = "INSERT OR REPLACE INTO fences (promise, version) VALUES (?, ?)"
 FENCE = "SELECT version FROM fences WHERE promise = ?"
+ANY_FENCE = "SELECT 1 FROM fences LIMIT 1"
 ATTEMPTS = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE promise = ? ORDER BY number"
-PUT_ATTEMPT = f"INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({', '.join('?' * 10)})"
+PUT_ATTEMPT = f"INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({', '.join('?' * 11)})"
 NOTE = "SELECT data FROM notes WHERE promise = ? AND kind = ?"
 PUT_NOTE = "INSERT OR REPLACE INTO notes (promise, kind, data) VALUES (?, ?, ?)"
 DELETE_NOTE = "DELETE FROM notes WHERE promise = ? AND kind = ?"

@@ -6,13 +6,15 @@ import sqlite3
 from pathlib import Path
 
 from resonate_nb.errors import SchemaError, StoreError
+from resonate_nb.protocol import NEVER
 
-SCHEMA = 1
+SCHEMA = 2
 """The schema this package reads and writes. A store of a higher one is refused, at opening and in each transaction."""
 
 # One row per promise with its task: a call costs one look-up and two writes. A rowid table with an index beside it
 # was faster to write than WITHOUT ROWID (rows of up to 30 KB make a poor index). The wide columns come last, so that
-# a listing does not read the overflow pages of values it does not look at.
+# a listing does not read the overflow pages of values it does not look at. The headers that every call of ours has
+# are columns of their own (`_rows.PARAM_COLUMNS`, `VALUE_COLUMNS`): nothing is parsed to find out what a row is.
 _TABLES = (
     """
     CREATE TABLE promises (
@@ -29,9 +31,18 @@ _TABLES = (
         lease_ms INTEGER,
         lease_until INTEGER,
         tags TEXT,
+        name TEXT,
+        param_code TEXT,
+        param_arguments TEXT,
         param_headers TEXT,
         param_file TEXT,
         param_size INTEGER NOT NULL,
+        value_code TEXT,
+        codec TEXT,
+        signature TEXT,
+        elapsed_us TEXT,
+        cpu_us TEXT,
+        settled_by TEXT,
         value_headers TEXT,
         value_file TEXT,
         value_size INTEGER NOT NULL,
@@ -43,6 +54,9 @@ _TABLES = (
     # Which files have a row is asked at opening; rows without a file, nearly all, cost these indexes nothing.
     "CREATE INDEX param_files ON promises (param_file) WHERE param_file IS NOT NULL",
     "CREATE INDEX value_files ON promises (value_file) WHERE value_file IS NOT NULL",
+    # The rows of one function, in the order in which they came.
+    "CREATE INDEX names ON promises (name) WHERE name IS NOT NULL",
+    f"CREATE INDEX deadlines ON promises (timeout_at) WHERE state = 'pending' AND timeout_at < {NEVER}",
     """
     CREATE TABLE attempts (
         promise TEXT NOT NULL,
@@ -55,6 +69,7 @@ _TABLES = (
         result_bytes INTEGER,
         outcome TEXT,
         error TEXT,
+        retry_at INTEGER,
         PRIMARY KEY (promise, number)
     ) WITHOUT ROWID
     """,
@@ -99,8 +114,12 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
     if row is None:
         raise StoreError(f"the store {str(path)!r} has lost its schema number; restore it from a copy or use another.")
     schema, invalidation = row
-    if schema != SCHEMA:
+    if schema > SCHEMA:
         raise refused(schema, path)
+    if schema < SCHEMA:
+        from ._migrate import migrate
+
+        migrate(connection, schema, SCHEMA)
     return int(invalidation)
 
 

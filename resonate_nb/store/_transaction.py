@@ -12,7 +12,7 @@ from resonate_nb.protocol import Deleted, Delta, Inserted, Leased, Promise, Sett
 from . import _failures, _query, _rows, _schema
 from ._directory import Directory
 from ._pool import Link
-from ._port import Attempt, Query
+from ._port import Ahead, Attempt, Query
 
 
 class _Rows:
@@ -39,7 +39,13 @@ class _Rows:
         return None if row is None else _rows.promise_of(row)
 
     def fence(self, id: str) -> int:
+        directory = self._directory
+        # A fence comes with an invalidation, so that there was none as of this counter says there is none now.
+        if directory.no_fence_at == self._invalidation:
+            return 0
         row = self.link.cursor.execute(_rows.FENCE, (id,)).fetchone()
+        if row is None and self.link.cursor.execute(_rows.ANY_FENCE).fetchone() is None:
+            directory.no_fence_at = self._invalidation
         return 0 if row is None else int(row[0])
 
     def search(self, query: Query) -> list[Promise]:
@@ -57,6 +63,17 @@ class _Rows:
                 and (not wanted or _query.has_tags(_rows.mapping_of(row[3]), wanted))
             ][: query.limit]
         return [_rows.promise_of(cursor.execute(_rows.AT_ROW, row[:1]).fetchone()) for row in found]
+
+    def newest(self, name: str) -> Promise | None:
+        row = self.link.cursor.execute(_rows.NEWEST, (name,)).fetchone()
+        return None if row is None else _rows.promise_of(row)
+
+    def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
+        rows = self.link.cursor.execute(_rows.AHEAD, (size_bytes, name, limit)).fetchall()
+        return list(map(Ahead._make, rows))
+
+    def deadlines(self, limit: int) -> list[tuple[int, str]]:
+        return self.link.cursor.execute(_rows.DEADLINES, (limit,)).fetchall()
 
     def attempts(self, promise: str) -> list[Attempt]:
         return [_rows.attempt_of(row) for row in self.link.cursor.execute(_rows.ATTEMPTS, (promise,)).fetchall()]
@@ -246,6 +263,7 @@ class SqliteTransaction(_Rows):
         cursor.execute(_rows.DELETE_ATTEMPTS, (delta.id,))
         cursor.execute(_rows.DELETE_NOTES, (delta.id,))
         cursor.execute(_rows.PUT_FENCE, (delta.id, delta.version))
+        self.invalidate()
 
     def _abort(self) -> None:
         """What was written is undone, and the mapped word says again what the database says."""

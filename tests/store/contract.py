@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,61 @@ class StoreContract:
         store.close()
 
     # Rows.
+
+    def test_promises_of_a_name_are_found_newest_first(self, store: Store) -> None:
+        """By the order in which they came, whatever their ids and clocks say; and read ahead with small values only."""
+        headers = {"name": "f", "code": "c" * 32, "arguments": "a" * 32}
+        for id in ("f/b@1", "g/x@1", "f/a@1", "f/a@1~2"):
+            mine = headers if id.startswith("f") else {"name": "g"}
+            insert(store, replace(plain(id), param=Value(mine)))
+        value = {"codec": "json", "signature": "s", "elapsed_us": "1500", "cpu_us": "9", "owner": "me"}
+        with store.write() as transaction:
+            transaction.apply(
+                [
+                    Settled("f/a@1", State.RESOLVED, Value(value, b"12", None, 2), 1_000_001),
+                    Settled("f/b@1", State.RESOLVED, Value({**value, "files": "[]", "code": "d"}, b"123", None, 3), 5),
+                ]
+            )
+        with store.read() as reader:
+            assert "f/a@1~2" == reader.newest("f").id  # type: ignore[union-attr]
+            assert reader.newest("h") is None
+            newest, first, other = reader.ahead("f", 10, 2)
+            assert ("f/a@1", 2, "pending", None) == (newest.base, newest.generation, newest.state, newest.data)
+            assert ("f/a@1", 1, "c" * 32, "a" * 32, "json", "s", "1500", None, b"12") == (
+                *first[:2],
+                *first[4:],
+            )
+            assert ("d", '{"files":"[]"}', None) == (other.code, other.headers.replace(" ", ""), other.data)  # type: ignore[union-attr]
+            assert [newest] == reader.ahead("f", 1, 2)
+        assert {**value, "files": "[]", "code": "d"} == get(store, "f/b@1").value.headers  # type: ignore[union-attr]
+
+    def test_deadlines_of_pending_promises_are_listed_soonest_first(self, store: Store) -> None:
+        """Those without one, and those that have settled, are not among them."""
+        insert(store, plain("never"), *(replace(plain(id), timeout_at=at) for id, at in (("b", 9), ("a", 7), ("c", 8))))
+        with store.write() as transaction:
+            transaction.apply([Settled("c", State.RESOLVED, EMPTY, 5)])
+        with store.read() as reader:
+            assert [(7, "a"), (9, "b")] == reader.deadlines(10)
+            assert [(7, "a")] == reader.deadlines(1)
+
+    def test_query_keeps_a_name_and_a_span_of_time(self, store: Store) -> None:
+        """Since is included, until is not."""
+        insert(store, *(replace(plain(f"p{at}", at), param=Value({"name": f"f{at % 2}"})) for at in range(4)))
+        with store.read() as reader:
+            assert ["p3", "p1"] == [promise.id for promise in reader.search(Query(name="f1"))]
+            assert ["p2", "p1"] == [promise.id for promise in reader.search(Query(since=1, until=3))]
+
+    def test_deletion_invalidates(self, store: Store) -> None:
+        """Whoever remembers the promise, or that its id has no fence, looks again."""
+        insert(store, plain("a"))
+        before = store.invalidation_word()
+        with store.read() as reader:
+            assert 0 == reader.fence("a")
+        with store.write() as transaction:
+            transaction.apply([Deleted("a", 4)])
+        assert before + 1 == store.invalidation_word()
+        with store.read() as reader:
+            assert 4 == reader.fence("a")
 
     def test_absent_promise_is_none(self, store: Store) -> None:
         with store.read() as reader:
