@@ -18,10 +18,20 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a promise has come to before it was made: resolved, rejected or canceled, and the value."""
+
+    state: State
+    value: Value = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
 class CreatePromise:
     """Make the promise, or get the one that is there: the id is the idempotency key, first write wins.
 
-    With `claim` it has a task, acquired by the claimant in the same step if the promise was absent.
+    With `claim` it has a task, acquired by the claimant in the same step if the promise was absent. With `outcome`
+    it has no task and is settled in the same step if it was absent: one write for work that is done already. At
+    most one of the two.
     """
 
     id: str
@@ -29,6 +39,7 @@ class CreatePromise:
     param: Value = EMPTY
     tags: Mapping[str, str] = field(default_factory=dict)
     claim: Claim | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,19 @@ class ReleaseTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceTask:
+    """Do `action`, on another promise, if the task of `id` is acquired at `version`: only its holder has children.
+
+    The reply is that of the action. When the fence refuses, the action is not looked at, and the reply is of `id`:
+    the id of the promise in the reply tells which of the two has spoken.
+    """
+
+    id: str
+    version: int
+    action: CreatePromise | SettlePromise
+
+
+@dataclass(frozen=True, slots=True)
 class ExpirePromise:
     """Write down what the deadline has already decided; nothing if it has not passed."""
 
@@ -80,7 +104,16 @@ class ForgetPromise:
     id: str
 
 
-Command = CreatePromise | SettlePromise | AcquireTask | HeartbeatTask | ReleaseTask | ExpirePromise | ForgetPromise
+Command = (
+    CreatePromise
+    | SettlePromise
+    | AcquireTask
+    | HeartbeatTask
+    | ReleaseTask
+    | FenceTask
+    | ExpirePromise
+    | ForgetPromise
+)
 
 
 class Status(StrEnum):
@@ -96,7 +129,8 @@ class Status(StrEnum):
     CONFLICT = "conflict"
     """The task is not in a state, or not of the version, that the command needs. A former owner is told so."""
     INVALID = "invalid"
-    """The command asks for what no client may (settle into pending or timed out)."""
+    """The command asks for what no client may: settle into pending or timed out, claim what it says is settled, fence
+    an action on the very promise that is the fence. Nothing that is stored could make it right."""
 
 
 @dataclass(frozen=True, slots=True)

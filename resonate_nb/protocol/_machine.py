@@ -9,7 +9,9 @@ from ._commands import (
     CreatePromise,
     Decision,
     ExpirePromise,
+    FenceTask,
     HeartbeatTask,
+    Outcome,
     ReleaseTask,
     Reply,
     SettlePromise,
@@ -27,21 +29,24 @@ def apply(view: View, command: Command, now: int) -> Decision:
     A promise whose deadline has passed is settled by it first: that delta comes before those of the command, even
     when the command itself is refused.
     """
-    is_invalid = isinstance(command, SettlePromise) and command.state not in _CLIENT_STATES
     stored = view.get(command.id)
     if stored is None:
+        if _is_invalid(command):
+            return Decision(Reply(Status.INVALID, None))
         if isinstance(command, CreatePromise):
             return _promise.insert(view, command, now)
-        return Decision(Reply(Status.INVALID if is_invalid else Status.NOT_FOUND, None))
+        return Decision(Reply(Status.NOT_FOUND, None))
     due = deadline_delta(stored, now)
     promise = project(stored, now) if due else stored
-    if is_invalid:
+    if _is_invalid(command):
         decision = Decision(Reply(Status.INVALID, promise))
-    elif isinstance(command, AcquireTask | HeartbeatTask | ReleaseTask):
+    elif isinstance(command, AcquireTask | HeartbeatTask | ReleaseTask | FenceTask):
         if promise.state.is_settled:
             decision = Decision(Reply(Status.SETTLED, promise))
         else:
             decision = _task.TABLE[promise.task, type(command)](command, promise, now)
+            if isinstance(command, FenceTask) and decision.reply.status is Status.DONE:
+                decision = apply(view, command.action, now)
     elif due and isinstance(command, ExpirePromise):
         decision = Decision(Reply(Status.DONE, promise))
     else:
@@ -49,3 +54,15 @@ def apply(view: View, command: Command, now: int) -> Decision:
     if due:
         return Decision(decision.reply, due + decision.deltas)
     return decision
+
+
+def _is_invalid(command: Command) -> bool:
+    """Whether the command is wrong by itself, whatever is stored."""
+    match command:
+        case SettlePromise():
+            return command.state not in _CLIENT_STATES
+        case CreatePromise(outcome=Outcome() as outcome):
+            return command.claim is not None or outcome.state not in _CLIENT_STATES
+        case FenceTask():
+            return command.action.id == command.id or _is_invalid(command.action)
+    return False

@@ -12,7 +12,8 @@ stands, and the caller compares. A deadline settles at the deadline itself, not 
     settled| exists  | settled  | settled  | delete
 
 A pending promise past its deadline appears in no row: it was projected before, and the delta of that settlement
-precedes whatever the rule adds. `None` stands for an absent promise.
+precedes whatever the rule adds. `None` stands for an absent promise. A promise is inserted as its deadline has left
+it, if that has passed; else settled, if the command brings its outcome; else pending.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     # The version continues from the fence: a task version never restarts for an id in one store, or a former
     # owner of a forgotten promise could settle the new one.
     fence = view.fence(command.id)
-    claim = command.claim
+    claim, outcome = command.claim, command.outcome
     promise = Promise(
         id=command.id,
         state=State.PENDING,
@@ -87,6 +88,8 @@ def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     )
     if now >= promise.timeout_at:
         promise = replace(settled(promise, _by_deadline(promise)), created_at=promise.timeout_at)
+    elif outcome is not None:
+        promise = settled(promise, Settled(command.id, outcome.state, outcome.value, now))
     return Decision(Reply(Status.DONE, promise), (Inserted(promise),))
 
 

@@ -4,12 +4,14 @@ Theory (PROTOCOL 2.1). The version is the fencing token: it rises by one on each
 every verb of a holder carries it, so that a former holder is refused. A release keeps the version; so does a lease
 that the next taker ends on behalf of a dead owner, which is an ordinary release with the version that was seen.
 
-              | acquire          | heartbeat     | release
-    ----------+------------------+---------------+-------------
-    absent    | conflict         | conflict      | conflict
-    pending   | take, version +1 | conflict      | conflict
-    acquired  | conflict         | extend        | give back
-    fulfilled | settled          | settled       | settled
+              | acquire          | heartbeat     | release     | fence
+    ----------+------------------+---------------+-------------+---------------
+    absent    | conflict         | conflict      | conflict    | conflict
+    pending   | take, version +1 | conflict      | conflict    | conflict
+    acquired  | conflict         | extend        | give back   | hold: the action decides
+    fulfilled | settled          | settled       | settled     | settled
+
+A lapsed lease refuses nobody by itself: while the version stands, nobody else has taken the task.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ._commands import AcquireTask, Decision, HeartbeatTask, ReleaseTask, Reply, Status
+from ._commands import AcquireTask, Decision, FenceTask, HeartbeatTask, ReleaseTask, Reply, Status
 from ._records import Leased, Promise, TaskState
 
 
@@ -72,6 +74,12 @@ def _give_back(command: ReleaseTask, promise: Promise, now: int) -> Decision:
     return _leased(promise, Leased(promise.id, TaskState.PENDING, promise.version, None, None, None))
 
 
+def _hold(command: FenceTask, promise: Promise, now: int) -> Decision:
+    if command.version != promise.version:
+        return _conflict(command, promise, now)
+    return Decision(Reply(Status.DONE, promise))
+
+
 def _conflict(command: object, promise: Promise, now: int) -> Decision:
     return Decision(Reply(Status.CONFLICT, promise))
 
@@ -86,20 +94,24 @@ TABLE: dict[tuple[TaskState, type], Rule] = {
     (TaskState.ABSENT, AcquireTask): _conflict,
     (TaskState.ABSENT, HeartbeatTask): _conflict,
     (TaskState.ABSENT, ReleaseTask): _conflict,
+    (TaskState.ABSENT, FenceTask): _conflict,
     (TaskState.PENDING, AcquireTask): _take,
     (TaskState.PENDING, HeartbeatTask): _conflict,
     (TaskState.PENDING, ReleaseTask): _conflict,
+    (TaskState.PENDING, FenceTask): _conflict,
     (TaskState.ACQUIRED, AcquireTask): _conflict,
     (TaskState.ACQUIRED, HeartbeatTask): _extend,
     (TaskState.ACQUIRED, ReleaseTask): _give_back,
+    (TaskState.ACQUIRED, FenceTask): _hold,
     (TaskState.FULFILLED, AcquireTask): _too_late,
     (TaskState.FULFILLED, HeartbeatTask): _too_late,
     (TaskState.FULFILLED, ReleaseTask): _too_late,
+    (TaskState.FULFILLED, FenceTask): _too_late,
 }
 """(task state, command) -> rule(command, promise, now). A settled promise without a task is answered by its promise
-being settled, before this table is asked."""
+being settled, before this table is asked. DONE for a fence means that it holds: the machine goes on to its action."""
 
-VERBS = (AcquireTask, HeartbeatTask, ReleaseTask)
+VERBS = (AcquireTask, HeartbeatTask, ReleaseTask, FenceTask)
 
 _missing = {(state, verb) for state in TaskState for verb in VERBS} - TABLE.keys()
 if _missing:

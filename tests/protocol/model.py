@@ -7,11 +7,14 @@ only the row it touches. So it is right only for a clock that does not go back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 Row = dict[str, Any]
 Answer = tuple[str, Row | None]
 """Status and the row as the reply should carry it."""
+
+CLIENT_STATES = ("resolved", "rejected", "rejected_canceled")
 
 
 class Model:
@@ -32,8 +35,17 @@ class Model:
                 self.unwritten.add(id)
 
     def create(
-        self, id: str, now: int, timeout_at: int, param: object, tags: dict[str, str], claim: tuple[str, int] | None
+        self,
+        id: str,
+        now: int,
+        timeout_at: int,
+        param: object,
+        tags: dict[str, str],
+        claim: tuple[str, int] | None,
+        outcome: tuple[str, object] | None,
     ) -> Answer:
+        if _is_wrong_birth(claim, outcome):
+            return "invalid", self._touch(id, now)
         if (found := self._touch(id, now)) is not None:
             return "exists", found
         last = self.stopped_at.get(id, 0)
@@ -57,10 +69,12 @@ class Model:
         if timeout_at <= now:
             row["created_at"] = timeout_at
             self._end(row, _verdict(tags), None, timeout_at)
+        elif outcome:
+            self._end(row, *outcome, now)
         return "done", dict(row)
 
     def settle(self, id: str, now: int, state: str, value: object, version: int | None) -> Answer:
-        if state not in ("resolved", "rejected", "rejected_canceled"):
+        if state not in CLIENT_STATES:
             return "invalid", self._touch(id, now)
         if (found := self._touch(id, now)) is None:
             return "not_found", None
@@ -93,6 +107,17 @@ class Model:
             return refusal
         self.rows[id].update(task="pending", owner=None, lease_ms=None, lease_until=None)
         return "done", dict(self.rows[id])
+
+    def fence(self, id: str, now: int, version: int, verb: str, asked: dict[str, Any]) -> Answer:
+        """`verb` is "create" or "settle", `asked` what it is asked with, but for the time."""
+        if verb == "create":
+            is_wrong = _is_wrong_birth(asked["claim"], asked["outcome"])
+        else:
+            is_wrong = asked["state"] not in CLIENT_STATES
+        if is_wrong or asked["id"] == id:
+            return "invalid", self._touch(id, now)
+        act: Callable[..., Answer] = getattr(self, verb)
+        return self._refuse_task(id, now, "acquired", version) or act(now=now, **asked)
 
     def expire(self, id: str, now: int) -> Answer:
         self.sweep(now)
@@ -136,3 +161,7 @@ class Model:
 
 def _verdict(tags: dict[str, str]) -> str:
     return "resolved" if tags.get("resonate:timer") == "true" else "rejected_timedout"
+
+
+def _is_wrong_birth(claim: object, outcome: tuple[str, object] | None) -> bool:
+    return outcome is not None and (claim is not None or outcome[0] not in CLIENT_STATES)

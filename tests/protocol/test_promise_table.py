@@ -1,6 +1,6 @@
 """Every situation of a promise meets every command that is about the promise itself.
 
-The grid is the law as a reader may check it. A cell names the status of the reply. A `+` in front: the deadline that
+The grids are the law as a reader may check it. A cell names the status of the reply. A `+` in front: the deadline that
 had passed is written down first. `done`: the command's own deltas follow, as `OWN` spells them; no other status has
 deltas of its own.
 """
@@ -20,14 +20,18 @@ from resonate_nb.protocol import (
     Claim,
     Command,
     CreatePromise,
+    Decision,
     Deleted,
     Delta,
     ExpirePromise,
+    FenceTask,
     ForgetPromise,
     HeartbeatTask,
     Inserted,
+    Outcome,
     Promise,
     ReleaseTask,
+    Reply,
     Settled,
     SettlePromise,
     State,
@@ -77,6 +81,11 @@ SITUATIONS: dict[str, Promise | None] = {
 COMMANDS: dict[str, Command] = {
     "create": CreatePromise("p", param=IN, tags={"k": "v"}),
     "claim": CreatePromise("p", param=IN, tags={"k": "v"}, claim=CLAIM),
+    "done": CreatePromise("p", param=IN, tags={"k": "v"}, outcome=Outcome(State.RESOLVED, OUT)),
+    "failed": CreatePromise("p", param=IN, tags={"k": "v"}, outcome=Outcome(State.REJECTED, OUT)),
+    "two": CreatePromise("p", claim=CLAIM, outcome=Outcome(State.RESOLVED, OUT)),
+    "born_pend": CreatePromise("p", outcome=Outcome(State.PENDING, OUT)),
+    "born_timed": CreatePromise("p", outcome=Outcome(State.TIMEDOUT)),
     "resolve": SettlePromise("p", State.RESOLVED, OUT),
     "reject": SettlePromise("p", State.REJECTED, OUT),
     "cancel": SettlePromise("p", State.CANCELED, OUT),
@@ -88,28 +97,52 @@ COMMANDS: dict[str, Command] = {
     "forget": ForgetPromise("p"),
 }
 
+CREATE_GRID = """
+situation       create  claim   done    failed  two      born_pend born_timed
+absent          done    done    done    done    invalid  invalid   invalid
+pending         exists  exists  exists  exists  invalid  invalid   invalid
+pending_last_ms exists  exists  exists  exists  invalid  invalid   invalid
+queued          exists  exists  exists  exists  invalid  invalid   invalid
+acquired        exists  exists  exists  exists  invalid  invalid   invalid
+acquired_lapsed exists  exists  exists  exists  invalid  invalid   invalid
+expired         +exists +exists +exists +exists +invalid +invalid  +invalid
+expired_this_ms +exists +exists +exists +exists +invalid +invalid  +invalid
+expired_queued  +exists +exists +exists +exists +invalid +invalid  +invalid
+expired_held    +exists +exists +exists +exists +invalid +invalid  +invalid
+expired_timer   +exists +exists +exists +exists +invalid +invalid  +invalid
+expired_tm_held +exists +exists +exists +exists +invalid +invalid  +invalid
+resolved        exists  exists  exists  exists  invalid  invalid   invalid
+rejected        exists  exists  exists  exists  invalid  invalid   invalid
+canceled        exists  exists  exists  exists  invalid  invalid   invalid
+timedout        exists  exists  exists  exists  invalid  invalid   invalid
+fulfilled       exists  exists  exists  exists  invalid  invalid   invalid
+fulfilled_rej   exists  exists  exists  exists  invalid  invalid   invalid
+fulfilled_can   exists  exists  exists  exists  invalid  invalid   invalid
+fulfilled_out   exists  exists  exists  exists  invalid  invalid   invalid
+"""
+
 GRID = """
-situation       create  claim   resolve   reject    cancel    fulfil    fulfil_old to_pend  to_timed expire    forget
-absent          done    done    not_found not_found not_found not_found not_found  invalid  invalid  not_found not_found
-pending         exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
-pending_last_ms exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
-queued          exists  exists  done      done      done      conflict  conflict   invalid  invalid  conflict  done
-acquired        exists  exists  done      done      done      done      conflict   invalid  invalid  conflict  conflict
-acquired_lapsed exists  exists  done      done      done      done      conflict   invalid  invalid  conflict  conflict
-expired         +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-expired_this_ms +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-expired_queued  +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-expired_held    +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-expired_timer   +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-expired_tm_held +exists +exists +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
-resolved        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-rejected        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-canceled        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-timedout        exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-fulfilled       exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-fulfilled_rej   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-fulfilled_can   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
-fulfilled_out   exists  exists  settled   settled   settled   settled   settled    invalid  invalid  settled   done
+situation       resolve   reject    cancel    fulfil    fulfil_old to_pend  to_timed expire    forget
+absent          not_found not_found not_found not_found not_found  invalid  invalid  not_found not_found
+pending         done      done      done      conflict  conflict   invalid  invalid  conflict  done
+pending_last_ms done      done      done      conflict  conflict   invalid  invalid  conflict  done
+queued          done      done      done      conflict  conflict   invalid  invalid  conflict  done
+acquired        done      done      done      done      conflict   invalid  invalid  conflict  conflict
+acquired_lapsed done      done      done      done      conflict   invalid  invalid  conflict  conflict
+expired         +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_this_ms +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_queued  +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_held    +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_timer   +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+expired_tm_held +settled  +settled  +settled  +settled  +settled   +invalid +invalid +done     +done
+resolved        settled   settled   settled   settled   settled    invalid  invalid  settled   done
+rejected        settled   settled   settled   settled   settled    invalid  invalid  settled   done
+canceled        settled   settled   settled   settled   settled    invalid  invalid  settled   done
+timedout        settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled       settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_rej   settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_can   settled   settled   settled   settled   settled    invalid  invalid  settled   done
+fulfilled_out   settled   settled   settled   settled   settled    invalid  invalid  settled   done
 """
 
 BORN = Promise("p", State.PENDING, param=IN, value=EMPTY, tags={"k": "v"}, timeout_at=NEVER, created_at=NOW)
@@ -119,6 +152,8 @@ OWN: dict[str, tuple[Delta, ...]] = {
     "claim": (
         Inserted(replace(BORN, task=ACQUIRED, version=1, owner="claimant", lease_ms=30_000, lease_until=NOW + 30_000)),
     ),
+    "done": (Inserted(replace(BORN, state=State.RESOLVED, value=OUT, settled_at=NOW)),),
+    "failed": (Inserted(replace(BORN, state=State.REJECTED, value=OUT, settled_at=NOW)),),
     "resolve": (Settled("p", State.RESOLVED, OUT, NOW),),
     "reject": (Settled("p", State.REJECTED, OUT, NOW),),
     "cancel": (Settled("p", State.CANCELED, OUT, NOW),),
@@ -142,13 +177,17 @@ def deadline_delta(before: Promise) -> Delta:
 
 
 def cells() -> list[tuple[str, str, str]]:
-    header, *lines = [line.split() for line in GRID.strip().splitlines()]
-    return [(line[0], command, cell) for line in lines for command, cell in zip(header[1:], line[1:], strict=True)]
+    found = []
+    for grid in (CREATE_GRID, GRID):
+        header, *lines = [line.split() for line in grid.strip().splitlines()]
+        for situation, *row in lines:
+            found += [(situation, command, cell) for command, cell in zip(header[1:], row, strict=True)]
+    return found
 
 
 def test_grid_covers_every_situation_and_command() -> None:
     """A situation or command that the grid forgets would go untested in silence."""
-    assert [(s, c) for s in SITUATIONS for c in COMMANDS] == [(s, c) for s, c, _ in cells()]
+    assert sorted((s, c) for s in SITUATIONS for c in COMMANDS) == sorted((s, c) for s, c, _ in cells())
 
 
 def test_situations_cover_every_state_of_promise_and_task() -> None:
@@ -161,7 +200,7 @@ def test_situations_cover_every_state_of_promise_and_task() -> None:
 def test_commands_cover_every_verb() -> None:
     """A verb added to the law must get its column here or in the task table."""
     here = {type(command) for command in COMMANDS.values()}
-    assert set(get_args(Command)) == here | {AcquireTask, HeartbeatTask, ReleaseTask}
+    assert set(get_args(Command)) == here | {AcquireTask, HeartbeatTask, ReleaseTask, FenceTask}
 
 
 @pytest.mark.parametrize(("situation", "command", "cell"), [pytest.param(*c, id=f"{c[0]}-{c[1]}") for c in cells()])
@@ -191,6 +230,28 @@ def test_cell(situation: str, command: str, cell: str) -> None:
         assert store.get("p") == decision.reply.promise  # as it is now
 
 
+FENCED = [
+    pytest.param(situation, action, cell, id=f"{situation}-{name}")
+    for situation, name, cell in cells()
+    if isinstance(action := COMMANDS[name], CreatePromise | SettlePromise)
+]
+
+
+@pytest.mark.parametrize(("situation", "action", "cell"), FENCED)
+def test_fence_that_holds_changes_nothing_about_its_action(
+    situation: str, action: CreatePromise | SettlePromise, cell: str
+) -> None:
+    """Each cell again, said by the holder of another task; only what is wrong by itself is refused at the fence."""
+    before = SITUATIONS[situation]
+    parent = pending("parent", task=ACQUIRED, version=7)
+    alone = apply(DictStore(*filter(None, [before])), action, NOW)
+    fenced = apply(DictStore(*filter(None, [before, parent])), FenceTask("parent", 7, action), NOW)
+    if cell.endswith("invalid"):
+        assert Decision(Reply(Status.INVALID, parent)) == fenced
+    else:
+        assert alone == fenced
+
+
 @pytest.mark.parametrize("situation", [name for name in SITUATIONS if name != "absent"])
 def test_projection_is_what_the_deadline_writes(situation: str) -> None:
     """A reader sees what the next command would write, and once settled sees it for good."""
@@ -206,7 +267,11 @@ def test_projection_is_what_the_deadline_writes(situation: str) -> None:
 
 
 @pytest.mark.parametrize("timeout_at", [PAST, NOW], ids=["past", "this_ms"])
-@pytest.mark.parametrize("claim", [None, CLAIM], ids=["untasked", "claimed"])
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [(None, None), (CLAIM, None), (None, Outcome(State.CANCELED, OUT))],
+    ids=["untasked", "claimed", "done"],
+)
 @pytest.mark.parametrize(
     ("tags", "verdict"),
     [
@@ -215,10 +280,12 @@ def test_projection_is_what_the_deadline_writes(situation: str) -> None:
         pytest.param({"resonate:timer": "True"}, State.TIMEDOUT, id="not_quite_timer"),
     ],
 )
-def test_born_settled(timeout_at: int, claim: Claim | None, tags: dict[str, str], verdict: State) -> None:
-    """A promise created at or past its deadline is settled from birth, and nobody is given its task."""
+def test_born_settled(
+    timeout_at: int, claim: Claim | None, outcome: Outcome | None, tags: dict[str, str], verdict: State
+) -> None:
+    """A promise created at or past its deadline is settled by it from birth, and nobody is given its task."""
     store = DictStore()
-    decision = store.submit(CreatePromise("p", timeout_at, IN, tags, claim), NOW)
+    decision = store.submit(CreatePromise("p", timeout_at, IN, tags, claim, outcome), NOW)
     born = decision.reply.promise
     assert Status.DONE is decision.reply.status
     assert born is not None
@@ -230,22 +297,45 @@ def test_born_settled(timeout_at: int, claim: Claim | None, tags: dict[str, str]
     assert (None, None, None) == (born.owner, born.lease_ms, born.lease_until)
 
 
+@pytest.mark.parametrize("state", [State.RESOLVED, State.REJECTED, State.CANCELED])
+def test_born_with_its_outcome(state: State) -> None:
+    """Work that was done before anybody heard of it is one write: born, settled, and without a task to take."""
+    store = DictStore()
+    born = store.submit(CreatePromise("p", NOW + 1, IN, outcome=Outcome(state, OUT)), NOW).reply.promise
+    assert born is not None
+    assert (state, OUT, IN) == (born.state, born.value, born.param)
+    assert (NOW, NOW, NOW + 1) == (born.created_at, born.settled_at, born.timeout_at)
+    assert (TaskState.ABSENT, 0, None, None, None) == (
+        born.task,
+        born.version,
+        born.owner,
+        born.lease_ms,
+        born.lease_until,
+    )
+    assert born is project(born, NOW + 10**9)
+
+
 @pytest.mark.parametrize("fence", [0, 1, 7])
-@pytest.mark.parametrize("claim", [None, CLAIM], ids=["untasked", "claimed"])
-def test_an_id_made_again_starts_beyond_its_fence(fence: int, claim: Claim | None) -> None:
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [(None, None), (CLAIM, None), (None, Outcome(State.RESOLVED))],
+    ids=["untasked", "claimed", "done"],
+)
+def test_an_id_made_again_starts_beyond_its_fence(fence: int, claim: Claim | None, outcome: Outcome | None) -> None:
     """No version of a task is ever given out twice for one id, forgotten or not."""
     store = DictStore(fences={"p": fence})
-    born = store.submit(CreatePromise("p", claim=claim), NOW).reply.promise
+    born = store.submit(CreatePromise("p", claim=claim, outcome=outcome), NOW).reply.promise
     assert born is not None
     assert fence + (1 if claim else 0) == born.version
 
 
 def test_create_ignores_what_a_second_creator_asks() -> None:
-    """First write wins: other param, tags, deadline or claim of a later creator change nothing."""
+    """First write wins: other param, tags, deadline, claim or outcome of a later creator change nothing."""
     store = DictStore()
     first = store.submit(CreatePromise("p", NEVER, IN, {"k": "v"}), NOW).reply.promise
-    second = store.submit(CreatePromise("p", PAST, OUT, {"k": "w"}, CLAIM), NOW + 5)
-    assert (Status.EXISTS, first, ()) == (second.reply.status, second.reply.promise, second.deltas)
+    for claim, outcome in ((CLAIM, None), (None, Outcome(State.RESOLVED, OUT))):
+        second = store.submit(CreatePromise("p", PAST, OUT, {"k": "w"}, claim, outcome), NOW + 5)
+        assert (Status.EXISTS, first, ()) == (second.reply.status, second.reply.promise, second.deltas)
 
 
 def test_commands_touch_only_their_own_promise() -> None:

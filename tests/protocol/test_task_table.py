@@ -17,9 +17,12 @@ from resonate_nb.protocol import (
     Command,
     CreatePromise,
     Delta,
+    FenceTask,
     ForgetPromise,
     HeartbeatTask,
+    Inserted,
     Leased,
+    Outcome,
     Promise,
     ReleaseTask,
     Settled,
@@ -61,7 +64,7 @@ SITUATIONS: dict[str, Promise | None] = {
 }
 
 VERSIONS = {"old": 2, "": 3, "future": 4}
-VERBS = ("acquire", "heartbeat", "release", "resolve", "reject", "cancel")
+VERBS = ("acquire", "heartbeat", "release", "resolve", "reject", "cancel", "fence")
 
 
 def command(verb: str, version: int) -> Command:
@@ -78,26 +81,28 @@ def command(verb: str, version: int) -> Command:
             return SettlePromise("p", State.REJECTED, OUT, version)
         case "cancel":
             return SettlePromise("p", State.CANCELED, OUT, version)
+        case "fence":
+            return FenceTask("p", version, CreatePromise("child", outcome=Outcome(State.RESOLVED, OUT)))
     raise AssertionError(verb)
 
 
 GRID = """
-situation         acquire   heartbeat release   resolve   reject    cancel
-absent            not_found not_found not_found not_found not_found not_found
-untasked          conflict  conflict  conflict  conflict  conflict  conflict
-queued            done      conflict  conflict  conflict  conflict  conflict
-acquired          conflict  done      done      done      done      done
-lapsed            conflict  done      done      done      done      done
-expired_untasked  +settled  +settled  +settled  +settled  +settled  +settled
-expired_queued    +settled  +settled  +settled  +settled  +settled  +settled
-expired_acquired  +settled  +settled  +settled  +settled  +settled  +settled
-expired_this_ms   +settled  +settled  +settled  +settled  +settled  +settled
-resolved_untasked settled   settled   settled   settled   settled   settled
-rejected_untasked settled   settled   settled   settled   settled   settled
-resolved          settled   settled   settled   settled   settled   settled
-rejected          settled   settled   settled   settled   settled   settled
-canceled          settled   settled   settled   settled   settled   settled
-timedout          settled   settled   settled   settled   settled   settled
+situation         acquire   heartbeat release   resolve   reject    cancel    fence
+absent            not_found not_found not_found not_found not_found not_found not_found
+untasked          conflict  conflict  conflict  conflict  conflict  conflict  conflict
+queued            done      conflict  conflict  conflict  conflict  conflict  conflict
+acquired          conflict  done      done      done      done      done      done
+lapsed            conflict  done      done      done      done      done      done
+expired_untasked  +settled  +settled  +settled  +settled  +settled  +settled  +settled
+expired_queued    +settled  +settled  +settled  +settled  +settled  +settled  +settled
+expired_acquired  +settled  +settled  +settled  +settled  +settled  +settled  +settled
+expired_this_ms   +settled  +settled  +settled  +settled  +settled  +settled  +settled
+resolved_untasked settled   settled   settled   settled   settled   settled   settled
+rejected_untasked settled   settled   settled   settled   settled   settled   settled
+resolved          settled   settled   settled   settled   settled   settled   settled
+rejected          settled   settled   settled   settled   settled   settled   settled
+canceled          settled   settled   settled   settled   settled   settled   settled
+timedout          settled   settled   settled   settled   settled   settled   settled
 """
 
 OWN: dict[str, tuple[Delta, ...]] = {
@@ -107,6 +112,7 @@ OWN: dict[str, tuple[Delta, ...]] = {
     "resolve": (Settled("p", State.RESOLVED, OUT, NOW),),
     "reject": (Settled("p", State.REJECTED, OUT, NOW),),
     "cancel": (Settled("p", State.CANCELED, OUT, NOW),),
+    "fence": (Inserted(replace(pending("child"), state=State.RESOLVED, value=OUT, created_at=NOW, settled_at=NOW)),),
 }
 
 
@@ -155,7 +161,8 @@ def test_cell(situation: str, verb: str, age: str, cell: str) -> None:
     assert expected == decision.deltas
     for delta in decision.deltas:
         store.write(delta)
-    assert store.get("p") == decision.reply.promise
+    of = "child" if verb == "fence" and status is Status.DONE else "p"
+    assert store.get(of) == decision.reply.promise
 
 
 def test_settling_without_a_version_ends_the_task_of_whoever_holds_it() -> None:
@@ -193,3 +200,86 @@ def test_versions_are_not_given_out_again_after_forgetting() -> None:
         assert Status.CONFLICT is store.submit(SettlePromise("p", State.RESOLVED, OUT, life - 1), NOW).reply.status
         assert Status.DONE is store.submit(ReleaseTask("p", life), NOW).reply.status
         assert Status.DONE is store.submit(ForgetPromise("p"), NOW).reply.status
+
+
+class CountingStore(DictStore):
+    """Says which ids were looked up."""
+
+    def __init__(self, *rows: Promise) -> None:
+        super().__init__(*rows)
+        self.looked_up: list[str] = []
+
+    def get(self, id: str) -> Promise | None:
+        self.looked_up.append(id)
+        return super().get(id)
+
+
+ACTIONS: dict[str, CreatePromise | SettlePromise] = {
+    "create": CreatePromise("child"),
+    "done": CreatePromise("child", outcome=Outcome(State.RESOLVED, OUT)),
+    "settle": SettlePromise("child", State.RESOLVED, OUT),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_fence_costs_one_look_up_of_each(action: CreatePromise | SettlePromise) -> None:
+    """It stands in the hottest path of a workflow: a look-up more would be felt ten thousand times."""
+    store = CountingStore(pending(task=ACQUIRED, version=3), pending("child"))
+    apply(store, FenceTask("p", 3, action), NOW)
+    assert ["p", "child"] == store.looked_up
+
+
+REFUSED = [
+    pytest.param(situation, version, id=f"{situation}-{version}")
+    for situation in SITUATIONS
+    for version in VERSIONS.values()
+    if (situation, version) not in (("acquired", 3), ("lapsed", 3))
+]
+
+
+@pytest.mark.parametrize(("situation", "version"), REFUSED)
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_fence_that_refuses_leaves_its_action_alone(
+    situation: str, version: int, action: CreatePromise | SettlePromise
+) -> None:
+    """Who has lost the task is told so, and the child, even one past its deadline, is not so much as looked at."""
+    before = SITUATIONS[situation]
+    store = CountingStore(pending("child", timeout_at=PAST), *filter(None, [before]))
+    decision = store.submit(FenceTask("p", version, action), NOW)
+    assert ["p"] == store.looked_up
+    assert {"p"} >= {delta.id for delta in decision.deltas if isinstance(delta, Settled)}
+    assert situation.startswith("expired") is bool(decision.deltas)
+    assert store.get("p") == decision.reply.promise
+
+
+WRONG: dict[str, CreatePromise | SettlePromise] = {
+    "creates_itself": CreatePromise("p"),
+    "settles_itself": SettlePromise("p", State.RESOLVED, OUT, 3),
+    "settles_as_no_client_may": SettlePromise("child", State.TIMEDOUT),
+    "born_as_no_client_may": CreatePromise("child", outcome=Outcome(State.PENDING)),
+    "claims_what_is_done": CreatePromise("child", claim=NEXT, outcome=Outcome(State.RESOLVED)),
+}
+
+
+@pytest.mark.parametrize("action", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_fence_of_a_wrong_action_is_invalid_whoever_asks(situation: str, action: CreatePromise | SettlePromise) -> None:
+    """What no stored state could make right is said before the fence is asked; a deadline is written all the same."""
+    before = SITUATIONS[situation]
+    store = CountingStore(*filter(None, [before]))
+    decision = store.submit(FenceTask("p", 3, action), NOW)
+    assert ["p"] == store.looked_up
+    assert Status.INVALID is decision.reply.status
+    assert situation.startswith("expired") is bool(decision.deltas)
+    assert store.get("p") == decision.reply.promise
+
+
+def test_former_owner_has_no_children() -> None:
+    """After a takeover, a step of the former holder is not recorded beside those of the new one."""
+    store = DictStore(pending(task=ACQUIRED, version=3))
+    store.submit(ReleaseTask("p", 3), NOW)
+    taken = store.submit(AcquireTask("p", 3, NEXT), NOW).reply.promise
+    late = store.submit(FenceTask("p", 3, ACTIONS["done"]), NOW)
+    assert (Status.CONFLICT, taken, ()) == (late.reply.status, late.reply.promise, late.deltas)
+    assert store.get("child") is None
+    assert Status.DONE is store.submit(FenceTask("p", 4, ACTIONS["done"]), NOW).reply.status
