@@ -74,12 +74,13 @@ def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     claim, outcome = command.claim, command.outcome
     promise = Promise(
         id=command.id,
-        state=State.PENDING,
+        state=State.PENDING if outcome is None else outcome.state,
         param=command.param,
-        value=EMPTY,
+        value=EMPTY if outcome is None else outcome.value,
         tags=command.tags,
         timeout_at=command.timeout_at,
         created_at=now,
+        settled_at=None if outcome is None else now,
         task=TaskState.ABSENT if claim is None else TaskState.ACQUIRED,
         version=fence if claim is None else fence + 1,
         owner=None if claim is None else claim.owner,
@@ -88,8 +89,6 @@ def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     )
     if now >= promise.timeout_at:
         promise = replace(settled(promise, _by_deadline(promise)), created_at=promise.timeout_at)
-    elif outcome is not None:
-        promise = settled(promise, Settled(command.id, outcome.state, outcome.value, now))
     return Decision(Reply(Status.DONE, promise), (Inserted(promise),))
 
 
