@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ._code import CodeKey, Subject, reach
-from ._values import Digests, fingerprint_value, fingerprint_values
+from ._named import Digests
+from ._values import fingerprint_value, fingerprint_values
 
 
 def fingerprint(value: object) -> str:

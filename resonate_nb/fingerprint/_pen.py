@@ -18,8 +18,8 @@ DIGEST_BYTES = 16
 # From this size on a buffer is written as its digest. Part of the format: a change moves every key.
 LARGE_BYTES = 16_384
 _FLUSH_BYTES = 65_536
-_SIZES = tuple(b"." + size.to_bytes(8, "little") for size in range(256))
-_COUNTS = tuple(b":" + count.to_bytes(8, "little") for count in range(256))
+SIZES = tuple(b"." + size.to_bytes(8, "little") for size in range(256))
+COUNTS = tuple(b":" + count.to_bytes(8, "little") for count in range(256))
 
 
 class Pen:
@@ -42,7 +42,7 @@ class Pen:
         """Append a tag and a length; the caller then writes that many items."""
         pending = self._pending
         pending += tag
-        pending += _COUNTS[count] if 0 <= count < 256 else b":" + count.to_bytes(8, "little", signed=True)
+        pending += COUNTS[count] if 0 <= count < 256 else b":" + count.to_bytes(8, "little", signed=True)
 
     def blob(self, tag: bytes, data: bytes | bytearray | memoryview) -> None:
         """Append a tagged run of bytes; `data` is contiguous."""
@@ -51,7 +51,7 @@ class Pen:
             # A call per item of every container: hence a table of short sizes, and no formatting.
             pending = self._pending
             pending += tag
-            pending += _SIZES[size] if size < 256 else b"." + size.to_bytes(8, "little")
+            pending += SIZES[size] if size < 256 else b"." + size.to_bytes(8, "little")
             pending += data
             if len(pending) > _FLUSH_BYTES:
                 self._flush()
@@ -71,6 +71,11 @@ class Pen:
         for chunk in chunks:
             hasher.update(chunk)
         self.large(tag, size, hasher.digest())
+
+    def written(self) -> bytes:
+        """The bytes themselves; only before there are many."""
+        assert self._hasher is None
+        return bytes(self._pending)
 
     def digest(self) -> bytes:
         """The fingerprint of everything written so far."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
     from zoneinfo import ZoneInfo
 
-_NAN = math.nan
+NAN = math.nan
 _ROWS = {tuple}
 _ATOMS = frozenset((int, float, str, bytes, bool, type(None), complex))
 
@@ -52,7 +52,7 @@ def atoms(items: Any, types: set[type]) -> bytes | None:
         if has_nan:
             if values is not items or complex in types:
                 return None
-            items = [_NAN if item != item else item for item in items]
+            items = [NAN if item != item else item for item in items]
     try:
         return marshal.dumps(items, 2)
     except ValueError:  # one string beyond what marshal can measure
@@ -61,7 +61,7 @@ def atoms(items: Any, types: set[type]) -> bytes | None:
 
 def real(value: float) -> bytes:
     """Eight bytes; the sign of zero counts, the payload of a NaN does not."""
-    return struct.pack("<d", value if value == value else _NAN)
+    return struct.pack("<d", value if value == value else NAN)
 
 
 def integer(value: int) -> bytes:

@@ -10,13 +10,12 @@ import enum
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
 from ..errors import UnfingerprintableError
 from . import _arrays, _containers, _estimators, _frames, _hints, _instances, _scalars, _zones
+from ._named import Digests, plain_digests
 from ._pen import Pen
-from ._walk import CONTENT, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
+from ._walk import CONTENT, START, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
 
 _EXACT: dict[type, Handler] = {
     **_scalars.HANDLERS,
@@ -62,16 +61,6 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """The fingerprints of several named values that are looked at together."""
-
-    joint: str
-    """Of all of them in one walk: names, contents, and which mutable objects and memory they share."""
-    parts: Mapping[str, str]
-    """Of each by itself, by name."""
-
-
 class Walker(Walk):
     """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
 
@@ -95,7 +84,7 @@ class Walker(Walk):
             UnfingerprintableError: something in it is not covered; the path leads there.
         """
         self.begin()
-        self.pen.write(b"value1;")
+        self.pen.write(START)
         self._run(path, value)
         _write_sharing(self.pen, [(0, span) for span in self.spans])
         digest = self.pen.digest()
@@ -190,14 +179,19 @@ def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
 
 def fingerprint_values(values: Mapping[str, object], reach: Callable[[object], bytes]) -> Digests:
     """The fingerprints of named values, each and together; the order of the names does not count."""
+    return plain_digests(values) or walked_values(values, reach)
+
+
+def walked_values(values: Mapping[str, object], reach: Callable[[object], bytes]) -> Digests:
+    """The same, by a walk through all of them whatever they are."""
     walker = Walker(reach)
     pen = Pen()
-    parts: dict[str, str] = {}
+    parts: dict[str, bytes] = {}
     for name in sorted(values):
-        parts[name] = walker.digest(name, values[name]).hex()
+        parts[name] = walker.digest(name, values[name])
         pen.blob(b"name", _scalars.text(name))
     walker.write_joint(pen)
-    return Digests(pen.digest().hex(), MappingProxyType({name: parts[name] for name in values}))
+    return Digests(pen.digest().hex(), tuple(values), tuple([parts[name] for name in values]))
 
 
 def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:

@@ -42,6 +42,8 @@ class Part:
         self.children = children
 
 
+START = b"value1;"
+"""What is written ahead of each value: the number of the format."""
 KEY = Note("<key>")
 MEMBER = Note("<member>")
 CONTENT = Note("")
@@ -200,4 +202,17 @@ def _name(thing: object) -> bytes:
     return repr(parts).encode("utf-8", "surrogatepass")
 
 
-__all__ = ["CONTENT", "KEY", "MEMBER", "Attribute", "Children", "Handler", "Note", "Part", "Refusal", "Span", "Walk"]
+__all__ = [
+    "CONTENT",
+    "KEY",
+    "MEMBER",
+    "START",
+    "Attribute",
+    "Children",
+    "Handler",
+    "Note",
+    "Part",
+    "Refusal",
+    "Span",
+    "Walk",
+]
