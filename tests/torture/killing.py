@@ -1,0 +1,250 @@
+"""Kills processes at random instants while they work on one store, and looks at what they leave.
+
+    python killing.py STORE ROUNDS DURABILITY SEED
+
+Workers and checkers are forked from this process, which has imported the package and opened nothing: a start costs
+milliseconds, so that a thousand kills fit into two minutes. In each round five workers do all kinds of work on the
+same few promises, and each gets SIGKILL at an instant of its own; then a checker, one more process, opens the store as
+the next kernel would, looks whether what was acknowledged is there, and finishes the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torture_steps as steps
+from torture_steps import lines_of, log
+
+import resonate_nb as rnb
+from resonate_nb.protocol import State
+from resonate_nb.runtime import engine
+
+WORKERS = 5
+KEYS = 4
+"""Promises of each function in one round: few, so that workers meet."""
+KILLED_WITHIN_SECONDS = 0.12
+HANG_SECONDS = 60
+EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent)
+ONCE = ("once", "middle", "large", "parent", "awaited")
+"""Nobody asks these to be run again: whoever calls them gets the value of the one run that was settled."""
+REPEATED = ("again", "failing")
+
+
+def fork(work: Callable[[], None]) -> int:
+    """The pid of a child that does this, and nothing else, and whose end tells whether it could."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+# -- a worker ---------------------------------------------------------------------------------------------------------
+
+
+def ask(chance: random.Random, first: int) -> None:
+    """One use of the package, and a line for what it acknowledged."""
+    x = first + chance.randrange(KEYS)
+    match chance.choices(range(8), (6, 2, 1, 2, 2, 2, 2, 1))[0]:
+        case 0 | 1 as many:
+            function = chance.choice(EACH_ONCE) if many else steps.once
+            if function is steps.large:
+                x = first
+            log("ack", function.__name__, x, function(x)["token"])
+        case 2:
+            log("ack", "again", x, steps.again.rerun(x)["token"])
+        case 3:
+            log("ack", "again", x, steps.again(x)["token"])
+        case 4:
+            log("ack", "failing", x, failure_of(x))
+        case 5:
+            log("ack", "fleeting", x, steps.fleeting(x)["token"])
+            try:
+                steps.fleeting.forget(x)
+            except rnb.PromiseBusyError:
+                log("busy", x)
+        case 6:
+            wanted = [x, first, x]
+
+            async def gathered() -> list[dict[str, Any]]:
+                return await asyncio.gather(*map(steps.awaited, wanted))
+
+            for asked, value in zip(wanted, asyncio.run(gathered()), strict=True):
+                log("ack", "awaited", asked, value["token"])
+        case 7:
+            for handle in rnb.search(f"*/{x}@1", state="pending"):
+                if handle.id.startswith("once/"):
+                    log("ack", "once", x, handle.result()["token"])
+
+
+def failure_of(x: int) -> str:
+    try:
+        steps.failing(x)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("it did not raise")
+
+
+def work(store: Path, durability: Any, first: int, seed: int) -> NoReturn:
+    """Ask for ever; every third worker on three threads at once."""
+    rnb.configure(store=store, durability=durability)
+
+    def ask_for_ever(number: int) -> NoReturn:
+        chance = random.Random(f"{seed} {number}")
+        try:
+            while True:
+                ask(chance, first)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+
+    for number in range(2 if seed % 3 == 0 else 0):
+        threading.Thread(target=ask_for_ever, args=(number,), daemon=True).start()
+    ask_for_ever(-1)
+
+
+# -- the checker ------------------------------------------------------------------------------------------------------
+
+
+def check(store: Path, durability: Any, first: int) -> None:
+    """All workers of this round are dead: what they acknowledged is there, the rest is free, and nothing is half."""
+    rnb.configure(store=store, durability=durability)
+    assert [] == engine().store.check(), engine().store.check()
+    every = lines_of(Path(os.environ["TORTURE_LOG"]))
+    lines = every[max(index for index, words in enumerate(every) if words[0] == "round") :]
+    no_two_bodies_at_once(lines)
+    acknowledged: dict[tuple[str, int], set[str]] = {}
+    for words in lines:
+        if words[0] == "ack":
+            acknowledged.setdefault((words[1], int(words[2])), set()).add(words[3])
+    for (name, x), tokens in acknowledged.items():
+        found = settled_tokens(name, x)
+        assert len(found) == len(set(found)), f"one run of {name}({x}) settled two generations: {found}"
+        if name != "fleeting":
+            assert tokens <= set(found), f"{name}({x}): {tokens - set(found)} acknowledged, and {found} stored"
+        if name in ONCE:
+            assert 1 == len(tokens), f"{name}({x}) was acknowledged with {tokens}"
+    finish(first, acknowledged)
+    assert [] == rnb.search(state="pending")
+    assert [] == engine().store.check(), engine().store.check()
+
+
+def no_two_bodies_at_once(lines: list[list[str]]) -> None:
+    """A body begins only when the run before it has ended or its process is being killed. One that nobody asks to
+    repeat, only when that process is being killed: its end would have been its last."""
+    running: dict[tuple[str, str], tuple[str, str]] = {}
+    ended: set[str] = set()
+    killed: set[str] = set()
+    for words in lines:
+        match words:
+            case ["kill", pid]:
+                killed.add(pid)
+            case ["end", token]:
+                ended.add(token)
+            case ["run", name, x, pid, token]:
+                before = running.get((name, x))
+                if before is not None and before[0] not in killed:
+                    assert before[1] in ended, f"two bodies of {name}({x}) at once: {before} and {(pid, token)}"
+                    assert name not in ONCE, f"{name}({x}) ran in {before}, which lives, and in {(pid, token)}"
+                running[name, x] = (pid, token)
+
+
+def settled_tokens(name: str, x: int) -> list[str]:
+    """The token in each settled generation, in whatever way it settled."""
+    found = []
+    for handle in rnb.search(f"{name}/{x}@1*"):
+        if handle.state is State.REJECTED:
+            found.append(str(handle.exception()))
+        elif handle.state is State.RESOLVED:
+            value = handle.result()
+            assert set(value["filler"]) <= set(value["token"].encode())
+            found.append(value["token"])
+    return found
+
+
+def finish(first: int, acknowledged: dict[tuple[str, int], set[str]]) -> None:
+    """What was begun goes on in this process, at once, and comes to the value that others have seen."""
+    for x in range(first, first + KEYS):
+        for function in (*EACH_ONCE, steps.again, steps.fleeting):
+            if function is steps.large and x != first:
+                continue
+            value = function(x)
+            known = acknowledged.get((function.__name__, x), set())
+            if function in EACH_ONCE and known:
+                assert known == {value["token"]}
+            if function is steps.parent:
+                children = {"once": steps.once(x)["token"], "middle": steps.middle(x)["token"]}
+                assert children == value["children"]
+        value = asyncio.run(_awaited(x))
+        assert acknowledged.get(("awaited", x), {value["token"]}) == {value["token"]}
+        assert failure_of(x) in settled_tokens("failing", x)
+    rnb.forget("large/*")
+
+
+async def _awaited(x: int) -> dict[str, Any]:
+    return await steps.awaited(x)
+
+
+# -- the killer -------------------------------------------------------------------------------------------------------
+
+
+def kill_at_random(chance: random.Random, start: Callable[[int], int]) -> None:
+    """Five workers, each killed at its own instant, which may be before it has opened the store."""
+    began = time.monotonic()
+    doomed = sorted((chance.uniform(0, KILLED_WITHIN_SECONDS), start(number)) for number in range(WORKERS))
+    for instant, pid in doomed:
+        time.sleep(max(0.0, began + instant - time.monotonic()))
+        log("kill", pid)
+        os.kill(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert -signal.SIGKILL == status, f"worker {pid} had ended by itself, with {status}"
+
+
+def warm_up(store: Path) -> None:
+    """Everything is imported and fingerprinted, and no store is open."""
+    rnb.configure(store=store, durability="process")
+    finish(0, {})
+    engine().close()
+
+
+def main(store: Path, rounds: int, durability: str, seed: int) -> None:
+    """Prints how many were killed, how many calls had been acknowledged, and how often a promise was taken over."""
+    chance = random.Random(seed)
+    warm_up(store.with_name("warm"))
+    for number in range(rounds):
+        first = number * KEYS
+        log("round", number)
+        kill_at_random(
+            chance,
+            lambda worker, first=first, number=number: fork(
+                lambda: work(store, durability, first, seed * 1_000_000 + number * WORKERS + worker)
+            ),
+        )
+        pid = fork(lambda first=first: check(store, durability, first))
+        assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), f"round {number}: the checker failed"
+    lines = lines_of(Path(os.environ["TORTURE_LOG"]))
+    runs = [tuple(words[1:3]) for words in lines if words[0] == "run" and words[1] in ONCE]
+    kills, acknowledged = (sum(words[0] == word for words in lines) for word in ("kill", "ack"))
+    print(kills, acknowledged, len(runs) - len(set(runs)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
