@@ -10,7 +10,7 @@ from ._look import Detail, Record, Shown
 from ._public import forget, get, mark_rerun, search, source, to_frame
 from ._reading import Source, checked_query, drop, generations_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
-from ._say import duration, say, speak_on, warn
+from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import Request, Result, call, call_async, without_our_frames
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "Handle",
     "Identity",
+    "Line",
     "Options",
     "Record",
     "Request",
@@ -46,6 +47,8 @@ __all__ = [
     "identify",
     "is_enabled",
     "is_numpy_fresh",
+    "live",
+    "log_call",
     "mark_rerun",
     "meets_another",
     "open_engine",

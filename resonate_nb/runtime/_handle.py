@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from typing import Any, cast
 
 from resonate_nb.codec import decode
@@ -16,8 +17,8 @@ from ._engine import Engine
 from ._held import cancel_on_interrupt
 from ._look import Record
 from ._reading import record_of
-from ._say import say
-from .call import SAY_AFTER_SECONDS, load, stored_error
+from ._whom import Telling, whom
+from .call import load, stored_error
 
 _LIVENESS_SECONDS = 0.25
 
@@ -86,8 +87,8 @@ class Handle:
         _context.refuse_recursion(self.id)
         clock = self._engine.clock
         end = None if timeout is None else clock.monotonic() + timeout
-        with _context.waiting(self.id, blocking=True):
-            for seen in self._looks():
+        with _context.waiting(self.id, blocking=True), closing(self._looks()) as looks:
+            for seen in looks:
                 now = clock.monotonic()
                 if end is not None and now >= end:
                     return False
@@ -95,20 +96,20 @@ class Handle:
                 self._engine.feed.wait(seen, pause)
         return True
 
-    def _looks(self) -> Iterator[int]:
-        """One look after another until it has settled; after a second, says on whom one waits. Yields what to wait
-        past in the feed."""
-        clock = self._engine.clock
-        started, said = clock.monotonic(), False
-        while True:
-            seen = self._engine.feed.now()
-            promise = self._promise()
-            if promise.state.is_settled:
-                return
-            if not said and clock.monotonic() - started >= SAY_AFTER_SECONDS:
-                said = True
-                say(self._whom(promise))
-            yield seen
+    def _looks(self) -> Generator[int]:
+        """One look after another until it has settled; from the first second on, tells on whom one waits. Yields what
+        to wait past in the feed."""
+        telling = Telling(self._engine, self.id)
+        try:
+            while True:
+                seen = self._engine.feed.now()
+                promise = self._promise()
+                if promise.state.is_settled:
+                    return
+                telling.look(promise)
+                yield seen
+        finally:
+            telling.end()
 
     def result(self, timeout: float | None = None) -> Any:
         """The value (of a cell: its names and their values), fresh for this caller, waiting at most `timeout` seconds.
@@ -121,7 +122,7 @@ class Handle:
         """
         if not self.wait(timeout):
             raise WaitTimeoutError(
-                f"promise {self.id!r} is still pending after {timeout} s; {self._whom(self._promise())}"
+                f"promise {self.id!r} is still pending after {timeout} s: {whom(self._engine, self._promise())}"
             )
         return self._value()
 
@@ -140,8 +141,12 @@ class Handle:
         if not self.done():
             loop = asyncio.get_running_loop()
             task = cast("asyncio.Task[Any]", asyncio.current_task())
-            with _context.waiting(self.id, blocking=False), cancel_on_interrupt(loop, task):
-                for seen in self._looks():
+            with (
+                _context.waiting(self.id, blocking=False),
+                cancel_on_interrupt(loop, task),
+                closing(self._looks()) as looks,
+            ):
+                for seen in looks:
                     await self._engine.feed.wait_async(seen, _LIVENESS_SECONDS)
         return self._value()
 
@@ -155,11 +160,6 @@ class Handle:
         value: Any = decode(entry.codec, entry.data)
         # What a cell stores is more than its result: to whoever asks, it came to the names that it bound.
         return value["names"] if promise.param.headers.get("kind") == "cell" else value
-
-    def _whom(self, promise: Promise) -> str:
-        if self._engine.is_owned(promise) and (info := self._engine.describe(promise)) is not None:
-            return f"waiting for {self.id}, which runs in process {info.pid} on {info.host}"
-        return f"waiting for {self.id}, which nobody runs at the moment; call its function, and it goes on there"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Handle) and (self.id, self._engine) == (other.id, other._engine)

@@ -193,7 +193,7 @@ def checked_query(
         raise InvalidOptionError(f"tags must be a dict such as {{'team': 'growth'}}, not {tags!r}")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidOptionError(f"limit must be a positive integer, not {limit!r}")
-    return Query(glob, states, tags, limit)
+    return Query(glob, states, tags, limit=limit)
 
 
 def to_frame(records: Sequence[Record]) -> pd.DataFrame:

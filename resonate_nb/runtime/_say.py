@@ -1,18 +1,36 @@
-"""One way to speak to the user: lines on the logger ``resonate_nb``, and warnings that point at the user's code."""
+"""One way to speak to the user: lines on the logger ``resonate_nb``, and warnings that point at the user's code.
+
+Three things are told: what is news (`say`, level INFO), one line a call with why it ran or not (`log_call`, level
+DEBUG), and a wait while it lasts (`live`). Whoever wants the line of each call writes
+
+    logging.getLogger("resonate_nb").setLevel("DEBUG")
+
+in a notebook or a script; nothing more is needed. A level WARNING makes all lines silent.
+
+Who shows them: handlers that somebody gave our logger; else those of the root logger, where somebody set a level that
+reaches us (`logging.basicConfig(level="INFO")`, pytest's caplog); else we ourselves, on the page of a notebook
+(`speak_on`) or on stderr. The logger is never changed by us: an arrangement that comes later holds from then on, and
+no line is shown twice.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, TextIO
 
 from resonate_nb.errors import DurableWarning
 
 logger = logging.getLogger("resonate_nb")
+is_logged = logger.isEnabledFor
+"""Whether lines of a level are wanted; `is_logged(DEBUG)` is all that a call costs while nobody wants them."""
+DEBUG = logging.DEBUG
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _NOTEBOOK = os.path.join(_PACKAGE, "notebook", "")
@@ -20,37 +38,33 @@ _said: set[tuple[str, str]] = set()
 _lock = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-_page: Callable[[str], bool] | None = None
-"""Shows a line where people read the others, and says whether it could; None where there is no page."""
 
 
-def speak_on(page: Callable[[str], bool] | None) -> None:
-    """From here on our lines are shown by this function, and on stderr only where it returns False; None undoes it."""
-    global _page
-    _page = page
+class Line(Protocol):
+    """A line that is rewritten in place while something lasts."""
+
+    def update(self, text: str) -> None:
+        """The line reads so now, where lines can be rewritten."""
+        ...
+
+    def end(self, text: str | None = None) -> None:
+        """It is over: this text stays, or nothing. Idempotent."""
+        ...
 
 
-class _Aloud(logging.Handler):
-    """Shows a line on the page, else writes it to whatever `sys.stderr` is when it is said: kernels replace it."""
+Page = Callable[[str], bool]
+"""Shows a line where people read the others, and says whether it could."""
+LivePage = Callable[[str], "Line | None"]
+"""Shows a line that lives; None where it could not."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        line = f"[resonate_nb] {record.getMessage()}"
-        page, stream = _page, sys.stderr
-        if (page is None or not page(line)) and stream is not None:
-            stream.write(f"{line}\n")
-            stream.flush()
+_page: Page | None = None
+_live_page: LivePage | None = None
 
 
-def _speak_by_default() -> None:
-    # Only where nobody has arranged for our lines: an application that gave our logger a handler or a level, or whose
-    # own handlers take them, decides itself. One that hears warnings only (`logging.basicConfig()`, which many
-    # libraries call) has not thought of us, and would make us silent.
-    if logger.handlers or (logging.getLogger().handlers and (logger.level or logger.isEnabledFor(logging.INFO))):
-        return
-    logger.addHandler(_Aloud())
-    logger.propagate = False
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
+def speak_on(page: Page | None, live_page: LivePage | None = None) -> None:
+    """From here on our lines are shown by these functions, and on stderr only where they cannot; None undoes it."""
+    global _page, _live_page
+    _page, _live_page = page, live_page
 
 
 def say(text: str, *, once: bool = False, about: str = "") -> None:
@@ -58,8 +72,46 @@ def say(text: str, *, once: bool = False, about: str = "") -> None:
     text = _encodable(text)
     if once and not _first(about, text):
         return
-    _speak_by_default()
-    logger.info("%s", text)
+    _tell(logging.INFO, text)
+
+
+def log_call(title: str, id: str, outcome: str, why: str = "", ms: float | None = None) -> None:
+    """One line at DEBUG: what became of a call, how long it took, and why.
+
+    ``clean/4be1…@a91c03f7: hit, 3.2 s saved`` · ``…: ran, 3.2 s: first run`` · ``…: ran, 41 ms: code of `helper`
+    changed`` · ``…: raised KeyError, attempt 2 of 5, retrying in 12 s``
+
+    Args:
+        title: how messages call the function or cell.
+        id: of the promise; empty for a call that runs plainly.
+        outcome: ``hit``, ``ran``, ``raised KeyError``, ``waited for process 4711``, …
+        why: the reason, where there is one.
+        ms: how long that took; for a hit, what it saved.
+    """
+    if not is_logged(DEBUG):
+        return
+    subject = id if not title or f"{title}/" in id else f"{title} ({id})" if id else title
+    took = "" if ms is None else f", {duration(ms)}"
+    saved = " saved" if took and outcome == "hit" else ""
+    _tell(DEBUG, _encodable(f"{subject}: {outcome}{took}{saved}{f': {why}' if why else ''}"))
+
+
+def live(text: str) -> Line:
+    """A line that says so, and goes on saying what it is told (`update`, `end`) where lines can be rewritten.
+
+    That is on a page and in a terminal. Elsewhere (a file, the user's own handlers) `text` is said once, and what
+    comes after it is not shown.
+    """
+    text = _encodable(text)
+    if not _is_wanted(logging.INFO):
+        return _Once()
+    if not _is_arranged():
+        if _live_page is not None and (line := _live_page(f"{_MARK}{text}")) is not None:
+            return _Marked(line)
+        if (terminal := _TerminalLine.begin(f"{_MARK}{text}")) is not None:
+            return _Marked(terminal)
+    _tell(logging.INFO, text)
+    return _Once()
 
 
 def warn(text: str, *, once: bool = False, about: str = "") -> None:
@@ -89,6 +141,148 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
     warnings.warn(DurableWarning(text), stacklevel=level)
 
 
+_MARK = "[resonate_nb] "
+
+
+def _is_wanted(level: int) -> bool:
+    """Whether lines of this level are shown at all: a logger that nobody gave a level shows what is said."""
+    if logger.isEnabledFor(level):
+        return True
+    return level >= logging.INFO and not (logger.level or logger.disabled or logger.manager.disable >= level)
+
+
+def _is_arranged() -> bool:
+    """Whether somebody has arranged for our lines.
+
+    Root handlers that hear warnings only (`logging.basicConfig()`, which many libraries call) are no arrangement: who
+    added them has not thought of us, and would make us silent.
+    """
+    if logger.handlers:
+        return True
+    return bool(logging.getLogger().handlers) and bool(logger.level or logger.isEnabledFor(logging.INFO))
+
+
+def _tell(level: int, text: str) -> None:
+    if not _is_wanted(level):
+        return
+    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None)
+    if _is_arranged():
+        logger.handle(record)
+    elif logger.filter(record):
+        line = f"{_MARK}{text}"
+        # Lines of every call may be thousands a second: a server drops displays at that rate, and bundles text.
+        if level < logging.INFO or _page is None or not _page(line):
+            _write(f"{line}\n")
+
+
+def _write(text: str) -> None:
+    # To whatever `sys.stderr` is when it is said: kernels replace it.
+    stream = sys.stderr
+    if stream is None:
+        return
+    with _drawing:
+        if (line := _TerminalLine.shown) is not None:
+            line.erase()
+        stream.write(text)
+        if line is not None:
+            line.draw()
+        stream.flush()
+
+
+_drawing = threading.RLock()
+
+
+def _draw_anew() -> None:
+    """In a forked child: another thread of the parent may be drawing, and a line that is shown is the parent's."""
+    global _drawing
+    _drawing = threading.RLock()
+    _TerminalLine.shown = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_draw_anew)
+
+
+class _Once:
+    """A line that cannot be rewritten: what it says was said when it began."""
+
+    def update(self, text: str) -> None:
+        return
+
+    def end(self, text: str | None = None) -> None:
+        return
+
+
+class _Marked:
+    """Puts our mark before every text, and ends a line once."""
+
+    def __init__(self, line: Line) -> None:
+        self._line: Line | None = line
+
+    def update(self, text: str) -> None:
+        if self._line is not None:
+            self._line.update(_MARK + _encodable(text))
+
+    def end(self, text: str | None = None) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.end(None if text is None else _MARK + _encodable(text))
+
+
+class _TerminalLine:
+    """The last line of a terminal, written over again and again. A terminal has one: a second wait is said once."""
+
+    shown: _TerminalLine | None = None
+
+    def __init__(self, stream: TextIO, text: str) -> None:
+        self._stream = stream
+        self._text = text
+        self._width = 0
+        """Columns that are written on."""
+
+    @classmethod
+    def begin(cls, text: str) -> _TerminalLine | None:
+        """The line is there; None where stderr is no terminal, or its last line is taken."""
+        stream = sys.stderr
+        with _drawing:
+            if cls.shown is not None or stream is None or not stream.isatty():
+                return None
+            line = cls.shown = cls(stream, text)
+            line.draw()
+            return line
+
+    def update(self, text: str) -> None:
+        with _drawing:
+            self._text = text
+            self.draw()
+
+    def end(self, text: str | None = None) -> None:
+        with _drawing:
+            type(self).shown = None
+            self.erase()
+            if text is not None:
+                self._put(f"{text}\n")
+
+    def draw(self) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be written over
+        text = self._text if len(self._text) <= columns else f"{self._text[: columns - 1]}…"
+        self._put(f"\r{text}{' ' * (self._width - len(text))}")
+        self._width = len(text)
+
+    def erase(self) -> None:
+        self._put(f"\r{' ' * self._width}\r")
+        self._width = 0
+
+    def _put(self, text: str) -> None:
+        # Past a `write` that was set on the stream itself: so does a durable cell record its display in a terminal.
+        write = getattr(type(self._stream), "write", None)
+        if write is None:
+            self._stream.write(text)
+        else:
+            write(self._stream, text)
+        self._stream.flush()
+
+
 def _encodable(text: str) -> str:
     """The text with what no stream or message can carry (parts of file names that are no text) written out."""
     return text.encode(errors="backslashreplace").decode()
@@ -110,12 +304,14 @@ def _first(about: str, text: str) -> bool:
 
 
 def duration(milliseconds: float) -> str:
-    """A duration for people: ``85 ms``, ``4.2 s``, ``3 m 12 s``, ``2 h 05 m``."""
-    if milliseconds < 1000:
+    """A duration for people: ``85 ms``, ``4.2 s``, ``41 s``, ``3 m 12 s``, ``2 h 05 m``."""
+    if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000
-    if seconds < 60:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} m {rest:02d} s"

@@ -241,7 +241,7 @@ def test_a_handle_says_on_whom_it_waits(disk: Engine, caplog: pytest.LogCaptureF
     finally:
         logging.getLogger("resonate_nb").removeHandler(told)
     thread.join(10)
-    assert any(f"runs in process {os.getpid()}" in line for line in caplog.messages)
+    assert any("runs in this process" in line for line in caplog.messages)
 
 
 async def _awaited(handle: rnb.Handle) -> object:

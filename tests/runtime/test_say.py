@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import subprocess
 import sys
 import warnings
@@ -11,7 +13,7 @@ import pytest
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.runtime import duration
+from resonate_nb.runtime import duration, live, log_call, say, speak_on
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -65,7 +67,15 @@ def test_why_it_runs_again_is_not_said_once_more_after_the_run(
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(0, "0 ms"), (85.4, "85 ms"), (999, "999 ms"), (4200, "4.2 s"), (192_000, "3 m 12 s"), (7_500_000, "2 h 05 m")],
+    [
+        (0, "0 ms"),
+        (85.4, "85 ms"),
+        (999, "999 ms"),
+        (4200, "4.2 s"),
+        (41_300, "41 s"),
+        (192_000, "3 m 12 s"),
+        (7_500_000, "2 h 05 m"),
+    ],
 )
 def test_durations_are_for_people(milliseconds: float, text: str):
     assert text == duration(milliseconds)
@@ -89,3 +99,140 @@ def test_only_who_names_our_logger_makes_us_silent(arranged: str, is_said: bool,
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert [is_said] * 2 == [word in done.stderr for word in ("one", "two")]
     assert 2 * is_said == len(done.stderr.splitlines())
+
+
+def told(arranged: str, tmp_path: Path) -> list[str]:
+    """What a script says on stderr in which one line is said and two calls are logged."""
+    text = (
+        f"import logging\n{arranged}\nfrom resonate_nb.runtime import say, log_call\nsay('news')\n"
+        "log_call('clean', 'clean/4be1@a9', 'hit', ms=3200)\n"
+        "log_call('cell `x`', 'cell/4be1@a9', 'ran', 'code of `helper` changed', 41)"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, check=True)
+    return done.stderr.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arranged", "mark"),
+    [
+        ("logging.getLogger('resonate_nb').setLevel('DEBUG')", "[resonate_nb] "),
+        ("logging.basicConfig(format='%(message)s'); logging.getLogger('resonate_nb').setLevel('DEBUG')", ""),
+        ("logging.basicConfig(level='DEBUG', format='%(name)s %(message)s')", "resonate_nb "),
+    ],
+    ids=["level alone", "level and basicConfig", "everything"],
+)
+def test_a_level_is_all_it_takes_to_hear_of_each_call_once(arranged: str, mark: str, tmp_path: Path):
+    lines = ["news", "clean/4be1@a9: hit, 3.2 s saved", "cell `x` (cell/4be1@a9): ran, 41 ms: code of `helper` changed"]
+    assert [f"{mark}{line}" for line in lines] == told(arranged, tmp_path)
+
+
+@pytest.mark.slow
+def test_calls_are_not_told_of_unless_asked_for(tmp_path: Path):
+    assert ["[resonate_nb] news"] == told("", tmp_path)
+
+
+def test_an_arrangement_that_comes_late_holds_and_nothing_is_said_twice(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+):
+    """Whoever speaks first must not change how the logger speaks from then on."""
+    say("before")
+    with caplog.at_level("DEBUG", "resonate_nb"):
+        say("after")
+        log_call("f", "f/1@1", "ran", "first run", 12)
+    say("again")
+    assert ["after", "f/1@1: ran, 12 ms: first run"] == caplog.messages
+    assert "[resonate_nb] before\n[resonate_nb] again\n" == capsys.readouterr().err
+
+
+def test_a_disabled_logger_is_silent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """`logging.config` disables the loggers that it finds and does not name; `logging.disable` all of them."""
+    logger = logging.getLogger("resonate_nb")
+    monkeypatch.setattr(logger, "disabled", True)
+    say("one")
+    monkeypatch.setattr(logger, "disabled", False)
+    logging.disable(logging.INFO)
+    try:
+        say("two")
+        live("three").end()
+    finally:
+        logging.disable(logging.NOTSET)
+    assert "" == capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """Keeps what is written, and shows what a person would see of it."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def seen(self) -> list[str]:
+        lines = []
+        for line in self.getvalue().split("\n"):
+            shown = ""
+            for part in line.split("\r"):
+                shown = part + shown[len(part) :]
+            lines.append(shown.rstrip())
+        return lines
+
+
+def a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    # Not a fixture: pytest puts its own stderr back between set-up and test.
+    monkeypatch.setattr(sys, "stderr", found := Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    return found
+
+
+def test_in_a_terminal_a_live_line_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    terminal = a_terminal(monkeypatch)
+    line = live("waiting for b: runs for 1.0 s")
+    line.update("waiting for b: runs for 12 s")
+    assert ["[resonate_nb] waiting for b: runs for 12 s"] == terminal.seen
+    line.update("short")
+    say("news")
+    assert ["[resonate_nb] news", "[resonate_nb] short"] == terminal.seen
+    line.end("waited 12 s")
+    line.end("twice")
+    say("more")
+    assert ["[resonate_nb] news", "[resonate_nb] waited 12 s", "[resonate_nb] more", ""] == terminal.seen
+
+
+def test_a_live_line_goes_without_a_trace_and_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch):
+    terminal = a_terminal(monkeypatch)
+    first = live("one")
+    live("a second one is said").update("never seen")
+    first.end()
+    assert ["[resonate_nb] a second one is said", ""] == terminal.seen
+    live("x" * 200).update("y" * 200)
+    assert "[resonate_nb] " + "y" * 64 + "…" == terminal.seen[-1]
+
+
+def test_elsewhere_a_live_line_is_said_once(capsys: pytest.CaptureFixture[str]):
+    line = live("waiting")
+    line.update("still waiting")
+    line.end("waited")
+    assert "[resonate_nb] waiting\n" == capsys.readouterr().err
+
+
+def test_a_page_that_can_rewrite_lines_gets_them(capsys: pytest.CaptureFixture[str]):
+    seen: list[str | None] = []
+
+    class OnPage:
+        update = end = staticmethod(seen.append)
+
+    def begin(text: str) -> OnPage | None:
+        seen.append(text)
+        return OnPage() if "here" in text else None
+
+    speak_on(lambda line: False, begin)
+    try:
+        line = live("here")
+        line.update("two")
+        line.end(None)
+        line.end("again")
+        live("off").end("done")
+    finally:
+        speak_on(None)
+    assert ["[resonate_nb] here", "[resonate_nb] two", None, "[resonate_nb] off"] == seen
+    assert "[resonate_nb] off\n" == capsys.readouterr().err

@@ -2,11 +2,9 @@
 
 from ._attempt import Request
 from ._drive import Result, call, call_async, stored_error, without_our_frames
-from ._patience import SAY_AFTER_SECONDS
 from ._plan import load
 
 __all__ = [
-    "SAY_AFTER_SECONDS",
     "Request",
     "Result",
     "call",

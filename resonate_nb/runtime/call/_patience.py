@@ -14,11 +14,11 @@ from resonate_nb.store import Transaction
 
 from .. import _context
 from .._engine import Engine
-from .._say import say
+from .._say import DEBUG, is_logged, log_call
+from .._whom import Telling
 
 LIVENESS_SECONDS = 0.1
 """How often a waiter looks whether the owner still lives; changes wake it at once."""
-SAY_AFTER_SECONDS = 1.0
 _NOTE = "waits"
 
 
@@ -31,8 +31,8 @@ class Patience:
         self._id = id
         call = _context.current()
         self._lineage = [] if call is None else list(call.lineage())
-        self._next_look = engine.clock.monotonic() + SAY_AFTER_SECONDS
-        self._said = False
+        self._telling = Telling(engine, id, title)
+        self._has_declared = False
 
     def look(self) -> Promise | None:
         """The promise if it is still worth waiting for; None otherwise.
@@ -43,18 +43,19 @@ class Patience:
         found = self._engine.peek([self._id])[0]
         if found is None or found.state.is_settled or not self._engine.is_owned(found):
             return None
-        if self._engine.clock.monotonic() >= self._next_look:
-            self._next_look = self._engine.clock.monotonic() + SAY_AFTER_SECONDS
-            if not self._said:
-                self._said = True
-                self._say(found)
+        if self._telling.look(found):
+            if not self._has_declared:
+                self._has_declared = True
                 self._declare()
             self._refuse_ring()
         return found
 
     def end(self) -> None:
         """The wait is over, one way or the other: take the notes back."""
-        if not (self._said and self._lineage):
+        self._telling.end()
+        if is_logged(DEBUG):
+            log_call(self._title, self._id, f"waited for {self._telling.who}", ms=self._telling.waited_ms)
+        if not (self._has_declared and self._lineage):
             return
 
         def also(transaction: Transaction, replies: list[Reply]) -> None:
@@ -62,12 +63,6 @@ class Patience:
                 transaction.put_note(waiter, _NOTE, None)
 
         self._engine.submit([], also=also)
-
-    def _say(self, found: Promise) -> None:
-        info = self._engine.describe(found)
-        if info is not None:
-            where = "this process" if info.owner == self._engine.store.owner else f"process {info.pid}"
-            say(f"{self._title}: waiting for {self._id}, which runs in {where} on {info.host}")
 
     def _declare(self) -> None:
         if not self._lineage:

@@ -1,0 +1,84 @@
+"""On whom one waits: what is told of a wait while it lasts, and when it has ended."""
+
+from __future__ import annotations
+
+from resonate_nb.protocol import NEVER, Promise, TaskState
+
+from ._engine import Engine
+from ._say import Line, duration, live
+
+SAY_AFTER_SECONDS = 1.0
+"""A shorter wait is nothing to be told of."""
+AGAIN_SECONDS = 1.0
+"""How often the line of a wait is written anew."""
+
+
+def whom(engine: Engine, promise: Promise) -> str:
+    """Who is to settle a pending promise, since when, and at which attempt: what a waiter wants to know."""
+    now = engine.clock.now_ms()
+    if promise.task is TaskState.ABSENT:
+        told = "nobody runs it; it waits to be settled from outside"
+    elif not engine.is_owned(promise) or (info := engine.describe(promise)) is None:
+        told = "nobody runs it at the moment; call its function, and it goes on there"
+    else:
+        tries = engine.attempts(promise.id)
+        where = f"in {_process(engine, info.owner, info.pid)} on {info.host}"
+        last = tries[-1] if tries else None
+        if last is not None and last.retry_at is not None and now < last.retry_at:
+            told = f"attempt {last.number} failed, retrying in {duration(last.retry_at - now)} {where}"
+        else:
+            since = promise.created_at if last is None else last.started_at
+            told = f"runs {where} for {duration(max(0, now - since))}"
+            if last is not None and last.number > 1:
+                told += f", attempt {last.number}"
+    if promise.timeout_at < NEVER:
+        told += f"; times out in {duration(max(0, promise.timeout_at - now))}"
+    return told
+
+
+class Telling:
+    """One wait for one promise, told from its first second on: one line, rewritten once a second."""
+
+    def __init__(self, engine: Engine, id: str, title: str = "") -> None:
+        self._engine = engine
+        self._id = id
+        self._about = f"{title}: " if title and f"{title}/" not in id else ""
+        self._started = engine.clock.monotonic()
+        self._next = self._started + SAY_AFTER_SECONDS
+        self._line: Line | None = None
+        self._last: Promise | None = None
+        """As it was when it was last told of."""
+
+    def look(self, promise: Promise) -> bool:
+        """Tells of the wait where that is due, and says whether it was: once a second, from the first second on."""
+        now = self._engine.clock.monotonic()
+        self._last = promise
+        if now < self._next:
+            return False
+        self._next = now + AGAIN_SECONDS
+        text = f"{self._about}waiting for {self._id}: {whom(self._engine, promise)}"
+        if self._line is None:
+            self._line = live(text)
+        else:
+            self._line.update(text)
+        return True
+
+    @property
+    def waited_ms(self) -> float:
+        return (self._engine.clock.monotonic() - self._started) * 1000
+
+    @property
+    def who(self) -> str:
+        """``process 4711``, ``this process``; the promise's id where nobody has run it."""
+        owner = None if self._last is None else self._last.owner
+        return self._id if owner is None else _process(self._engine, owner, self._engine.store.describe(owner).pid)
+
+    def end(self) -> None:
+        """The wait is over, one way or the other."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.end(f"{self._about}waited {duration(self.waited_ms)} for {self.who}")
+
+
+def _process(engine: Engine, owner: str, pid: int) -> str:
+    return "this process" if owner == engine.store.owner else f"process {pid}"
