@@ -39,6 +39,7 @@ from ._cell import analyse
 from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
 from ._generators import note_load
 from ._hits import HitMark
+from ._live import LiveLine
 from ._record import show_line
 
 _CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
@@ -269,7 +270,7 @@ def load_ipython_extension(shell: Any) -> None:
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
     if getattr(shell, "kernel", None) is not None:
-        speak_on(partial(show_line, shell))
+        speak_on(partial(show_line, shell), partial(LiveLine.begin, shell))
         HitMark(shell).start()
 
 

@@ -165,12 +165,22 @@ def show_line(shell: Any, text: str) -> bool:
 
     False where it would not reach the page: a forked child cannot send displays; what it writes to stderr arrives.
     """
-    session = shell.kernel.session
-    if session.check_pid and session.pid != os.getpid():
+    if not is_sendable(shell):
         return False
-    html = f'<div class="rnb-line" style="{_OURS_STYLE};white-space:pre-wrap">{escape(text)}</div>'
-    shell.display_pub.publish(data={"text/plain": text, "text/html": html}, metadata=LINE)
+    shell.display_pub.publish(data=line_bundle(text), metadata=LINE)
     return True
+
+
+def is_sendable(shell: Any) -> bool:
+    """Whether messages of this process reach the page: not those of a forked child."""
+    session = shell.kernel.session
+    return not session.check_pid or session.pid == os.getpid()
+
+
+def line_bundle(text: str) -> dict[str, str]:
+    """One line of ours as a display; nothing to be seen for an empty one."""
+    style = f"{_OURS_STYLE};white-space:pre-wrap;font-variant-numeric:tabular-nums" if text else ""
+    return {"text/plain": text, "text/html": f'<div class="rnb-line" style="{style}">{escape(text)}</div>'}
 
 
 def flush_streams() -> None:

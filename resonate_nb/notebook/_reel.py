@@ -137,6 +137,8 @@ class Reel:
 
     def update(self, display_id: str, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
         """Replaces every bundle shown under `display_id`; one of an earlier cell is remembered as an update."""
+        if metadata == LINE:
+            return
         found = False
         for position, entry in enumerate(self._entries):
             if isinstance(entry, _Bundle) and entry.display_id == display_id:

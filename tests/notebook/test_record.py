@@ -77,6 +77,13 @@ def test_an_update_replaces_and_one_of_an_earlier_cell_stays_an_update() -> None
     ]
 
 
+def test_lines_of_ours_are_no_part_of_a_display_however_often_they_are_rewritten() -> None:
+    reel = Reel()
+    reel.display({"text/plain": "waiting"}, {"resonate_nb": "line"}, display_id="ours")
+    reel.update("ours", {"text/plain": "waited"}, {"resonate_nb": "line"})
+    assert reel.outputs() == []
+
+
 def test_widgets_leave_their_text_behind() -> None:
     reel = Reel()
     reel.display({WIDGET: {"model_id": "m1"}, "text/plain": "bar 0/3"})
