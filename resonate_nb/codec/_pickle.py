@@ -17,8 +17,7 @@ import pickle
 import sys
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import _FIELD, MISSING  # type: ignore[attr-defined]
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -47,8 +46,8 @@ def encode(value: object) -> Encoded:
     Raises:
         UnstorableError: the value or something inside it cannot come back; `path` says where.
     """
-    if (text := _as_json(value)) is not None:
-        return Encoded("json", text.encode())
+    if (written := _as_json(value)) is not None:
+        return Encoded("json", written)
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     try:
@@ -84,7 +83,7 @@ def decode(codec: str, data: bytes) -> object:
     try:
         match codec:
             case "json":
-                return json.loads(data)
+                return _from_json(data)
             case "pickle":
                 return _loads(data)
     except Exception as error:
@@ -92,21 +91,43 @@ def decode(codec: str, data: bytes) -> object:
     raise NotStoredError(f"the stored value has the codec {codec!r}, which this version of the package cannot read")
 
 
-def _as_json(value: object) -> str | None:
+def _as_json(value: object) -> bytes | None:
     """JSON for scalars that come back exactly; None for all else (subclasses carry more than their value)."""
-    kind = type(value)
-    if value is None or kind is bool:
-        return json.dumps(value)
-    if kind is int:
-        assert isinstance(value, int)
-        return str(value) if value.bit_length() < 1024 else None  # very long ones hit Python's digit limit
-    if kind is float:
-        assert isinstance(value, float)
-        return repr(value) if math.isfinite(value) else None
-    if kind is str:
-        assert isinstance(value, str)
-        return json.dumps(value) if len(value) <= _JSON_CHARACTERS else None
-    return None
+    write = _SCALARS.get(type(value))
+    return None if write is None else write(value)
+
+
+def _int(value: int) -> bytes | None:
+    return b"%d" % value if value.bit_length() < 1024 else None  # very long ones hit Python's digit limit
+
+
+def _float(value: float) -> bytes | None:
+    return repr(value).encode() if math.isfinite(value) else None
+
+
+def _str(value: str) -> bytes | None:
+    return json.encoder.encode_basestring_ascii(value).encode() if len(value) <= _JSON_CHARACTERS else None
+
+
+_SCALARS: dict[type, Callable[[Any], bytes | None]] = {
+    type(None): lambda _: b"null",
+    bool: lambda value: b"true" if value else b"false",
+    int: _int,
+    float: _float,
+    str: _str,
+}
+
+_scan: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def _from_json(data: bytes) -> object:
+    """What `json.loads` makes of it, which takes five times as long over what we wrote ourselves."""
+    try:
+        text = data.decode()
+        value, end = _scan(text, 0)
+    except (UnicodeDecodeError, StopIteration):
+        return json.loads(data)
+    return value if end == len(text) else json.loads(data)
 
 
 _Rule = Callable[["_Pickler", Any], Any]
@@ -327,9 +348,8 @@ _resting_lock = threading.Lock()
 _was_enabled = False
 
 
-@contextmanager
-def _gc_at_rest() -> Iterator[None]:
-    """The cyclic collector is off inside, in all threads; the last one to leave puts back what the first one found.
+def _rest() -> None:
+    """The cyclic collector is off from here on, in all threads, until the last of those that asked has woken it.
 
     A program that switches it itself, in another thread and in this very moment, may find its switch undone.
     """
@@ -339,13 +359,15 @@ def _gc_at_rest() -> Iterator[None]:
             _was_enabled = gc.isenabled()
             gc.disable()
         _resting += 1
-    try:
-        yield
-    finally:
-        with _resting_lock:
-            _resting = max(0, _resting - 1)
-            if _resting == 0 and _was_enabled:
-                gc.enable()
+
+
+def _wake() -> None:
+    """As it was before the first of them asked, once this is the last."""
+    global _resting
+    with _resting_lock:
+        _resting = max(0, _resting - 1)
+        if _resting == 0 and _was_enabled:
+            gc.enable()
 
 
 def _wake_in_child() -> None:
@@ -362,8 +384,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def _loads(data: bytes) -> object:
-    with _gc_at_rest():
+    try:
+        _rest()
         return pickle.loads(data)
+    finally:
+        _wake()
 
 
 def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:

@@ -38,6 +38,11 @@ def preview(value: object) -> tuple[str, str | None]:
 
 def describe(value: object) -> str:
     """One line of up to 200 characters: ``DataFrame 336,776 x 19``, ``ndarray float64 (3, 4)``, else its repr."""
+    kind = type(value)
+    if kind in _BRIEF or (kind is int and -_SHORT < value < _SHORT):  # type: ignore[operator]
+        return repr(value)
+    if kind is str and len(value) <= _BRIEF_CHARACTERS and value.isascii():  # type: ignore[arg-type, attr-defined]
+        return " ".join(repr(value).split())
     try:
         text = _size(value)
     except Exception as error:  # a class derived from a frame may do anything
@@ -45,6 +50,12 @@ def describe(value: object) -> str:
     if text is None:
         text = " ".join(_text(value, LINE_LIMIT).split())
     return _cut(text, LINE_LIMIT)
+
+
+_BRIEF = frozenset((type(None), bool, float))
+_SHORT = 10**100
+_BRIEF_CHARACTERS = 49
+"""With each of them escaped (``\\x00``) and two quotes it is no longer than a line."""
 
 
 def _size(value: Any) -> str | None:
@@ -66,6 +77,8 @@ def _series(series: Any, head: Any) -> str:
 
 def _kind(value: object) -> str | None:
     """``DataFrame`` or ``Series`` for pandas' own and classes derived from them; imports nothing."""
+    if "pandas" not in sys.modules:
+        return None
     for kind in type(value).__mro__:
         root = kind.__module__.partition(".")[0] if isinstance(kind.__module__, str) else ""
         if root == "pandas" and kind.__name__ in ("DataFrame", "Series"):
@@ -104,9 +117,12 @@ class _Short(reprlib.Repr):
         return _cut(text, self.maxother)
 
 
+_LINE, _TEXT = _Short(LINE_LIMIT), _Short(TEXT_LIMIT)
+
+
 def _text(value: object, limit: int) -> str:
     try:
-        return _Short(limit).repr(value)
+        return (_LINE if limit == LINE_LIMIT else _TEXT).repr(value)
     except Exception as error:  # RecursionError, or a container whose own methods raise
         return _unprintable(value, error)
 

@@ -69,7 +69,7 @@ def _hashed(names: tuple[str, ...], written: tuple[Any, ...]) -> Digests:
     digests = tuple([blake3(data).digest(DIGEST_BYTES) for data in written])
     order, head = _head(names)
     joint = blake3(b"".join([head, *[digests[position] for position in order], _NO_LINKS]))
-    return Digests(joint.hexdigest(DIGEST_BYTES), names, digests)
+    return Digests(joint.digest(DIGEST_BYTES).hex(), names, digests)
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ import decimal
 import functools
 import gc
 import io
+import json
 import math
 import mmap
 import os
@@ -80,10 +81,12 @@ def test_nan_comes_back() -> None:
     assert math.isnan(back(math.nan))
 
 
-@pytest.mark.parametrize("value", [None, True, 7, 0.5, "text"], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, True, False, 7, -(10**300), 0.5, -0.0, 1e300, "text", '"ä\ud800\0\n\u2028'], ids=repr
+)
 def test_scalars_are_json(value: Any) -> None:
     """What is JSON needs no signature and no unpickling."""
-    assert encode(value).codec == "json"
+    assert Encoded("json", json.dumps(value).encode()) == encode(value)
 
 
 class Text(str):
@@ -512,6 +515,41 @@ def test_what_cannot_be_read_is_not_stored(codec: str, data: bytes) -> None:
     """One error for every way in which old bytes fail, so that the call computes again."""
     with pytest.raises(NotStoredError):
         decode(codec, data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"1",
+            b" 1 ",
+            b"1\n",
+            b"1 2",
+            b"-0",
+            b"1e5",
+            b"NaN",
+            b"-Infinity",
+            b"",
+            b" ",
+            b"nul",
+            b"nullx",
+            b"{}",
+            b'[1, {"a": 2}]',
+        ),
+        *(b'"a"', b'"a', b'"a\n"', '"ä"'.encode(), '"ä"'.encode("utf-16"), b'\xef\xbb\xbf"a"', b'"\xed\xa0\x80"'),
+        *(b'"\\ud800"', b"9" * 5_000, b"[" * 100_000),
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_json_is_read_as_the_standard_library_reads_it(data: bytes) -> None:
+    """What we wrote goes a short way; a value that somebody else settled may be spelled in any way."""
+    try:
+        expected = json.loads(data)
+    except (ValueError, RecursionError):
+        with pytest.raises(NotStoredError):
+            decode("json", data)
+    else:
+        assert repr(expected) == repr(decode("json", data))
 
 
 class Watching:

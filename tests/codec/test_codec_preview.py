@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from resonate_nb.codec import describe, preview
+from resonate_nb.codec._preview import LINE_LIMIT, _Short
 
 
 class Rude:
@@ -60,6 +61,32 @@ FRAME = pd.DataFrame({"<b>": ["<script>alert(1)</script>", "&"] * 10, "n": range
 def test_one_line_for_an_argument(value: Any, expected: str) -> None:
     """Frames and arrays by their size, everything else by its repr."""
     assert describe(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, True, False, 0, -1, 10**99, -(10**99), 10**100, 10**198, 10**199, 10**200, -(10**200)),
+        *(0.0, -0.0, 1e300, float("nan"), float("-inf"), 1j),
+        *(
+            "",
+            "a  b \t c",
+            "'",
+            "\"'",
+            "ä\ud800\0\x85\u2028 \u3000",
+            "\0" * 49,
+            "\0" * 50,
+            "\U0010ffff" * 20,
+            "x" * 300,
+        ),
+        *(b"a  b", b"x" * 300, b"x" * 2_000),
+    ],
+    ids=lambda value: f"{type(value).__name__} {str(value)[:8]!r}",
+)
+def test_short_scalars_read_as_long_ones_do(value: Any) -> None:
+    """They go a short way to the same text."""
+    text = " ".join(_Short(LINE_LIMIT).repr(value).split())
+    assert (text if len(text) <= LINE_LIMIT else text[: LINE_LIMIT - 1] + "…") == describe(value)
 
 
 def endless() -> list[Any]:
@@ -151,6 +178,6 @@ def test_nothing_heavy_is_imported() -> None:
     code = (
         "import sys; from resonate_nb.codec import describe, preview, encode, failure_of;"
         "preview([1]); describe([1]); encode([1]); failure_of(ValueError());"
-        "print(sorted({'numpy', 'pandas', 'cloudpickle', 'blake3', 'platformdirs'} & set(sys.modules)))"
+        "print(sorted({'numpy', 'pandas', 'cloudpickle', 'platformdirs'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from resonate_nb.codec import Signer, encode, load_key
 from resonate_nb.errors import DurableWarning, StoreError
@@ -37,6 +38,28 @@ def test_a_signature_verifies() -> None:
     signature = Signer(KEY).sign(b"data", promise="a", version=1)
     assert len(bytes.fromhex(signature)) * 2 == 64
     assert Signer(KEY).verify(b"data", signature, promise="a", version=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "promise", "version", "expected"),
+    [
+        (b"data", "a", 1, "f0abc0d7753c9d1501b1a5738731b425959970523cb07b69cd3f6b44a144e95d"),
+        (b"data" * 50_000, "b\ud800", 12, "0d3d11c84d4a5248d3ad01146dee415f1a3ad8936af80d6acd47ad6b47730c1e"),
+    ],
+    ids=["short", "long"],
+)
+def test_signatures_are_those_of_every_release(data: bytes, promise: str, version: int, expected: str) -> None:
+    """One that moves makes all that is stored unreadable."""
+    assert expected == Signer(KEY).sign(data, promise=promise, version=version)
+
+
+def test_short_and_long_values_are_signed_alike() -> None:
+    """By the rule that is written down: each item behind its length."""
+    for size in (0, 1, 16_383, 16_384, 16_385):
+        mac = blake3(key=KEY)
+        for item in (b"resonate_nb value signature 1", b"a/1@2", b"12", b"x" * size):
+            mac.update(len(item).to_bytes(8, "little") + item)
+        assert mac.hexdigest() == Signer(KEY).sign(b"x" * size, promise="a/1@2", version=12)
 
 
 @pytest.mark.parametrize(
