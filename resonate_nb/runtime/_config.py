@@ -27,7 +27,7 @@ if hasattr(os, "register_at_fork"):  # a thread of the parent may be opening or 
 
 _engine: Engine | None = None
 _store: Store | Path | None = None
-_durability: Durability = "full"
+_durability: Durability = "adaptive"
 _enabled: bool | None = None
 _WORDS = dict.fromkeys(("", "on", "1", "true", "yes"), True) | dict.fromkeys(("off", "0", "false", "no"), False)
 """What RESONATE_NB may be, and whether that is on."""
@@ -44,8 +44,10 @@ def configure(
     Args:
         store: directory of the store (made at the first durable use). Another one than is in use closes that one, as
             soon as the calls that go on in it have ended.
-        durability: ``"full"``, synced to the disk before a value is returned (the default), or ``"process"``, safe
-            against a killed process only.
+        durability: what a power cut may take; a killed process loses nothing under any of them. ``"full"``: nothing,
+            each value is synced to the disk before it is returned. ``"adaptive"`` (the default): at most the last
+            100 ms; a value that took longer to make than ten syncs of this disk is synced before it is returned, the
+            others together. ``"process"``: what the system had not yet written by itself.
         enabled: False runs durable functions and cells as if undecorated, whatever RESONATE_NB says.
 
     Raises:

@@ -13,6 +13,7 @@ from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
 
 from . import _failures, _place, _rows, _schema
+from ._group import GroupSync
 from ._owners import Owners
 from ._pool import Link, Pool
 from ._port import Durability
@@ -58,6 +59,9 @@ class Directory:
         self.no_fence_at = -1
         """The invalidation counter under which the store was seen to hold no fence; -1 when it was not."""
         self._durability = durability
+        self._group = (
+            GroupSync(path, path / f"{DATABASE}-wal", self.values, clock) if durability == "adaptive" else None
+        )
         self._clock = clock
         self._next_look = float("-inf")
         self._is_closed = False
@@ -84,7 +88,7 @@ class Directory:
             except BaseException:
                 self.pool.drop_writer()
                 raise
-            if self._is_new and self._durability == "full":
+            if self._is_new and self._durability != "process":
                 # SQLite syncs what is in its files; that the files are there is for us to sync.
                 for folder in (self.path, self.path.parent):
                     sync_directory(folder)
@@ -129,7 +133,7 @@ class Directory:
         if self._files is None:
             from ._files import ValueFiles
 
-            self._files = ValueFiles(self.values, self.owner, synced=self._durability == "full")
+            self._files = ValueFiles(self.values, self.owner, self._durability, self._group)
         return self._files
 
     def remove_files(self, names: list[str]) -> None:
@@ -154,8 +158,19 @@ class Directory:
         except OSError as error:
             raise self.failure(error) from error
 
+    def committed(self) -> None:
+        """A transaction of this process has been committed: others are told, and a sync is owed where one is due."""
+        self.signal.move()
+        if self._group is not None:
+            self._group.owe_commit()
+
+    def sync(self, seconds: float) -> None:
+        """See the port."""
+        if self._group is not None:
+            self._group.sync(seconds)
+
     def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. Raises StoreError, with everything closed, when what is owed cannot be synced."""
         with self.lock:
             if self._is_closed:
                 return
@@ -164,9 +179,13 @@ class Directory:
             self._is_closed = True
             self._next_look = float("-inf")
             _OPEN.discard(self)
-            self.pool.close()
-            self.owners.close()
-            self.signal.close()
+            try:
+                if self._group is not None:
+                    self._group.close()
+            finally:
+                self.pool.close()
+                self.owners.close()
+                self.signal.close()
 
     def _clear_up(self, link: Link) -> None:
         """What dead processes left is gone: files that no row names, files half written, old owner files.
@@ -215,6 +234,8 @@ class Directory:
         self._held_for_fork = ExitStack()
         self._undeleted = []
         self.pool.reset_in_child()
+        if self._group is not None:
+            self._group.owe_nothing()
         self.owners.close()
         self.signal.renew()
 

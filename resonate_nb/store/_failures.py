@@ -47,12 +47,21 @@ _BY_ERRNO = {
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """The StoreError for a failure of the database or of a file under `path`."""
     if isinstance(error, OSError):
-        what, remedy = _BY_ERRNO.get(error.errno or 0, ("the disk failed", f"Check the disk, or {_ELSEWHERE}."))
+        what, remedy = _by_errno(error)
     else:
         # The low byte is the primary code; the rest says more exactly where it happened.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
     return StoreError(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
+
+
+def not_synced(error: OSError, path: Path) -> StoreError:
+    """The StoreError for commits that are in the store and could not be brought onto the medium."""
+    what, remedy = _by_errno(error)
+    return StoreError(
+        f"the store {str(path)!r} could not be synced: {what} ({error}). What it has committed is safe against a "
+        f"killed process, but a power cut could lose the last of it. {remedy}"
+    )
 
 
 def deleted(path: Path) -> StoreError:
@@ -76,3 +85,8 @@ def forked(path: Path) -> StoreError:
         f"this process was forked while its parent was using the store {str(path)!r}, so it must not touch it. "
         "Start the child outside of the store's use, or with the 'spawn' method of multiprocessing."
     )
+
+
+def _by_errno(error: OSError) -> tuple[str, str]:
+    """What happened, and what to do."""
+    return _BY_ERRNO.get(error.errno or 0, ("the disk failed", f"Check the disk, or {_ELSEWHERE}."))

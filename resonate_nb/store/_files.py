@@ -1,12 +1,14 @@
 """Value files: bytes too large for a row, in one flat directory, complete or not there.
 
-A file is written under a name that ends in ``.part``, synced where asked, renamed, and the directory synced: a name
-that a row may carry stands for a whole file only. The name begins with the owner that wrote it, so that what a dead
-process left behind can be told from what a living one is about to name in a row.
+A file is written under a name that ends in ``.part``, renamed, and with that complete: a name that a row may carry
+stands for a whole file only. Where it is synced at once, that is before and after the renaming: bytes, then name. The
+name begins with the owner that wrote it, so that what a dead process left behind can be told from what a living one is
+about to name in a row.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -18,9 +20,14 @@ from diskcache.core import MODE_BINARY, UNKNOWN
 
 from resonate_nb.errors import NotStoredError
 
-from ._port import StoredFile
+from ._group import GroupSync
+from ._port import Durability, StoredFile
 from ._sync import sync_directory, sync_file
 from ._values import PART, is_value_name
+
+ALONE_BYTES = 1_000_000
+"""Under ``adaptive`` a file of this size is synced before its row is committed, a smaller one with the group."""
+_SYNCED_FROM: dict[Durability, float] = {"full": 0, "adaptive": ALONE_BYTES, "process": math.inf}
 
 
 class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
@@ -30,10 +37,11 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
     write, spread files over folders, and remove folders that have become empty.
     """
 
-    def __init__(self, directory: Path, owner: Callable[[], str], *, synced: bool) -> None:
+    def __init__(self, directory: Path, owner: Callable[[], str], *, synced_from: float) -> None:
+        """Files of `synced_from` bytes and more are on the medium, name and all, when they are complete."""
         super().__init__(str(directory), min_file_size=0)
         self._owner = owner
-        self._synced = synced
+        self._synced_from = synced_from
 
     def put(self, key: object) -> tuple[object, bool]:
         raise TypeError("value files have no keys")
@@ -68,10 +76,10 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
                         raise TypeError(f"a value file takes chunks of bytes, not {type(chunk).__qualname__}")
                     size += len(chunk)
                     _write_all(writer.fileno(), chunk)
-                if self._synced:
+                if size >= self._synced_from:
                     sync_file(writer.fileno())
             os.rename(part, full_path)
-            if self._synced:
+            if size >= self._synced_from:
                 sync_directory(Path(self._directory))
         except BaseException:
             for name in (part, full_path):
@@ -93,11 +101,16 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
 class ValueFiles:
     """The files of one store, in the words of the port."""
 
-    def __init__(self, directory: Path, owner: Callable[[], str], *, synced: bool) -> None:
-        self._disk = ValueDisk(directory, owner, synced=synced)
+    def __init__(
+        self, directory: Path, owner: Callable[[], str], durability: Durability, group: GroupSync | None
+    ) -> None:
+        self._disk = ValueDisk(directory, owner, synced_from=_SYNCED_FROM[durability])
+        self._group = group
 
     def put(self, chunks: Iterable[bytes]) -> StoredFile:
         size, _, name, _ = self._disk.store(chunks)
+        if self._group is not None and size < ALONE_BYTES:
+            self._group.owe_file(name)
         return StoredFile(name, size)
 
     def read(self, name: str, size_bytes: int) -> bytes:

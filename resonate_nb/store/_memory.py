@@ -150,6 +150,9 @@ class MemoryStore:
                     problems.append(Problem("missing_file", promise.id, value.file))
         return problems
 
+    def sync(self, seconds: float) -> None:
+        """Nothing of it outlives the process, so nothing is owed to a disk."""
+
     def close(self) -> None:
         self._is_closed = True
         _OPEN.discard(self)

@@ -188,12 +188,14 @@ class Pool:
             connection.execute("PRAGMA cache_size = -8000")
             if self._durability == "full":
                 connection.execute("PRAGMA synchronous = FULL")
-                if sys.platform == "darwin":
-                    connection.execute("PRAGMA fullfsync = ON")
-                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
             else:
                 # In WAL mode a commit makes no sync; only a checkpoint does, so that a power cut cannot tear the file.
                 connection.execute("PRAGMA synchronous = NORMAL")
+            if sys.platform == "darwin":
+                # A checkpoint that is only handed to the drive could be lost when the log it came from is overwritten.
+                connection.execute("PRAGMA checkpoint_fullfsync = ON")
+                if self._durability == "full":
+                    connection.execute("PRAGMA fullfsync = ON")
         except BaseException:
             connection.close()
             raise

@@ -16,8 +16,13 @@ from resonate_nb.protocol import Delta, Promise, State
 INLINE_BYTES = 30_000
 """Values up to this many bytes lie in the row, larger ones in a file (PERFORMANCE, found 8)."""
 
-Durability = Literal["full", "process"]
-"""`full`: synced to the disk before a write returns. `process`: safe against a killed process, no syncs of ours."""
+Durability = Literal["full", "adaptive", "process"]
+"""What a power cut may take. Nothing that a killed process has committed is lost under any of them, and what survives
+a power cut is a prefix of the commits.
+
+`full`: nothing; synced before a write returns. `adaptive`: at most the last 100 ms, and nothing that `Store.sync` found
+worth a sync; many commits share one. `process`: what the system had not yet written by itself; no syncs of ours.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,11 @@ class Problem:
     """One finding of `Store.check`."""
 
     kind: str
-    """``missing_file``, ``short_file``, ``orphan_file``, ``partial_file``, ``bad_row``, ``damaged``."""
+    """``missing_file``, ``short_file``, ``orphan_file``, ``partial_file``, ``bad_row``, ``damaged``, ``unverified``."""
     subject: str
     detail: str
+    done: str = ""
+    """What `Store.repair` did about it; empty where it was only found."""
 
 
 class Reader(Protocol):
@@ -205,7 +212,10 @@ class Store(Protocol):
         ...
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
-        """Write a value file, complete and (durability ``full``) synced; name it in a row afterwards, or drop it."""
+        """Write a value file, complete; name it in a row afterwards, or drop it.
+
+        Synced when this returns: all under ``full``, those of 1 MB or more under ``adaptive``, where smaller ones are
+        synced together with the commit that comes next; none under ``process``."""
         ...
 
     def drop_file(self, name: str) -> None:
@@ -238,6 +248,18 @@ class Store(Protocol):
         """What is inconsistent; empty for a sound store. Reads only."""
         ...
 
+    def sync(self, seconds: float) -> None:
+        """Call after a commit whose content took `seconds` of work.
+
+        Under ``adaptive`` all that this process has committed is synced before this returns, if `seconds` is more than
+        ten syncs of this disk (as measured so far). Else, and under the other two, nothing is done.
+
+        Raises StoreError when that sync fails; and, once, when one in the background has failed since the last call.
+        What was committed stays so, and is synced with the next group."""
+        ...
+
     def close(self) -> None:
-        """Release connections and the owner's lock; idempotent."""
+        """Sync what is owed, release connections and the owner's lock; idempotent.
+
+        Raises StoreError, with everything released, when the sync fails."""
         ...

@@ -126,5 +126,8 @@ class SqliteStore:
         except OSError as error:
             raise self._directory.failure(error) from error
 
+    def sync(self, seconds: float) -> None:
+        self._directory.sync(seconds)
+
     def close(self) -> None:
         self._directory.close()

@@ -196,7 +196,7 @@ class SqliteTransaction(_Rows):
             raise
         finally:
             if kind is None and self._is_changed:
-                directory.signal.move()
+                directory.committed()
             self._release()
         if kind is None:
             if self._unnamed_files:

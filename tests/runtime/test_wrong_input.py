@@ -93,7 +93,7 @@ def test_a_durable_function_is_not_decorated_twice():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"durability": "maybe"}, "full, process"),
+        ({"durability": "maybe"}, "full, adaptive, process"),
         ({"enabled": "yes"}, "True or False"),
         ({"store": "  "}, "empty path"),
         ({"store": 5}, "path of a directory"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import mmap
 import os
+import pickle
 import random
 import struct
 import subprocess
@@ -54,6 +55,27 @@ class Child:
         """SIGKILL; what it had said and nobody had read."""
         self.process.kill()
         return self.process.communicate()[0]
+
+
+def in_fork(work: Callable[[], object]) -> object:
+    """What `work` returned in a forked child, or the error that it raised, as a value."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            found: object = work()
+        except BaseException as error:
+            found = error
+        try:
+            with os.fdopen(writing, "wb") as file:
+                pickle.dump(found, file)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        found = pickle.load(file)
+    os.waitpid(child, 0)
+    return found
 
 
 def say(*words: object) -> None:

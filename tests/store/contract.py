@@ -513,6 +513,16 @@ class StoreContract:
             with pytest.raises(NotStoredError):
                 store.read_file(file.name, 5)
 
+    def test_what_is_synced_is_as_it_was(self, store: Store) -> None:
+        """However long it took to make; also a file, and nothing at all."""
+        store.sync(1_000)
+        file = store.put_file([b"param"])
+        insert(store, Promise("a", State.PENDING, Value({}, None, file.name, 5), EMPTY, {}, NEVER, 1))
+        for seconds in (0, 1_000, 1_000):
+            store.sync(seconds)
+            assert b"param" == store.read_file(file.name, 5)
+            assert get(store, "a") is not None
+
     # Owners.
 
     def test_own_process_is_alive_and_described(self, store: Store, clock: ManualClock) -> None:

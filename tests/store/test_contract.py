@@ -30,3 +30,9 @@ class TestSyncedSqliteStore(TestSqliteStore):
     """The same, synced."""
 
     durability = "full"
+
+
+class TestGroupedSqliteStore(TestSqliteStore):
+    """The same, synced a little later."""
+
+    durability = "adaptive"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,7 +120,7 @@ def test_what_a_dead_process_left_goes_at_the_next_opening(store: SqliteStore) -
 
 def test_disk_stores_bytes_and_nothing_else(tmp_path: Path) -> None:
     """diskcache would pickle what it does not know; ours has no way to."""
-    disk = ValueDisk(tmp_path, lambda: "owner", synced=False)
+    disk = ValueDisk(tmp_path, lambda: "owner", synced_from=1)
     for value in (bytearray(b"x"), 5, None, object(), {"a": 1}, "text"):
         with pytest.raises(TypeError):
             disk.store(value)
@@ -137,30 +136,6 @@ def test_removing_the_last_file_keeps_the_directory(store: SqliteStore) -> None:
     store.drop_file(file.name)
     assert (store.path / "values").is_dir()
     store.drop_file(store.put_file([b"x"]).name)
-
-
-if os.path.isdir("/proc/self/fd"):  # it tells what a descriptor is
-
-    def test_synced_store_syncs_file_and_directory_before_a_row_can_name_it(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """In this order: bytes, name. A store that is not asked to makes no sync."""
-        synced: list[str] = []
-        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
-        stores = {
-            durability: SqliteStore.open(tmp_path / durability, durability=durability, clock=CLOCK)
-            for durability in ("full", "process")
-        }
-        # That a new store is there is synced first of all.
-        assert [str(tmp_path / "full"), str(tmp_path)] == synced
-        synced.clear()
-        file = stores["full"].put_file([b"x"])
-        values = tmp_path / "full" / "values"
-        assert [f"{values / file.name}.part", str(values)] == synced
-        stores["process"].put_file([b"x"])
-        assert 2 == len(synced)
-        for store in stores.values():
-            store.close()
 
 
 def test_missing_directory_of_values_is_said(store: SqliteStore) -> None:

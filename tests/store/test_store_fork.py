@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import os
-import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, outlive, pending
+from children import CLOCK, Child, in_fork, outlive, pending
 
 from resonate_nb.errors import StoreError
 from resonate_nb.protocol import Inserted
 from resonate_nb.store import MemoryStore, Query, SqliteStore, Store
-
-
-def in_fork(work: Callable[[], object]) -> object:
-    """What `work` returned in a forked child, or the error that it raised, as a value."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            found: object = work()
-        except BaseException as error:
-            found = error
-        try:
-            with os.fdopen(writing, "wb") as file:
-                pickle.dump(found, file)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        found = pickle.load(file)
-    os.waitpid(child, 0)
-    return found
 
 
 @pytest.fixture
