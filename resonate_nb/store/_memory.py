@@ -32,7 +32,7 @@ from resonate_nb.protocol import (
 
 from . import _query
 from ._owners import new_owner, pid_of
-from ._port import Ahead, Attempt, OwnerInfo, Problem, Query, StoredFile
+from ._port import Ahead, Attempt, Order, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
 
 
@@ -193,10 +193,18 @@ class _Lookups:
     def fence(self, id: str) -> int:
         return self._state.fences.get(id, 0)
 
-    def search(self, query: Query) -> list[Promise]:
-        keep = _query.keeps(query)
-        found = sorted(filter(keep, self._state.promises.values()), key=_query.newest_first)
+    def search(self, query: Query, *, bare: bool = False) -> list[Promise]:
+        found = list(filter(_query.keeps(query), self._state.promises.values()))
+        if query.order is Order.NEWEST:
+            found.reverse()  # sorting keeps the order of equal ones, and so does it backwards
+        found.sort(key=lambda promise: promise.created_at, reverse=query.order is Order.NEWEST)
         return found[: query.limit]
+
+    def ids(self, query: Query) -> list[str]:
+        return [promise.id for promise in self.search(query)]
+
+    def count(self, query: Query) -> int:
+        return len(self.search(replace(query, limit=None)))
 
     def newest(self, name: str) -> Promise | None:
         found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -50,22 +51,33 @@ class Attempt:
     """When the next try is to begin, epoch milliseconds; set by a failed try that another follows."""
 
 
+class Order(StrEnum):
+    """In which order promises are listed: by creation; those of one millisecond as they came into the store."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which promises to list. Order: newest first by creation, then by id; stable."""
+    """Which promises to list. The order is total: it is the same at each look."""
 
     glob: str | None = None
     """Shell pattern over the whole id (``*`` crosses slashes); None for all."""
     states: tuple[State, ...] = ()
-    """Stored states to keep; empty for all. Stored rows: a deadline that nobody wrote down still shows pending."""
+    """States to keep; empty for all."""
     tags: Mapping[str, str] | None = None
     name: str | None = None
-    """The header ``name`` of the param, exactly."""
+    """Shell pattern over the header ``name`` of the param; None for all."""
     since: int | None = None
     """Created at this instant or later, epoch milliseconds."""
     until: int | None = None
     """Created before this instant."""
     limit: int | None = None
+    order: Order = Order.NEWEST
+    now: int | None = None
+    """States as of this instant: a deadline that has passed counts, whether or not anybody wrote it down. None: as
+    they are stored."""
 
 
 class Ahead(NamedTuple):
@@ -137,7 +149,18 @@ class Reader(Protocol):
         """The task version at which a forgotten promise of this id stopped; 0 if there was none."""
         ...
 
-    def search(self, query: Query) -> list[Promise]: ...
+    def search(self, query: Query, *, bare: bool = False) -> list[Promise]:
+        """The promises as they are stored; `bare`: resolved ones without the bytes of their values, which nobody who
+        only lists them reads."""
+        ...
+
+    def ids(self, query: Query) -> list[str]:
+        """The same by their ids."""
+        ...
+
+    def count(self, query: Query) -> int:
+        """How many there are, whatever the limit."""
+        ...
 
     def newest(self, name: str) -> Promise | None:
         """The promise that came last of those whose param has this header ``name``."""

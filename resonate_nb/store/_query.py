@@ -1,4 +1,4 @@
-"""Which promises a query keeps, and in which order: the same answer from every store."""
+"""Which promises a query keeps: the same answer from every store."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping
 
-from resonate_nb.protocol import Promise
+from resonate_nb.protocol import Promise, project
 
 from ._port import Query
 
 
 def matcher(glob: str) -> Callable[[str], bool]:
-    """Whether an id matches the shell pattern as a whole; case counts, ``*`` crosses slashes."""
+    """Whether a text matches the shell pattern as a whole; case counts, ``*`` crosses slashes."""
     compiled = re.compile(fnmatch.translate(glob))
-    return lambda id: compiled.match(id) is not None
+    return lambda text: compiled.match(text) is not None
 
 
 def has_tags(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -24,22 +24,19 @@ def has_tags(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 def keeps(query: Query) -> Callable[[Promise], bool]:
     """The predicate of a query, without its limit."""
     matches = matcher(query.glob) if query.glob is not None else None
+    is_named = matcher(query.name) if query.name is not None else None
     states = frozenset(query.states)
     wanted = query.tags or {}
 
     def keep(promise: Promise) -> bool:
+        state = promise.state if query.now is None else project(promise, query.now).state
         return (
-            (not states or promise.state in states)
-            and (query.name is None or promise.param.headers.get("name") == query.name)
+            (not states or state in states)
             and (query.since is None or promise.created_at >= query.since)
             and (query.until is None or promise.created_at < query.until)
             and (matches is None or matches(promise.id))
+            and (is_named is None or ("name" in promise.param.headers and is_named(promise.param.headers["name"])))
             and has_tags(promise.tags, wanted)
         )
 
     return keep
-
-
-def newest_first(promise: Promise) -> tuple[int, str]:
-    """Sort key: newest first by creation, then by id."""
-    return (-promise.created_at, promise.id)

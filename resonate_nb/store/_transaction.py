@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from types import TracebackType
 from typing import assert_never
 
@@ -48,21 +50,30 @@ class _Rows:
             directory.no_fence_at = self._invalidation
         return 0 if row is None else int(row[0])
 
-    def search(self, query: Query) -> list[Promise]:
+    def search(self, query: Query, *, bare: bool = False) -> list[Promise]:
         """Two steps: which rows, then the rows, so that sorting does not carry the values about."""
+        one = _rows.BARE_AT_ROW if bare else _rows.AT_ROW
         cursor = self.link.cursor
+        return [_rows.promise_of(cursor.execute(one, row[:1]).fetchone()) for row in list(self._listed(query))]
+
+    def ids(self, query: Query) -> list[str]:
+        return [join_id(row[1], row[2]) for row in self._listed(query)]
+
+    def count(self, query: Query) -> int:
+        query = replace(query, limit=None)
         statement, parameters, is_exact = _rows.listing(query)
-        found = cursor.execute(statement, parameters).fetchall()
         if not is_exact:
-            matches = _query.matcher(query.glob) if query.glob is not None else None
-            wanted = query.tags or {}
-            found = [
-                row
-                for row in found
-                if (matches is None or matches(join_id(row[1], row[2])))
-                and (not wanted or _query.has_tags(_rows.mapping_of(row[3]), wanted))
-            ][: query.limit]
-        return [_rows.promise_of(cursor.execute(_rows.AT_ROW, row[:1]).fetchone()) for row in found]
+            return sum(1 for _ in self._listed(query))
+        return int(self.link.cursor.execute(f"SELECT count(*) FROM ({statement})", parameters).fetchone()[0])
+
+    def _listed(self, query: Query) -> Iterator[_rows.Row]:
+        """Rows with `_rows.LISTED`; use them up before the connection is used again."""
+        statement, parameters, is_exact = _rows.listing(query)
+        rows: Iterator[_rows.Row] = self.link.cursor.execute(statement, parameters)
+        if is_exact:
+            return rows
+        keep = _query.keeps(replace(query, states=()))
+        return islice((row for row in rows if keep(_rows.listed_of(row))), query.limit)
 
     def newest(self, name: str) -> Promise | None:
         row = self.link.cursor.execute(_rows.NEWEST, (name,)).fetchone()

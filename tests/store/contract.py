@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from resonate_nb.protocol import (
     TaskState,
     Value,
 )
-from resonate_nb.store import Attempt, Query, Store
+from resonate_nb.store import Attempt, Order, Query, Store
 
 FULL = Promise(
     id="features/2026-11-24@2~3",
@@ -256,12 +257,86 @@ class StoreContract:
 
     # Search.
 
-    def test_search_is_newest_first_then_by_id(self, store: Store) -> None:
-        insert(store, plain("b", 1), plain("c", 2), plain("a", 1), plain("a~2", 1), plain("a~10", 1), plain("a!", 1))
+    def test_search_is_by_creation_and_within_a_millisecond_as_they_came(self, store: Store) -> None:
+        insert(store, plain("b", 1), plain("c", 2), plain("a", 1), plain("a~2", 1), plain("a!", 1), plain("z", 0))
+        with store.write() as transaction:
+            transaction.apply([Settled("b", State.RESOLVED, EMPTY, 9), Leased("a", TaskState.PENDING, 1, *3 * [None])])
+        oldest = ["z", "b", "a", "a~2", "a!", "c"]
         with store.read() as reader:
-            assert ["c", "a", "a!", "a~10", "a~2", "b"] == [promise.id for promise in reader.search(Query())]
-            assert ["c", "a"] == [promise.id for promise in reader.search(Query(limit=2))]
-            assert [] == reader.search(Query(limit=0))
+            assert oldest[::-1] == reader.ids(Query()) == [promise.id for promise in reader.search(Query())]
+            assert oldest == reader.ids(Query(order=Order.OLDEST))
+            assert oldest[:2] == reader.ids(Query(order=Order.OLDEST, limit=2))
+            assert ["c", "a!"] == [promise.id for promise in reader.search(Query(limit=2))]
+            assert [] == reader.search(Query(limit=0)) == reader.ids(Query(limit=0))
+            assert 6 == reader.count(Query(limit=2))
+
+    def test_search_by_time_and_name(self, store: Store) -> None:
+        named = [
+            replace(plain(f"p{number}", number), param=Value({"name": name}))
+            for number, name in enumerate(["clean", "Model.clean", "clean_[all]", "Clean"])
+        ]
+        insert(store, *named, plain("unnamed", 9))
+
+        def ids(**query: Any) -> list[str]:
+            with store.read() as reader:
+                found = reader.ids(Query(order=Order.OLDEST, **query))
+                assert len(found) == reader.count(Query(**query))
+                return found
+
+        assert ["p2", "p3", "unnamed"] == ids(since=2)
+        assert ["p1"] == ids(since=1, until=2)
+        assert ["p0"] == ids(name="clean")
+        assert ["p0", "p2"] == ids(name="clean*")
+        assert ["p0", "p3"] == ids(name="[cC]lean")
+        assert ["p0", "p1", "p2", "p3"] == ids(name="*")
+        assert ["p2"] == ids(name="clean*", since=1, glob="p*")
+
+    def test_states_are_as_of_an_instant_where_one_is_given(self, store: Store) -> None:
+        """A deadline that nobody wrote down counts all the same."""
+        tags = {"resonate:timer": "true", "other": "x"}
+        insert(
+            store,
+            replace(plain("due"), timeout_at=50),
+            replace(plain("timer"), timeout_at=50, tags=tags),
+            replace(plain("no timer"), timeout_at=50, tags={**tags, "resonate:timer": "yes"}),
+            replace(plain("later"), timeout_at=51),
+            plain("never"),
+            replace(plain("done"), state=State.RESOLVED, timeout_at=50, settled_at=40),
+        )
+        found = {}
+        with store.read() as reader:
+            for now in (None, 49, 50):
+                for state in State:
+                    query = Query(states=(state,), now=now)
+                    if ids := set(reader.ids(query)):
+                        found[now, state.value] = ids
+                        assert ids == {promise.id for promise in reader.search(query)}
+                        assert len(ids) == reader.count(query)
+            assert {"timer"} == set(reader.ids(Query(states=(State.RESOLVED,), tags={"other": "x"}, now=50)))
+            assert 5 == reader.count(Query(states=(State.RESOLVED, State.TIMEDOUT, State.REJECTED), now=51))
+        pending = {"due", "timer", "no timer", "later", "never"}
+        early = {
+            (now, state): ids for now in (None, 49) for state, ids in (("pending", pending), ("resolved", {"done"}))
+        }
+        assert found == {
+            **early,
+            (50, "pending"): {"later", "never"},
+            (50, "resolved"): {"done", "timer"},
+            (50, "rejected_timedout"): {"due", "no timer"},
+        }
+
+    def test_a_bare_search_leaves_out_what_was_resolved_to(self, store: Store) -> None:
+        value = Value({"codec": "x"}, b"seven", None, 5)
+        settled = [
+            replace(plain(state.value), state=state, value=value, settled_at=9)
+            for state in (State.RESOLVED, State.REJECTED)
+        ]
+        insert(store, *settled)
+        with store.read() as reader:
+            rejected, resolved = reader.search(Query(), bare=True)
+            assert rejected == settled[1]
+            assert resolved in (settled[0], replace(settled[0], value=replace(value, data=None)))
+            assert ("x", 5) == (resolved.value.headers["codec"], resolved.value.size_bytes)
 
     @pytest.mark.parametrize(
         ("glob", "found"),
