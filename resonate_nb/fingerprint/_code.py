@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from ..errors import UndecoratableError, UnfingerprintableError
+from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
 from ._reach import Content, Reach
@@ -52,7 +53,7 @@ class Subject:
         self._ignore = frozenset(ignore)
         self._trees: dict[tuple[int, bool, int], Tree] = {}
         self._found: dict[int, tuple[Any, Absent | Found]] = {}
-        self._last: tuple[Reach, CodeKey] | None = None
+        self._last: _Last | None = None
 
     @classmethod
     def of_function(cls, function: FunctionType, *, ignore: Collection[str] = ()) -> Subject:
@@ -78,7 +79,7 @@ class Subject:
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
         subject = cls(_Start(home, is_value, thing=thing), ignore)
         walk = subject._walk()
-        subject._keep(walk, walk.content(), None)
+        subject._keep(walk)
         return subject
 
     @classmethod
@@ -104,24 +105,29 @@ class Subject:
     def key(self) -> CodeKey:
         """What it is now. Never raises for what it cannot cover: then `undurable` says why."""
         last = self._last
-        if last is not None:
-            walk, key = last
-            if walk.guards.hold():
-                if not key.values or key.undurable:
-                    return key
-                content = walk.content_now()
-                if content is not None:
-                    return self._keep(walk, content, key)
+        if last is not None and last.check.holds():
+            if last.is_settled:
+                return last.key
+            key = self._with_data_of_now(last)
+            if key is not None:
+                return key
         try:
-            walk = self._walk()
-            return self._keep(walk, walk.content(), None)
+            return self._keep(self._walk())
         except UndecoratableError as error:
             # It had a source when it was decorated; its code was replaced since.
             return _without_key(str(error))
 
+    def standing(self) -> CodeKey | None:
+        """The very object that `key` gave last, where it can be told at a glance that it would give it again.
+
+        None where something it reaches was bound anew, or where it reads data that may change in place: ask `key`.
+        """
+        last = self._last
+        return last.key if last is not None and last.is_settled and last.check.holds() else None
+
     def changed_attributes(self) -> tuple[str, ...]:
         """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
-        return () if self._last is None else tuple(self._last[0].guards.changed_attributes())
+        return () if self._last is None else tuple(self._last.walk.guards.changed_attributes())
 
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)
@@ -136,13 +142,42 @@ class Subject:
             walk.from_code(start.thing)
         return walk
 
-    def _keep(self, walk: Reach, content: Content, known: CodeKey | None) -> CodeKey:
-        key = _key_of(walk, content, known)
+    def _keep(self, walk: Reach) -> CodeKey:
+        content = walk.content()
+        key = _key_of(walk, content, None)
         # Of what was run again only the last counts.
         self._found = {number: found for number, found in self._found.items() if number in walk.used}
         self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
-        self._last = (walk, key)
+        self._last = _Last(walk, Check(walk.guards), key, not key.values or bool(key.undurable), content, None)
         return key
+
+    def _with_data_of_now(self, last: _Last) -> CodeKey | None:
+        """The key of the same code with its data as it is now; None if the data holds other code."""
+        plain = last.walk.plain()
+        if plain is not None and plain == last.plain:
+            return last.key
+        content = last.walk.content_now()
+        if content is None:
+            return None
+        key = last.key if content == last.content else _key_of(last.walk, content, last.key)
+        # Another thread may have changed it meanwhile: remembered is only what stood before and after.
+        plain = plain if plain == last.walk.plain() else None
+        self._last = replace(last, key=key, content=content, plain=plain)
+        return key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Last:
+    """What the last key was made of."""
+
+    walk: Reach
+    check: Check
+    key: CodeKey
+    is_settled: bool
+    """The check alone tells whether the key stands: there is no data that may change in place."""
+    content: Content
+    plain: list[bytes] | None
+    """The data as `Reach.plain` gave it, where it did."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

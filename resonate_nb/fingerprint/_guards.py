@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import is_, itemgetter
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
@@ -47,36 +48,6 @@ class Guards:
         """Note the keys and values of a mapping."""
         self.mappings.append((mapping, tuple(mapping), tuple(mapping.values())))
 
-    def hold(self) -> bool:
-        """Whether everything is still the same object."""
-        for namespace, name, value in self.names.values():
-            if namespace.get(name, UNBOUND) is not value:
-                return False
-        for function, code, defaults, keyword_defaults in self.functions.values():
-            if function.__code__ is not code or function.__defaults__ is not defaults:
-                return False
-            now = function.__kwdefaults__
-            if (keyword_defaults or now) and not _same(keyword_defaults, (now or {}).values()):
-                return False
-        for cell, value in self.cells:
-            if content_of(cell) is not value:
-                return False
-        for cls, bases, names, addresses, _ in self.classes.values():
-            members = cls.__dict__
-            if (
-                list(map(id, members.values())) != addresses
-                or list(members) != names
-                or not _same(cls.__bases__, bases)
-            ):
-                return False
-        for mapping, keys, values in self.mappings:
-            if len(mapping) != len(keys) or not _same(keys, mapping) or not _same(values, mapping.values()):
-                return False
-        for namespace, kinds, values in self.namespaces:
-            if not _same(values, (value for value in namespace.values() if isinstance(value, kinds))):
-                return False
-        return True
-
     def changed_attributes(self) -> list[str]:
         """Attributes of classes, and of modules of the user's, that are bound to something else now."""
         found = []
@@ -94,6 +65,107 @@ class Guards:
                 if not isinstance(now_bound, ModuleType) and _differ(value, now_bound):
                     found.append(f"{home}.{name}")
         return found
+
+
+_MANY = 5
+"""Names of one namespace that are looked up in one go; fewer are quicker one by one."""
+
+
+class Check:
+    """Guards sorted once for the question that each call asks: whether everything is still the same object.
+
+    What nearly always is so is one loop: functions without keyword defaults, whose `__dict__` is empty. It may say no
+    where nothing of account changed (an attribute was set on a function): then the walk is made anew.
+    """
+
+    __slots__ = ("_bare", "_cells", "_functions", "_guards", "_has_more", "_many", "_missing", "_names", "_others")
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._functions = tuple(
+            (function, code, defaults)
+            for function, code, defaults, keyword_defaults in guards.functions.values()
+            if not keyword_defaults and function.__kwdefaults__ is None
+        )
+        present: dict[int, list[tuple[dict[str, Any], str, object]]] = {}
+        missing: dict[int, tuple[dict[str, Any], list[str]]] = {}
+        others = []
+        for guard in guards.names.values():
+            namespace, name, value = guard
+            if type(namespace) is not dict:  # it may have an answer of its own to `[name]`
+                others.append(guard)
+            elif value is UNBOUND:
+                missing.setdefault(id(namespace), (namespace, []))[1].append(name)
+            else:
+                present.setdefault(id(namespace), []).append(guard)
+        self._names = tuple(guard for found in present.values() if len(found) < _MANY for guard in found)
+        self._many = tuple(
+            (found[0][0], itemgetter(*(name for _, name, _ in found)), tuple(value for _, _, value in found))
+            for found in present.values()
+            if len(found) >= _MANY
+        )
+        self._others = tuple(others)
+        self._bare = tuple(namespace for namespace, _ in missing.values() if not namespace)
+        self._missing = tuple((namespace, tuple(names)) for namespace, names in missing.values() if namespace)
+        self._cells = tuple(guards.cells)
+        is_all = len(self._functions) == len(guards.functions)
+        self._has_more = not is_all or bool(others or guards.classes or guards.mappings or guards.namespaces)
+
+    def holds(self) -> bool:
+        """Whether everything is still the same object."""
+        for function, code, defaults in self._functions:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not None
+            ):
+                return False
+        if any(self._bare):
+            return False
+        for namespace, name, value in self._names:
+            if namespace.get(name, UNBOUND) is not value:
+                return False
+        for namespace, get, values in self._many:
+            try:
+                if not all(map(is_, get(namespace), values)):
+                    return False
+            except KeyError:
+                return False
+        for namespace, names in self._missing:
+            for name in names:
+                if name in namespace:
+                    return False
+        for cell, value in self._cells:
+            if content_of(cell) is not value:
+                return False
+        return not self._has_more or self._more_holds()
+
+    def _more_holds(self) -> bool:
+        guards = self._guards
+        for namespace, name, value in self._others:
+            if namespace.get(name, UNBOUND) is not value:
+                return False
+        for function, code, defaults, keyword_defaults in guards.functions.values():
+            if function.__code__ is not code or function.__defaults__ is not defaults:
+                return False
+            now = function.__kwdefaults__
+            if (keyword_defaults or now) and not _same(keyword_defaults, (now or {}).values()):
+                return False
+        for cls, bases, names, addresses, _ in guards.classes.values():
+            members = cls.__dict__
+            if (
+                list(map(id, members.values())) != addresses
+                or list(members) != names
+                or (cls.__bases__ is not bases and not _same(cls.__bases__, bases))
+            ):
+                return False
+        for mapping, keys, values in guards.mappings:
+            if len(mapping) != len(keys) or not _same(keys, mapping) or not _same(values, mapping.values()):
+                return False
+        for namespace, kinds, values in guards.namespaces:
+            if not _same(values, (value for value in namespace.values() if isinstance(value, kinds))):
+                return False
+        return True
 
 
 def _is_dunder(name: str) -> bool:

@@ -49,8 +49,7 @@ def plain_digests(values: Mapping[str, object]) -> Digests | None:
     """The fingerprints of named values, however often they were asked for; None where the walk must look."""
     key: list[str | bytes] = [*values]
     for value in values.values():
-        write = _WRITERS.get(type(value))
-        written = None if write is None else write(value)
+        written = plain_bytes(value)
         if written is None:
             return None
         key.append(written)
@@ -63,6 +62,12 @@ def plain_digests(values: Mapping[str, object]) -> Digests | None:
             _known.clear()
         found = _known[place] = _hashed(tuple(values), place[len(values) :])
     return found
+
+
+def plain_bytes(value: object) -> bytes | None:
+    """What a walk writes of a plain value; None for all others."""
+    write = _WRITERS.get(type(value))
+    return None if write is None else write(value)
 
 
 def _hashed(names: tuple[str, ...], written: tuple[Any, ...]) -> Digests:

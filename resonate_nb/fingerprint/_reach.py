@@ -20,6 +20,7 @@ from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
 from ._hidden import brings_back
 from ._loaded import Absent, Found
+from ._named import plain_bytes
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, builtins_of, is_stable, is_users
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
@@ -207,6 +208,17 @@ class Reach:
     def content(self) -> Content:
         """The data as it was when the walk was made."""
         return Content([item.digest for item in self.items], self.joint)
+
+    def plain(self) -> list[bytes] | None:
+        """The data that may change as it is now, in bytes, where all of it is plain; else None."""
+        found = []
+        for item in self.items:
+            if not item.is_stable:
+                written = plain_bytes(item.value)
+                if written is None:
+                    return None
+                found.append(written)
+        return found
 
     def content_now(self) -> Content | None:
         """The data as it is now; None if it holds other code than when the walk was made."""
