@@ -24,30 +24,52 @@ class Hold:
     `let_through` for what is not. Holds nest: the outermost delivers.
     """
 
-    __slots__ = ("_before", "_came", "_handler")
+    __slots__ = ("_before", "_came", "_handler", "_later", "_outer")
 
     def __init__(self) -> None:
         self._before: _Handler = None
         """The handler that stood before; None while nothing is held back."""
         self._came: list[FrameType | None] = []
+        self._later: int | None = None
+        """Another signal that waits for the end of the block."""
+        self._outer: Hold | None = None
         # One object, to be known again: each look at a method makes a new one.
         self._handler = self._hold
 
     def __enter__(self) -> Hold:
+        global _standing
         self._before = before = _handler_here()
-        if before is not None:
+        if before is None:
+            return self
+        self._outer, _standing = _standing, self
+        try:
             signal.signal(signal.SIGINT, self._handler)
+        except BaseException:  # an interrupt that came just before
+            self._before, _standing = None, self._outer
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
+        global _standing
         before, self._before = self._before, None
         if before is None:
             return
-        if signal.getsignal(signal.SIGINT) is self._handler:
-            signal.signal(signal.SIGINT, before)
-        came, self._came = self._came, []
-        if came:
-            _deliver(before, came[0])
+        try:
+            if signal.getsignal(signal.SIGINT) is self._handler:
+                signal.signal(signal.SIGINT, before)
+            came, self._came = self._came, []
+            if came:
+                _deliver(before, came[0])
+        finally:
+            # Only now: another signal must not push an interrupt aside that is not yet delivered.
+            _standing = self._outer
+            later, self._later = self._later, None
+        if later is not None:
+            signal.raise_signal(later)
+
+    def deliver_later(self, number: int) -> None:
+        """This signal comes again right after the block, unless an interrupt did."""
+        self._later = number
 
     def let_through(self) -> LetThrough:
         """While the block runs interrupts come as if nothing held them back, and first the one that was."""
@@ -70,6 +92,14 @@ class LetThrough:
 
     def __exit__(self, *exc: object) -> None:
         self._hold.__enter__()
+
+
+_standing: Hold | None = None
+
+
+def standing() -> Hold | None:
+    """The innermost block that holds interrupts back on the main thread at this moment."""
+    return _standing
 
 
 def hold_interrupt() -> Hold:

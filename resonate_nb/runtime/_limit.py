@@ -1,0 +1,276 @@
+"""Limits: a run of a body that has lasted too long is ended where Python can end it, and known to be late elsewhere.
+
+On the main thread a synchronous body is interrupted as Ctrl-C interrupts it, by a signal: that also ends a sleep and a
+wait for a socket, a child or a lock. A call into C that looks at no signals goes on until it returns to Python. A body
+on another thread is not interrupted at all. An awaited body is cancelled by its own loop.
+
+The signal is SIGURG. SIGINT would make a Ctrl-C of the same moment and a limit one signal, of which nobody could tell
+which it was; SIGALRM is the user's, and most others kill a process that does not expect them. SIGURG is ignored by
+default and may come at any time (Go preempts with it for these reasons). Our handler stays once it is there: where it
+has nothing to do it passes on what comes, and a handler that is taken away could miss a signal that is on its way.
+
+That nothing but the body is interrupted does not hang on the moment: the handler raises only where the body is found
+among the frames that are running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Generic, TypeVar, cast
+
+from resonate_nb.clock import Clock, SystemClock
+
+from . import _held
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Limit:
+    """The limit of one synchronous run on the main thread."""
+
+    until: float
+    """Monotonic seconds."""
+    outer: Limit | None
+    """That of the run inside of which this one began."""
+    is_passed: bool = False
+    is_told: bool = False
+    """The body was interrupted; if it goes on all the same, it is let go on."""
+
+
+class LimitPassed(BaseException):
+    """Ends the body whose limit has passed. No `Exception`, so that the body's own handlers let it through."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__("the time that this run was given has passed")
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Limited(Generic[T]):
+    """What became of a limited run: a value, an error, or neither, when the limit ended it."""
+
+    value: T | None
+    error: Exception | None
+    is_late: bool
+    """It ended, or was ended, after its limit. A late body that went on has its value or error here as well."""
+    has_value: bool
+    """Whether the body returned `value`, which may be None."""
+
+
+def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock) -> Limited[T]:
+    """The body has ended: by itself, or interrupted `seconds` after it began; None is no limit.
+
+    Only an `Exception` of the body's is caught: an interrupt of the user's goes through, and one that is being handled
+    is never cut short by a limit. While interrupts are held back (`_held.Hold`) so is the limit. A limit that is found
+    to have passed already runs nothing.
+    """
+    global _innermost
+    if seconds is None:
+        try:
+            return Limited(body(), None, False, True)
+        except Exception as error:
+            return Limited(None, error, False, False)
+    if seconds <= 0:
+        return Limited(None, None, True, False)
+    until = clock.monotonic() + seconds
+    limit = Limit(_clock.monotonic() + seconds, _innermost)
+    value: T | None = None
+    failure: Exception | None = None
+    try:
+        if _can_interrupt():
+            _innermost = limit
+            _look_out(limit)
+        value = _inside(limit, body)
+    except LimitPassed as passed:
+        if passed.limit is not limit:
+            raise
+        return Limited(None, None, True, False)
+    except Exception as error:
+        failure = error
+    finally:
+        # Two plain stores, between which Python handles no signals. In a child that the body forked it is no longer so.
+        if _innermost is limit:
+            _innermost = limit.outer
+    is_late = limit.is_passed or clock.monotonic() >= until
+    return Limited(value, failure, is_late, failure is None)
+
+
+async def run_limited_async(awaitable: Awaitable[T], seconds: float | None, clock: Clock) -> Limited[T]:
+    """The same for what is awaited: the task is cancelled after `seconds`, which ends here; a cancellation by others
+    goes through. A body that catches the cancellation and goes on is late."""
+    if seconds is None:
+        try:
+            return Limited(await awaitable, None, False, True)
+        except Exception as error:
+            return Limited(None, error, False, False)
+    if seconds <= 0:
+        if isinstance(awaitable, Coroutine):
+            awaitable.close()
+        return Limited(None, None, True, False)
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    cancellations = task.cancelling()
+    until = clock.monotonic() + seconds
+    is_passed = False
+
+    def end() -> None:
+        nonlocal is_passed
+        is_passed = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, end)
+    value: T | None = None
+    failure: Exception | None = None
+    try:
+        try:
+            value = await awaitable
+        finally:
+            timer.cancel()
+            if is_passed:
+                task.uncancel()
+    except asyncio.CancelledError:
+        if not is_passed or task.cancelling() > cancellations:
+            raise
+        return Limited(None, None, True, False)
+    except Exception as error:
+        failure = error
+    is_late = is_passed or clock.monotonic() >= until
+    return Limited(value, failure, is_late, failure is None)
+
+
+_SIGNAL: signal.Signals | None = getattr(signal, "SIGURG", None)
+_clock = SystemClock()
+_innermost: Limit | None = None
+"""The limit of the run that the main thread is in; only the main thread changes it."""
+_former: Any = None
+"""The handler that stood before ours."""
+_lock = threading.Lock()
+# Taken by itself, not through the condition, whose `with` an interrupt can leave locked.
+_changed = threading.Condition(_lock)
+_thread: threading.Thread | None = None
+_wakes = 0.0
+"""When the thread looks next, in monotonic seconds."""
+
+
+def _renew_in_child() -> None:
+    # The runs that are limited are the parent's, and so are thread and lock.
+    global _innermost, _lock, _changed, _thread
+    _innermost = None
+    _lock = threading.Lock()
+    _changed = threading.Condition(_lock)
+    _thread = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _inside(limit: Limit, body: Callable[[], T]) -> T:
+    """The frame by which the handler knows that the body is running."""
+    if limit.is_passed:  # before there was anything to interrupt
+        raise LimitPassed(limit)
+    return body()
+
+
+def _limits() -> Iterator[Limit]:
+    """From the inside out."""
+    limit = _innermost
+    while limit is not None:
+        yield limit
+        limit = limit.outer
+
+
+def _can_interrupt() -> bool:
+    """Whether this is the main thread, and our handler stands; not where something outside Python has the signal."""
+    global _former
+    if _SIGNAL is None or threading.current_thread() is not threading.main_thread():
+        return False
+    standing = signal.getsignal(_SIGNAL)
+    if standing is not None and standing is not _on_signal:
+        try:
+            signal.signal(_SIGNAL, _on_signal)
+        except ValueError:  # the main thread of another interpreter than the main one
+            return False
+        _former = standing
+    return standing is not None
+
+
+def _look_out(limit: Limit) -> None:
+    """The thread knows of the limit, and is there."""
+    global _thread
+    with _lock:
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_watch, name="resonate_nb limits", daemon=True)
+            _thread.start()
+        elif limit.until < _wakes:
+            _changed.notify_all()
+
+
+def _watch() -> None:
+    """Sleep until the soonest limit, interrupt the main thread, and so on; end when a look finds no limit to wait for.
+
+    A run that ends in time does not wake it.
+    """
+    global _thread, _wakes
+    while True:
+        with _lock:
+            now = _clock.monotonic()
+            waiting = [limit for limit in _limits() if not limit.is_passed]
+            passed = [limit for limit in waiting if limit.until <= now]
+            for limit in passed:
+                limit.is_passed = True
+            if passed and _SIGNAL is not None and signal.getsignal(_SIGNAL) is _on_signal:
+                signal.pthread_kill(cast(int, threading.main_thread().ident), _SIGNAL)
+            soonest = min((limit.until for limit in waiting if not limit.is_passed), default=None)
+            if soonest is None:
+                _thread = None
+                return
+            _wakes = soonest
+            _changed.wait(min(soonest - now, threading.TIMEOUT_MAX))
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    passed = [limit for limit in _limits() if limit.is_passed and not limit.is_told]
+    if not passed:
+        if callable(_former):
+            _former(number, frame)
+        return
+    hold = _held.standing()
+    for limit in reversed(passed):  # the outermost ends those inside of it as well
+        if _is_in_body(limit, frame):
+            if hold is not None:
+                hold.deliver_later(number)
+            elif not _is_interrupt_handled():
+                limit.is_told = True
+                raise LimitPassed(limit)
+            return
+
+
+def _is_in_body(limit: Limit, frame: FrameType | None) -> bool:
+    """Whether the body is running here. Not while the user's own handler of Ctrl-C is at work on top of it."""
+    handler: Any = signal.getsignal(signal.SIGINT)
+    users = getattr(getattr(handler, "func", handler), "__code__", None)
+    while frame is not None and frame.f_code is not users:
+        if frame.f_code is _inside.__code__ and frame.f_locals["limit"] is limit:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_interrupt_handled() -> bool:
+    """Whether a KeyboardInterrupt is on its way out, or about to be dealt with."""
+    error = sys.exception()
+    seen = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__context__
+    return False
