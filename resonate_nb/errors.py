@@ -95,6 +95,45 @@ class WaitTimeoutError(ResonateNbError, TimeoutError):
     """The wait ended before the promise settled; the promise itself is untouched."""
 
 
+class DurableTimeoutError(ResonateNbError, TimeoutError):
+    """A promise passed its deadline (`timeout=`), or one try of it passed its limit (`attempt_timeout=`).
+
+    `deadline` is in epoch milliseconds, `limit` in seconds; the other one is None. A body that could not be stopped
+    and finished late leaves what it returned in `value`, which nothing else keeps; `has_value` says that it did.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        deadline: int | None = None,
+        limit: float | None = None,
+        *,
+        has_value: bool = False,
+        value: object = None,
+    ) -> None:
+        # No more than the id: an OSError takes a second argument for an errno, and a large value would fill the repr.
+        super().__init__(id)
+        self.id = id
+        self.deadline = deadline
+        self.limit = limit
+        self.has_value = has_value
+        self.value = value
+
+    def __str__(self) -> str:
+        if self.limit is not None:
+            said = (
+                f"a try of promise {self.id!r} took longer than its limit of {self.limit:g} s. "
+                "Give it more with attempt_timeout=, or further tries with retry=."
+            )
+        else:
+            when = "" if self.deadline is None else f", {_instant(self.deadline)}"
+            said = (
+                f"promise {self.id!r} had not settled by its deadline{when}, and has timed out. "
+                "Call it again for a new try, with more time in timeout= if it needs that."
+            )
+        return said + " What it returned too late is in `value` of this error." * self.has_value
+
+
 class UnstorableError(ResonateNbError, TypeError):
     """A value cannot be stored and brought back. `path` says where in the value."""
 
@@ -117,6 +156,24 @@ class NotStoredError(ResonateNbError, LookupError):
     """The promise is resolved, but its value was not stored or cannot be read any more."""
 
 
+class DriftError(ResonateNbError, RuntimeError):
+    """The code has changed under a fixed version or a pending promise. `diff` is the unified diff from what was
+    recorded to what is there now; `version` the user's word, None where there is none."""
+
+    def __init__(self, id: str, diff: str, version: str | None = None) -> None:
+        super().__init__(id, diff, version)
+        self.id = id
+        self.diff = diff
+        self.version = version
+
+    def __str__(self) -> str:
+        since = "it was begun" if self.version is None else f"version {self.version!r} was recorded"
+        return (
+            f"promise {self.id!r}: the code has changed since {since}. Give the new code a new version=, take the code "
+            f"back, or say with on_drift= what shall happen ('rerun', 'warn' or 'ignore').\n{self.diff}"
+        ).rstrip()
+
+
 class StoreError(ResonateNbError, OSError):
     """The store cannot be used as it stands; the message names it and the way out."""
 
@@ -127,3 +184,12 @@ class SchemaError(StoreError):
 
 class DurableWarning(UserWarning):
     """Something a user should know about a durable call; the call itself went on."""
+
+
+def _instant(ms: int) -> str:
+    from datetime import UTC, datetime  # errors are imported by everything; few of them name an instant
+
+    try:
+        return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # beyond what a date can say
+        return f"{ms} ms after 1970"

@@ -73,7 +73,7 @@ PURE = frozenset(
     }
 )
 """All that the law may import from outside: nothing that does I/O or starts threads. `datetime` is here for lengths
-of time, `email` for the dates of headers; the calls of `datetime` that read time are in `CLOCK_READERS`."""
+of time, `email` for the dates of headers; what of them reads time is in `CLOCK_READERS`."""
 
 CLOCK_READERS = frozenset(
     {
@@ -83,6 +83,8 @@ CLOCK_READERS = frozenset(
         "datetime.date.today",
         "pandas.Timestamp.now",
         "pandas.Timestamp.today",
+        "email.utils.formatdate",
+        "email.utils.localtime",
         "os.times",
         "asyncio.sleep",
     }
@@ -417,6 +419,7 @@ OFFENDERS = [
     pytest.param(
         "restrictions", "runtime._engine", "import datetime as d\nx = d.datetime.now(d.UTC)", id="datetime_now"
     ),
+    pytest.param("restrictions", "retry", "from email.utils import localtime\nlocaltime()", id="date_of_mail"),
     pytest.param("restrictions", "cli", "from datetime import date as D\nx = D.today()", id="date_today"),
     pytest.param(
         "restrictions", "runtime._engine", "import asyncio\nasync def f(): await asyncio.sleep(0.1)", id="sleep"
