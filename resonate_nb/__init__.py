@@ -5,6 +5,7 @@ rooms, only through the door (`__init__`). `tests/test_architecture.py` holds th
 
     cellar     errors  clock
     law        protocol/       what may happen: promises, their tasks, apply(view, command, now) -> Decision
+               retry           when a failed attempt is followed by another, and after how long
     materials  fingerprint/    whether two calls are the same: code, and values by content
                codec/          how a value becomes bytes, and whose bytes they are
                store/          rows and files that survive; knows no rule
