@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,10 +17,19 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display, update_display
 
 from resonate_nb.clock import Clock, SystemClock
-from resonate_nb.protocol import State
-from resonate_nb.runtime import Detail, Record, checked_query, existing_engine, is_enabled, source, warn
+from resonate_nb.runtime import (
+    Detail,
+    Moment,
+    Record,
+    States,
+    checked_query,
+    existing_engine,
+    is_enabled,
+    source,
+    warn,
+)
 from resonate_nb.store import Query
-from resonate_nb.view import Row, count, detail_payload, rows_of, table_html, table_text
+from resonate_nb.view import Row, count, detail_payload, instant, rows_of, table_html, table_text
 
 from ._bindings import bundle_text
 from ._flush import Flusher
@@ -68,8 +77,11 @@ class NoStore:
 def inspect(
     glob: str | None = None,
     *,
-    state: str | State | Sequence[str | State] | None = None,
+    state: States | None = None,
     tags: Mapping[str, str] | None = None,
+    name: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = DEFAULT_LIMIT,
     title: str = "Durable promises",
     source: Source | None = None,
@@ -79,18 +91,24 @@ def inspect(
 
     Args:
         glob: shell pattern over the whole id (``*`` crosses slashes); None for all.
-        state: stored states to keep; None for all.
+        state: states to keep, as of now; None for all.
         tags: keep promises that carry all of these.
+        name: of the function or cell, or a shell pattern over it.
+        since: created then or later, as `rnb.search` takes it.
+        until: created before that.
         limit: at most so many, the newest; None for all.
         title: heading.
         source: where to look; by default this process's store.
         clock: by default the machine's.
 
     Raises:
-        InvalidOptionError: an unknown state, or a limit that is no positive integer.
+        InvalidOptionError: an unknown state, a moment that is none, or a limit that is no positive integer.
     """
-    query = checked_query(glob, state=state, tags=tags, limit=limit)
-    return Inspector(source or _source(), query, title=title, clock=clock or SystemClock())
+    clock = clock or SystemClock()
+    query = checked_query(
+        glob, state=state, tags=tags, name=name, since=since, until=until, limit=limit, now_ms=clock.now_ms()
+    )
+    return Inspector(source or _source(), query, title=title, clock=clock)
 
 
 def _source() -> Source:
@@ -319,6 +337,9 @@ def _parent_of(shell: Any) -> Any:
 
 def _scope(query: Query) -> str:
     parts = [query.glob] if query.glob and query.glob != "*" else []
+    parts += [query.name] if query.name else []
     parts += [state.value for state in query.states]
     parts += [f"{name}={text}" for name, text in (query.tags or {}).items()]
+    for word, moment in (("since", query.since), ("until", query.until)):
+        parts += [] if moment is None else [f"{word} {instant(moment)[:19]}"]
     return " · ".join(parts)

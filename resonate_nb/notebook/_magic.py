@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from glob import escape
+from html import escape as escape_html
 from typing import Any, NoReturn
 
 from IPython import get_ipython
@@ -31,8 +32,17 @@ from resonate_nb.runtime import (
     refuse_reserved,
     speak_on,
 )
-from resonate_nb.store import Query
-from resonate_nb.view import details_html, details_text, handle_html, rows_of, table_html, table_text
+from resonate_nb.store import Order, Query
+from resonate_nb.view import (
+    count,
+    details_html,
+    details_text,
+    handle_html,
+    rows_of,
+    table_html,
+    table_text,
+    tally_text,
+)
 
 from ._bindings import bundle_text
 from ._cell import analyse
@@ -43,7 +53,12 @@ from ._live import LiveLine
 from ._record import show_line
 
 _CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
-_LINE_USAGE = "%durable ls [GLOB] [--state STATE] [--limit N] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
+_LS_USAGE = (
+    "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
+    "[--order oldest]"
+)
+_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
+_LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
 _STARTS_DURABLE = re.compile(r"%%durable(?=\s|$)")
 
@@ -83,14 +98,21 @@ class DurableMagics(Magics):
     def durable_line(self, line: str) -> None:
         """Look after durable promises.
 
-        %durable ls [GLOB] [--state STATE] [--limit N]   list them, newest first
-        %durable show ID                                 arguments, value, error or recorded output of one
-        %durable rerun ID                                its next use runs again; the present result is kept
-        %durable forget ID-OR-GLOB                       drop them: the next use runs
-        %durable inspect                                 the live view, as rnb.inspect()
+        %durable ls [GLOB]           list the newest 50: failures on top, then what goes on
+        %durable show ID             arguments, value, error or recorded output of one, and its tries
+        %durable rerun ID            its next use runs again; the present result is kept
+        %durable forget ID-OR-GLOB   drop them: the next use runs
+        %durable inspect             the live view, as rnb.inspect()
 
         For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
-        pattern over the whole id, e.g. "train*" or "clean/*".
+        pattern over the whole id, e.g. "train*" or "clean/*". ls takes more, as rnb.search does:
+
+        --state STATE      pending, resolved, rejected, rejected_canceled or rejected_timedout; also several times
+        --name NAME        of the function or cell, or a shell pattern over it
+        --tag KEY=TEXT     that carry this tag; also several times
+        --since, --until   2h (ago), 2026-11-24, "2026-11-24 09:30"
+        --limit N          so many
+        --order oldest     the oldest first
         """
         __tracebackhide__ = True
         command, words = _split(line)
@@ -110,22 +132,42 @@ class DurableMagics(Magics):
             raise UsageError(str(error)) from error
 
     def _ls(self, words: list[str]) -> None:
-        parser = _Parser("%durable ls [GLOB] [--state STATE] [--limit N]")
+        parser = _Parser(_LS_USAGE)
         parser.add_argument("glob", nargs="?", default="*")
-        parser.add_argument("--state")
+        parser.add_argument("--state", action="append")
+        parser.add_argument("--tag", action="append", default=[])
+        parser.add_argument("--name")
+        parser.add_argument("--since")
+        parser.add_argument("--until")
         parser.add_argument("--limit", type=int)
+        parser.add_argument("--order", default="newest")
         asked = parser.parse_args(words)
-        query = checked_query(asked.glob, state=asked.state, limit=asked.limit)
+        limit = _LS_LIMIT if asked.limit is None else asked.limit
+        query = checked_query(
+            asked.glob,
+            state=asked.state,
+            tags=_tags_of(asked.tag),
+            name=asked.name,
+            since=asked.since,
+            until=asked.until,
+            limit=limit,
+            order=asked.order,
+        )
         engine = existing_engine()
-        records = [] if engine is None else Source(engine).look(query)
-        rows = rows_of(records)
-        if not rows:
-            where = "there is no store here yet" if engine is None else f"no promise matches {asked.glob!r}"
-            self._publish(where, f"<p>{where.replace('<', '&lt;')}</p>")
+        source = Source(engine)
+        records = source.look(query)
+        if not records:
+            where = "there is no store here yet" if engine is None else f"no promise matches {' '.join(words) or '*'!r}"
+            self._publish(where, f"<p>{escape_html(where)}</p>")
             return
-        limit = asked.limit or 50
-        text = table_text(rows, limit=limit)
-        self._publish(text, table_html(rows, now_ms=SystemClock().now_ms(), limit=limit))
+        tally = source.tally(query) if len(records) == limit else {}
+        total = sum(tally.values())
+        note = f"the {asked.order} {count(limit)} of them; --limit shows more" if total > limit else ""
+        heading = tally_text(tally) if note else ""
+        rows = rows_of(records, as_found=query.order is Order.OLDEST)
+        text = table_text(rows, limit=limit, heading=heading, note=note)
+        now = SystemClock().now_ms()
+        self._publish(text, table_html(rows, now_ms=now, limit=limit, heading=heading, note=note))
 
     def _show(self, words: list[str]) -> None:
         (word,) = _exactly_one(words, "show ID")
@@ -236,6 +278,13 @@ def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:
     if len(words) != 1:
         raise InvalidOptionError(f"use %durable {usage}; ids with spaces stand in quotes")
     return words
+
+
+def _tags_of(words: Sequence[str]) -> dict[str, str] | None:
+    for word in words:
+        if "=" not in word:
+            raise InvalidOptionError(f"--tag takes KEY=TEXT such as team=growth, not {word!r}")
+    return dict(word.split("=", 1) for word in words) or None
 
 
 class _AwaitTransformer:

@@ -1,5 +1,6 @@
 """Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal."""
 
+from ._asked import Moment, States, checked_query
 from ._config import configure, engine, existing_engine, is_enabled, open_engine
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
@@ -8,7 +9,7 @@ from ._held import hold_interrupt
 from ._identity import Identity, Undurable, check_template, identify, meets_another
 from ._look import Detail, Record, Shown
 from ._public import forget, get, mark_rerun, search, source, to_frame
-from ._reading import Source, checked_query, drop, generations_of, record_of
+from ._reading import Source, drop, generations_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import Request, Result, call, call_async, without_our_frames
@@ -20,12 +21,14 @@ __all__ = [
     "Handle",
     "Identity",
     "Line",
+    "Moment",
     "Options",
     "Record",
     "Request",
     "Result",
     "Shown",
     "Source",
+    "States",
     "Undurable",
     "Work",
     "call",

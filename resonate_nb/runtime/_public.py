@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from resonate_nb.errors import InvalidOptionError, PromiseNotFoundError
-from resonate_nb.protocol import State, split_id
+from resonate_nb.protocol import split_id
+from resonate_nb.store import Query
 
 from . import _config, _reading
+from ._asked import Moment, States, checked_query
+from ._engine import Engine
 from ._handle import Handle
 
 if TYPE_CHECKING:
@@ -26,31 +29,77 @@ def get(id: str) -> Handle | None:
 def search(
     glob: str = "*",
     *,
-    state: str | State | Sequence[str | State] | None = None,
+    state: States | None = None,
     tags: Mapping[str, str] | None = None,
+    name: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
+    order: str = "newest",
 ) -> list[Handle]:
-    """Handles of the promises whose id a shell pattern matches (``*`` crosses slashes), newest first.
+    """Handles of the promises that match, newest first. The order is the same at each call: by creation, and within a
+    millisecond as they came.
+
+    Args:
+        glob: shell pattern over the whole id (``*`` crosses slashes).
+        state: one or several of pending, resolved, rejected, rejected_canceled, rejected_timedout, as of now: a
+            deadline that has passed counts.
+        tags: those that carry all of these.
+        name: of the function or cell, or a shell pattern over it.
+        since: created then or later: a datetime, a date, an ISO text, seconds since 1970 (or milliseconds, as
+            `Handle.created_at`), or a length of time, "2h" for the last two hours. Without a zone it is local time.
+        until: created before that; a day counts whole.
+        limit: at most so many.
+        order: ``"newest"`` first or ``"oldest"`` first.
 
     Raises:
-        InvalidOptionError: an unknown state, or a limit that is no positive integer.
+        InvalidOptionError: one of them is not of this kind.
     """
-    query = _reading.checked_query(glob, state=state, tags=tags, limit=limit)
     engine = _config.existing_engine()
-    return [] if engine is None else [Handle(engine, promise.id) for promise in engine.search(query)]
+    query = _asked(engine, glob, state, tags, name, since, until, limit, order)
+    return [] if engine is None else [Handle(engine, id) for id in _reading.ids(engine, query)]
 
 
 def to_frame(
     glob: str = "*",
     *,
-    state: str | State | Sequence[str | State] | None = None,
+    state: States | None = None,
     tags: Mapping[str, str] | None = None,
+    name: str | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     limit: int | None = None,
+    order: str = "newest",
 ) -> pd.DataFrame:
-    """The same promises as a pandas DataFrame, one row each; times are UTC, durations seconds, sizes bytes."""
-    query = _reading.checked_query(glob, state=state, tags=tags, limit=limit)
+    """The promises that `search` finds as a pandas DataFrame, one row each; times are UTC, durations seconds, sizes
+    bytes."""
     engine = _config.existing_engine()
+    query = _asked(engine, glob, state, tags, name, since, until, limit, order)
     return _reading.to_frame([] if engine is None else _reading.look(engine, query))
+
+
+def _asked(
+    engine: Engine | None,
+    glob: str,
+    state: States | None,
+    tags: Mapping[str, str] | None,
+    name: str | None,
+    since: Moment | None,
+    until: Moment | None,
+    limit: int | None,
+    order: str,
+) -> Query:
+    return checked_query(
+        glob,
+        state=state,
+        tags=tags,
+        name=name,
+        since=since,
+        until=until,
+        limit=limit,
+        order=order,
+        now_ms=None if engine is None else engine.clock.now_ms(),
+    )
 
 
 def forget(glob: str) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import decode, failure_from_bytes, preview
-from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError, ResonateNbError
+from resonate_nb.errors import PromiseBusyError, PromiseNotFoundError, ResonateNbError
 from resonate_nb.protocol import (
     Command,
     ForgetPromise,
@@ -95,12 +96,26 @@ def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt]) -> Show
 
 
 def look(engine: Engine, query: Query) -> list[Record]:
-    """Records of the promises that match, newest first."""
+    """Records of the promises that match, in the order of the query; without the bytes of resolved values."""
     now = engine.clock.now_ms()
     with engine.store.read() as reader:
-        found = [project(promise, now) for promise in reader.search(query)]
+        found = [project(promise, now) for promise in reader.search(replace(query, now=now), bare=True)]
         looking = _Looking(engine, reader, [promise.id for promise in found])
         return [looking.record(promise) for promise in found]
+
+
+def ids(engine: Engine, query: Query) -> list[str]:
+    """Ids of the promises that match, in the order of the query."""
+    with engine.store.read() as reader:
+        return reader.ids(replace(query, now=engine.clock.now_ms()))
+
+
+def tally(engine: Engine, query: Query) -> dict[State, int]:
+    """How many promises match in each state, whatever the limit; states without any are left out."""
+    now = engine.clock.now_ms()
+    with engine.store.read() as reader:
+        counted = {state: reader.count(replace(query, states=(state,), now=now)) for state in query.states or State}
+    return {state: number for state, number in counted.items() if number}
 
 
 Present = Callable[[object], "str | None"]
@@ -161,8 +176,12 @@ class Source:
         self._present = present
 
     def look(self, query: Query) -> list[Record]:
-        """Records of the promises that match, newest first."""
+        """Records of the promises that match, in the order of the query."""
         return [] if self._engine is None else look(self._engine, query)
+
+    def tally(self, query: Query) -> dict[State, int]:
+        """How many promises match in each state, whatever the limit; states without any are left out."""
+        return {} if self._engine is None else tally(self._engine, query)
 
     def detail(self, id: str) -> Detail | None:
         """Everything that opens with a row; None when there is no such promise."""
@@ -171,29 +190,6 @@ class Source:
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after every commit of any process; returns what ends it."""
         return (lambda: None) if self._engine is None else self._engine.watch(callback)
-
-
-def checked_query(
-    glob: str | None = None,
-    *,
-    state: str | State | Sequence[str | State] | None = None,
-    tags: Mapping[str, str] | None = None,
-    limit: int | None = None,
-) -> Query:
-    """The query, or InvalidOptionError that lists the right states."""
-    if glob is not None and not isinstance(glob, str):
-        raise InvalidOptionError(f"search takes a shell pattern such as 'features/*', not {glob!r}")
-    try:
-        wanted = [state] if isinstance(state, str) else list(state or ())
-        states = tuple(State(item) for item in wanted)
-    except (TypeError, ValueError):
-        known = ", ".join(item.value for item in State)
-        raise InvalidOptionError(f"state {state!r} is unknown; use one of {known}") from None
-    if tags is not None and not isinstance(tags, Mapping):
-        raise InvalidOptionError(f"tags must be a dict such as {{'team': 'growth'}}, not {tags!r}")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidOptionError(f"limit must be a positive integer, not {limit!r}")
-    return Query(glob, states, tags, limit=limit)
 
 
 def to_frame(records: Sequence[Record]) -> pd.DataFrame:

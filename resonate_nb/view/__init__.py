@@ -13,6 +13,7 @@ from ._html import (
     outputs_text,
     table_html,
     table_text,
+    tally_text,
 )
 from ._rows import LOOKS, Look, Row, Segment, counts, reading_order, row_of, rows_of, segment_bytes
 
@@ -45,4 +46,5 @@ __all__ = [
     "size",
     "table_html",
     "table_text",
+    "tally_text",
 ]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from resonate_nb.protocol import State
 from resonate_nb.runtime import Detail, Record, Shown
 
 from ._format import count, duration, instant, one_line, plain, size
@@ -48,6 +49,19 @@ def counts_text(rows: Sequence[Row]) -> str:
     return f"{count(len(rows))} {noun}: {parts}" + (f"; {duration(saved)} saved" if saved else "")
 
 
+def tally_text(tally: Mapping[State, int]) -> str:
+    """The same of promises that are only counted: ``10,000 promises: 2 pending, 9,998 resolved``."""
+    parts = ", ".join(f"{count(tally[state])} {label}" for state, label in _STATE_LABELS.items() if tally.get(state))
+    total = sum(tally.values())
+    return f"{count(total)} {'promise' if total == 1 else 'promises'}" + (f": {parts}" if parts else "")
+
+
+_STATE_LABELS = {
+    state: "pending" if state is State.PENDING else LOOKS[Shown(state.value)].label
+    for state in (State.REJECTED, State.TIMEDOUT, State.PENDING, State.RESOLVED, State.CANCELED)
+}
+
+
 def table_html(
     rows: Sequence[Row],
     *,
@@ -55,9 +69,11 @@ def table_html(
     title: str = "Durable promises",
     static_id: str = "",
     limit: int = 50,
+    heading: str = "",
     note: str = "",
 ) -> str:
-    """A static table of the first `limit` rows, with the counts of all of them and the instant it holds for.
+    """A static table of the first `limit` rows, with the counts of all of them (or `heading`, where there are more
+    than the rows) and the instant it holds for.
 
     A page that shows the same live finds it by the class ``rnb-static-<static_id>`` and hides it. A class, because
     JupyterLab's sanitiser for notebooks it does not trust keeps classes and drops ``data-`` attributes; the attribute
@@ -82,18 +98,20 @@ def table_html(
     classes = "rnb-static" + (f" rnb-static-{escape(static_id)}" if static_id else "")
     return (
         f'<div class="{classes}"{marker} style="color:inherit">'
-        f"<p style='margin:2px 0'><strong>{escape(title)}</strong> · {escape(counts_text(rows))}"
+        f"<p style='margin:2px 0'><strong>{escape(title)}</strong> · {escape(heading or counts_text(rows))}"
         f' <span style="opacity:.72">· as of {escape(instant(now_ms))}</span></p>'
         f"{said}{table}{more}</div>"
     )
 
 
-def table_text(rows: Sequence[Row], *, limit: int = 50, note: str = "", columns: int = TEXT_COLUMNS) -> str:
+def table_text(
+    rows: Sequence[Row], *, limit: int = 50, heading: str = "", note: str = "", columns: int = TEXT_COLUMNS
+) -> str:
     """The same as plain text, one line of at most `columns` characters for each row, aligned.
 
     What does not fit is cut, arguments first; the details hold all of it.
     """
-    lines = [counts_text(rows)] + ([note] if note else [])
+    lines = [heading or counts_text(rows)] + ([note] if note else [])
     cells = [_row_text(row) for row in rows[:limit]]
     if cells:
         widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]

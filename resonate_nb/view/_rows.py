@@ -153,8 +153,9 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     )
 
 
-def rows_of(records: Sequence[Record]) -> list[Row]:
-    """The rows of what was looked up, in reading order; older generations of an id are marked as superseded."""
+def rows_of(records: Sequence[Record], *, as_found: bool = False) -> list[Row]:
+    """The rows of what was looked up, in reading order, or as they were found; older generations of an id are marked
+    as superseded."""
     latest: dict[str, int] = {}
     split = [split_id(record.promise.id) for record in records]
     for base, generation in split:
@@ -164,14 +165,16 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
         row_of(record, is_superseded=generation < latest[base])
         for record, (base, generation) in zip(records, split, strict=True)
     ]
-    rows.sort(key=reading_order)
+    if not as_found:
+        rows.sort(key=reading_order)
     return rows
 
 
-def reading_order(row: Row) -> tuple[int, int, str]:
-    """Sort key: failures on top, then what runs or waits, then the rest; newest first in each; then by id."""
+def reading_order(row: Row) -> tuple[int, int]:
+    """Sort key: failures on top, then what runs or waits, then the rest; newest first in each. Those of one
+    millisecond stay as they were found."""
     rank = DONE_RANK if row.is_superseded else LOOKS[row.shown].rank
-    return rank, -row.created_at, row.id
+    return rank, -row.created_at
 
 
 def counts(rows: Iterable[Row]) -> dict[Shown, int]:

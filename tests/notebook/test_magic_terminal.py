@@ -145,3 +145,41 @@ def test_many_names_and_large_values_come_back_equal(shell: Any) -> None:
     assert after["frame"].equals(before["frame"])
     assert after["many"] == before["many"]
     assert after["pair"][0] is after["pair"][1] is after["many"]
+
+
+MADE = """
+from resonate_nb import durable
+@durable(tags={'team': 'growth'}, id='{x}', version=1)
+def made(x):
+    return x // (x - 3)
+for number in range(7):
+    try:
+        made(number)
+    except ZeroDivisionError:
+        pass
+"""
+
+
+def test_a_listing_shows_the_newest_and_counts_the_rest(shell: Any) -> None:
+    run(shell, MADE)
+    listed = run(shell, "%durable ls --limit 2").splitlines()
+    assert listed[:2] == ["7 promises: 1 rejected, 6 resolved", "the newest 2 of them; --limit shows more"]
+    assert ["6@1", "5@1"] == [line.split()[2] for line in listed[2:]]
+    oldest = run(shell, "%durable ls --limit 2 --order oldest").splitlines()
+    assert ["0@1", "1@1"] == [line.split()[2] for line in oldest[2:]]
+    everything = run(shell, "%durable ls --limit 7").splitlines()
+    assert everything[0] == "7 promises: 1 rejected, 6 resolved"
+    assert "3@1" in everything[1]  # failures on top
+    assert len(everything) == 8
+
+
+def test_a_listing_is_narrowed_as_a_search_is(shell: Any) -> None:
+    run(shell, MADE)
+    assert run(shell, "%durable ls --state rejected --state pending").startswith("1 promise: 1 rejected\n")
+    assert run(shell, "%durable ls [12]@* --name *made --since 1h --until 0s --tag team=growth").startswith(
+        "2 promises:"
+    )
+    for words in ("--tag team=x", "--name other", "--since 2999-01-01", "--until 2000-01-01", "--state pending"):
+        assert run(shell, f"%durable ls {words}").strip() == f"no promise matches {words!r}"
+    with pytest.raises(AssertionError, match=r"--tag takes KEY=TEXT such as team=growth, not 'team'"):
+        run(shell, "%durable ls --tag team")

@@ -119,6 +119,10 @@ def test_a_wrong_state_lists_the_right_ones(state):
         ({"tags": "growth"}, "tags must be"),
         ({"limit": 0}, "limit"),
         ({"limit": "3"}, "limit"),
+        ({"name": 5}, "name takes a shell pattern"),
+        ({"tags": {"day": 1}}, "a dict of texts"),
+        ({"order": "up"}, "'newest' or 'oldest'"),
+        ({"state": "running"}, "'running' is how some that are pending are shown"),
     ],
     ids=str,
 )

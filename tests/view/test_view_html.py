@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from view_records import T0, make_record
 
+from resonate_nb.protocol import State
 from resonate_nb.runtime import Detail, Record, Shown
 from resonate_nb.view import (
     counts_text,
@@ -23,6 +24,7 @@ from resonate_nb.view import (
     rows_of,
     table_html,
     table_text,
+    tally_text,
 )
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;"
@@ -259,3 +261,13 @@ def test_payload_is_plain_data() -> None:
 )
 def test_terminal_codes_are_taken_out(raw: str, text: str) -> None:
     assert text == plain(raw)
+
+
+def test_a_tally_stands_for_rows_that_are_not_there() -> None:
+    tally = {State.PENDING: 2, State.RESOLVED: 9_997, State.REJECTED: 1, State.TIMEDOUT: 0}
+    said = "10,000 promises: 1 rejected, 2 pending, 9,997 resolved"
+    assert said == tally_text(tally)
+    assert ("1 promise: 1 timed out", "0 promises") == (tally_text({State.TIMEDOUT: 1}), tally_text({}))
+    rows = rows_of([make_record("a@1")])
+    assert table_text(rows, heading=said, note="the newest 1").startswith(f"{said}\nthe newest 1\n")
+    assert f"{said} <span" in table_html(rows, now_ms=T0, heading=said)

@@ -10,7 +10,7 @@ import pytest
 from view_records import DEAD, OWNER, T0, make_record
 
 from resonate_nb.runtime import Shown
-from resonate_nb.view import LOOKS, Row, Segment, counts, reading_order, row_of, rows_of, segment_bytes
+from resonate_nb.view import LOOKS, Row, Segment, counts, row_of, rows_of, segment_bytes
 
 
 def test_row_of_a_computed_promise() -> None:
@@ -171,9 +171,11 @@ def test_superseded_failure_is_history() -> None:
     assert [False, False, True] == [row.is_superseded for row in rows]
 
 
-def test_order_is_total() -> None:
-    rows = [row_of(make_record(f"f/{number}@1")) for number in range(20)]
-    assert len(rows) == len({reading_order(row) for row in rows})
+def test_rows_of_one_millisecond_stay_as_they_were_found() -> None:
+    ids = [f"f/{number}@1" for number in (7, 1, 12, 3)]
+    assert ids == [row.id for row in rows_of([make_record(id) for id in ids])]
+    oldest = [make_record("a@1", created_at=T0 - 1), make_record("b@1", Shown.REJECTED, error="E")]
+    assert ["a@1", "b@1"] == [row.id for row in rows_of(oldest, as_found=True)]
 
 
 def test_counts_follow_the_order_of_looks() -> None:
