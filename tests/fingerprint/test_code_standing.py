@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,6 +122,37 @@ def test_a_name_that_comes_and_goes_is_seen_in_a_namespace_of_any_kind() -> None
         assert same(first, subject.key())
         session.cell("del K")
         assert subject.standing() is None
+
+
+@pytest.mark.slow
+def test_changes_are_seen_before_and_after_ctypes_is_loaded() -> None:
+    """From then on functions are looked at where they lie in memory."""
+    code = """
+    import sys
+    from sessions import Session
+    sys.modules.pop("ctypes", None)
+    session = Session().cell("def g(x, n=1, *, k=1): return 1\\ndef h(x): return 2\\ndef f(x): return g(x), h(x)")
+    subject = session.subject()
+    for load in (False, False, True, True):
+        if load:
+            import ctypes
+        for change in (
+            "g.__defaults__ = (g.__defaults__[0] + 1,)",
+            "g.__kwdefaults__['k'] += 1",
+            "g.__code__, h.__code__ = h.__code__, g.__code__",
+            "h.__defaults__ = (len(str(h.__defaults__)),)",
+        ):
+            key = subject.key()
+            for _ in range(3):
+                assert key is subject.standing()
+            session.cell(change)
+            assert subject.standing() is None, change
+        assert load is ("ctypes" in sys.modules) is bool(subject._last.check._slots)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert "" == done.stderr
 
 
 def test_there_is_none_before_the_first_key_and_where_data_may_change() -> None:
