@@ -41,18 +41,24 @@ class ManualClock:
 
     def __init__(self, now_ms: int = 1_000_000) -> None:
         self._now_ms = now_ms
+        self._run_ms = now_ms
 
     def now_ms(self) -> int:
         return self._now_ms
 
     def monotonic(self) -> float:
-        return self._now_ms / 1000
+        return self._run_ms / 1000
 
     def cpu(self) -> float:
-        return self._now_ms / 1000
+        return self._run_ms / 1000
 
     def advance(self, milliseconds: int) -> None:
-        """Move forward (or, to test a clock that jumps, back)."""
+        """Time goes by."""
+        self._now_ms += milliseconds
+        self._run_ms += milliseconds
+
+    def advance_wall(self, milliseconds: int) -> None:
+        """The wall clock jumps, forward or back: it was set, or the machine was suspended."""
         self._now_ms += milliseconds
 
 
