@@ -14,11 +14,10 @@ import sys
 import sysconfig
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
 from dataclasses import astuple, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,17 +62,27 @@ _Stamp = tuple[int, int, int, int]
 
 
 class Reads:
-    """What one recording saw. `files` is asked when the body has ended."""
+    """One recording: its opens are noted while it is entered. `files` is asked when the body has ended."""
 
-    def __init__(self, root: Root, clock: Clock, store: Root = None) -> None:
-        self._root = None if root is None else os.path.abspath(root)
+    __slots__ = (
+        "_added",
+        "_aside",
+        "_clock",
+        "_doubtful",
+        "_folder",
+        "_given",
+        "_made",
+        "_opened",
+        "_read",
+        "_root",
+        "_started_ms",
+        "_thread",
+        "_token",
+    )
+
+    def __init__(self, root: Root, clock: Clock, store: Root) -> None:
+        self._given = None if root is None else os.fspath(root), None if store is None else os.fspath(store)
         self._clock = clock
-        self._started_ms = clock.now_ms()
-        self._aside = _aside(self._root)
-        if store is not None:
-            self._aside += tuple(os.path.join(path, "") for path in {os.path.abspath(store), os.path.realpath(store)})
-        self._folder = _working_directory()
-        self._thread = threading.get_ident()
         self._opened: dict[tuple[str, str], _Stamp | None] = {}
         """Path and `FileRead.given` -> what was there at the first open."""
         self._read: set[str] = set()
@@ -81,8 +90,26 @@ class Reads:
         self._doubtful: set[str] = set()
         self._added: dict[tuple[str, str], FileRead] = {}
 
+    def __enter__(self) -> Reads:
+        if not _is_installed:
+            _install()
+        root, store = self._given
+        self._folder = _working_directory()
+        self._root, self._aside = _place(root, store, self._folder)
+        self._thread = threading.get_ident()
+        self._started_ms = self._clock.now_ms()
+        self._token: Token[tuple[Reads, ...]] = _current.set((*_around(), self))
+        _active[self] = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del _active[self]
+        _current.reset(self._token)
+
     def files(self) -> tuple[FileRead, ...]:
         """The files read so far, by path, digested now. Reads their content."""
+        if not (self._opened or self._added or self._doubtful):
+            return ()
         found = dict(self._added)
         for (path, given), stamp in list(self._opened.items()):
             if path.endswith(".py") and path in _sources():
@@ -160,8 +187,7 @@ class Reads:
             self._made.add(target)
 
 
-@contextmanager
-def recording(root: Root, clock: Clock | None = None, store: Root = None) -> Iterator[Reads]:
+def recording(root: Root, clock: Clock | None = None, store: Root = None) -> Reads:
     """Records the opens of this context while the block runs; recordings nest, and each sees all inside it.
 
     A recording belongs to its `contextvars` context, so awaited bodies that take turns keep apart. An open in a
@@ -174,15 +200,7 @@ def recording(root: Root, clock: Clock | None = None, store: Root = None) -> Ite
         clock: tells how old a file is when it is digested.
         store: the store's own folder, whose files no body reads by itself.
     """
-    _install()
-    reads = Reads(root, clock if clock is not None else SystemClock(), store)
-    token = _current.set((*_around(), reads))
-    _active[id(reads)] = reads
-    try:
-        yield reads
-    finally:
-        del _active[id(reads)]
-        _current.reset(token)
+    return Reads(root, clock if clock is not None else SystemClock(), store)
 
 
 def add_to_current(files: Iterable[FileRead]) -> None:
@@ -194,13 +212,15 @@ def add_to_current(files: Iterable[FileRead]) -> None:
 
 def _around() -> tuple[Reads, ...]:
     """The recordings that something which begins here stands in."""
-    mine = tuple(reads for reads in _current.get() if id(reads) in _active)
+    if not _active:
+        return ()
+    mine = tuple([reads for reads in _current.get() if reads in _active])
     if mine:
         return mine
     # A thread does not inherit the context of the body that it works for. The bodies of this very thread are awaited
     # ones that take turns, and are no parents of one another.
     here = threading.get_ident()
-    return tuple(reads for reads in list(_active.values()) if reads._thread != here)
+    return tuple([reads for reads in list(_active) if reads._thread != here])
 
 
 def changed(files: Iterable[FileRead], root: Root) -> str | None:
@@ -248,7 +268,8 @@ _current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", defaul
 _lock = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-_active: dict[int, Reads] = {}
+_active: dict[Reads, None] = {}
+"""By themselves: each `id()` would be an event for the hook."""
 _is_installed = False
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
@@ -272,8 +293,8 @@ def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
     if not isinstance(path, (str, bytes, os.PathLike)) or caller.startswith(_PACKAGE):
         return  # a descriptor, which some open gave before; or our own store
     # A task that outlives the call that started it carries recordings that have ended.
-    mine = [reads for reads in _current.get() if id(reads) in _active]
-    for reads in mine or list(_active.values()):
+    mine = [reads for reads in _current.get() if reads in _active]
+    for reads in mine or list(_active):
         try:
             # At once: the working directory may be another one at the end.
             spelled = os.fsdecode(path)
@@ -288,6 +309,16 @@ def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
 
 
 _NEVER_SUFFIXES = (".pyc", ".pyo")
+
+
+@lru_cache(maxsize=64)
+def _place(root: str | None, store: str | None, folder: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The root in full, and the beginnings of paths that are no input of a body, as seen from a working directory."""
+    full = None if root is None else os.path.abspath(root)
+    if store is None:
+        return full, _aside(full)
+    own = {os.path.join(path, "") for path in (os.path.abspath(store), os.path.realpath(store))}
+    return full, (*own, *_aside(full))
 
 
 @cache

@@ -215,6 +215,7 @@ def test_a_cache_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Libraries keep there what they can make again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     _reads._aside.cache_clear()
+    _reads._place.cache_clear()
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "file").write_text("x")
     assert record(tmp_path / "project", (tmp_path / "cache" / "file").read_text) == ()
@@ -222,6 +223,7 @@ def test_a_cache_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(record(tmp_path / "cache", (tmp_path / "cache" / "file").read_text)) == 1
     monkeypatch.undo()
     _reads._aside.cache_clear()
+    _reads._place.cache_clear()
 
 
 def test_importing_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
