@@ -52,6 +52,7 @@ def without_ticks() -> list[str]:
 
 
 if __name__ == "__main__":
+    steps.begin()
     rnb.configure(durability="process")
     waits = without_ticks()
     say("ready")

@@ -11,7 +11,6 @@ the next kernel would, looks whether what was acknowledged is there, and finishe
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
 import random
 import signal
@@ -34,7 +33,6 @@ WORKERS = 5
 KEYS = 4
 """Promises of each function in one round: few, so that workers meet."""
 KILLED_WITHIN_SECONDS = 0.12
-HANG_SECONDS = 60
 EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent)
 ONCE = ("once", "middle", "large", "parent", "awaited")
 """Nobody asks these to be run again: whoever calls them gets the value of the one run that was settled."""
@@ -47,7 +45,7 @@ def fork(work: Callable[[], None]) -> int:
     if pid:
         return pid
     try:
-        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+        steps.begin()
         work()
         os._exit(0)
     except BaseException:

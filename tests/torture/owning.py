@@ -11,7 +11,7 @@ import ctypes
 import sys
 from typing import Any
 
-from torture_steps import begun, ended
+from torture_steps import begin, begun, ended
 
 import resonate_nb as rnb
 from resonate_nb import durable
@@ -53,5 +53,6 @@ def around(x: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    begin()
     rnb.configure(durability="process")
     print(globals()[sys.argv[1]](int(sys.argv[2]))["token"], flush=True)

@@ -30,7 +30,7 @@ def waiters_for(
     """Processes that have said that they wait for this owner."""
     waiters = [tortured.start("owning.py", function, 1) for _ in range(count)]
     for waiter in waiters:
-        assert any(f"runs in process {owner.pid}" in line for line in waiter.stderr)
+        assert any("waiting for" in line and f"process {owner.pid}" in line for line in waiter.stderr)
     return waiters
 
 

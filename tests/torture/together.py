@@ -317,6 +317,6 @@ def ring_of_threads() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever shell began it
+    steps.begin()
     rnb.configure(durability="process")
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from torture_steps import lines_of
+from torture_steps import HANG_SECONDS, lines_of
 
 HERE = Path(__file__).parent
-HANG_SECONDS = 300
-"""Nothing here waits for it; it ends what hangs."""
 
 
 class Tortured:
@@ -56,7 +54,7 @@ class Tortured:
 
     def end(self, process: subprocess.Popen[str], last_word: str = "") -> str:
         """Tells it this, and reads what it says to its end, which must be a good one."""
-        said, errors = process.communicate(last_word, timeout=HANG_SECONDS)
+        said, errors = process.communicate(last_word, timeout=2 * HANG_SECONDS)
         assert 0 == process.returncode, errors
         return said
 
