@@ -32,21 +32,33 @@ from . import _held
 T = TypeVar("T")
 
 
+GRACE_SECONDS = 1.0
+"""After which a body is interrupted without regard for the event loop that it runs."""
+
+
 @dataclass(slots=True, eq=False)
 class Limit:
     """The limit of one synchronous run on the main thread."""
 
     until: float
-    """Monotonic seconds."""
+    """When the next signal is due, in monotonic seconds."""
     outer: Limit | None
     """That of the run inside of which this one began."""
+    task: asyncio.Task[Any] | None
+    """The one inside of which the run began."""
     is_passed: bool = False
+    signals: int = 0
+    """How many were sent on its behalf: one, and another one where the first could not interrupt."""
     is_told: bool = False
     """The body was interrupted; if it goes on all the same, it is let go on."""
 
 
-class LimitPassed(BaseException):
-    """Ends the body whose limit has passed. No `Exception`, so that the body's own handlers let it through."""
+class LimitPassed(SystemExit):
+    """Ends the body whose limit has passed.
+
+    No `Exception`, so that the body's own handlers let it through; and what event loops and task groups let through at
+    once, as they would not let any `BaseException`.
+    """
 
     def __init__(self, limit: Limit) -> None:
         super().__init__("the time that this run was given has passed")
@@ -81,7 +93,7 @@ def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock) -> L
     if seconds <= 0:
         return Limited(None, None, True, False)
     until = clock.monotonic() + seconds
-    limit = Limit(_clock.monotonic() + seconds, _innermost)
+    limit = Limit(_clock.monotonic() + seconds, _innermost, _current_task())
     value: T | None = None
     failure: Exception | None = None
     try:
@@ -89,12 +101,12 @@ def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock) -> L
             _innermost = limit
             _look_out(limit)
         value = _inside(limit, body)
-    except LimitPassed as passed:
-        if passed.limit is not limit:
-            raise
-        return Limited(None, None, True, False)
     except Exception as error:
         failure = error
+    except (LimitPassed, BaseExceptionGroup) as passed:
+        if not _is_of(limit, passed):
+            raise
+        return Limited(None, None, True, False)
     finally:
         # Two plain stores, between which Python handles no signals. In a child that the body forked it is no longer so.
         if _innermost is limit:
@@ -179,6 +191,20 @@ def _inside(limit: Limit, body: Callable[[], T]) -> T:
     return body()
 
 
+def _is_of(limit: Limit, error: BaseException) -> bool:
+    """Whether it is all this limit's doing."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_of(limit, each) for each in error.exceptions)
+    return isinstance(error, LimitPassed) and error.limit is limit
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop is running
+        return None
+
+
 def _limits() -> Iterator[Limit]:
     """From the inside out."""
     limit = _innermost
@@ -222,13 +248,15 @@ def _watch() -> None:
     while True:
         with _lock:
             now = _clock.monotonic()
-            waiting = [limit for limit in _limits() if not limit.is_passed]
+            waiting = [limit for limit in _limits() if limit.signals < 2 and not limit.is_told]
             passed = [limit for limit in waiting if limit.until <= now]
             for limit in passed:
                 limit.is_passed = True
+                limit.signals += 1
+                limit.until = now + GRACE_SECONDS
             if passed and _SIGNAL is not None and signal.getsignal(_SIGNAL) is _on_signal:
                 signal.pthread_kill(cast(int, threading.main_thread().ident), _SIGNAL)
-            soonest = min((limit.until for limit in waiting if not limit.is_passed), default=None)
+            soonest = min((limit.until for limit in waiting if limit.signals < 2), default=None)
             if soonest is None:
                 _thread = None
                 return
@@ -242,15 +270,27 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         if callable(_former):
             _former(number, frame)
         return
-    hold = _held.standing()
     for limit in reversed(passed):  # the outermost ends those inside of it as well
         if _is_in_body(limit, frame):
-            if hold is not None:
-                hold.deliver_later(number)
-            elif not _is_interrupt_handled():
-                limit.is_told = True
-                raise LimitPassed(limit)
+            _interrupt(limit, number)
             return
+
+
+def _interrupt(limit: Limit, number: int) -> None:
+    """Raise in the body, unless something comes first. Only the main thread is ever here."""
+    if (hold := _held.standing()) is not None:
+        hold.deliver_later(number)
+        return
+    if _is_interrupt_handled():
+        return
+    task = _current_task()
+    if task is not None and task is not limit.task and limit.signals < 2:
+        # One of many tasks of a loop that the body runs: raised there it would be that task's failure, and reported.
+        # Between the tasks it stops the loop, which then cancels them all.
+        task.get_loop().call_soon_threadsafe(signal.raise_signal, number)
+        return
+    limit.is_told = True
+    raise LimitPassed(limit)
 
 
 def _is_in_body(limit: Limit, frame: FrameType | None) -> bool:

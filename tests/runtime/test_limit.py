@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -82,6 +83,66 @@ BODIES: dict[str, Callable[[], None]] = {
 def test_a_body_is_interrupted_whatever_it_waits_for(name: str) -> None:
     """A flag for the interpreter alone would not end a wait in the system."""
     assert ENDED == run_limited(BODIES[name], SHORT, CLOCK)
+
+
+async def busy_task() -> None:
+    while True:
+        await asyncio.sleep(0)
+
+
+async def gathered() -> None:
+    await asyncio.gather(busy_task(), busy_task())
+
+
+async def grouped() -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(busy_task())
+
+
+async def in_background() -> None:
+    task = asyncio.ensure_future(busy_task())
+    await asyncio.sleep(LONG)
+    await task
+
+
+async def busy_callback() -> None:
+    def again() -> None:
+        asyncio.get_running_loop().call_soon(again)
+
+    again()
+    await asyncio.sleep(LONG)
+
+
+async def blocking() -> None:
+    time.sleep(LONG)
+
+
+@pytest.mark.parametrize(
+    "main",
+    [busy_task, gathered, grouped, in_background, busy_callback, pytest.param(blocking, marks=pytest.mark.slow)],
+)
+def test_a_loop_that_the_body_runs_is_stopped_and_nothing_is_reported(
+    main: Callable[[], Coroutine[Any, Any, None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Raised inside one of its tasks the limit would be that task's failure, which a loop logs or keeps."""
+    assert ENDED == run_limited(lambda: asyncio.run(main()), SHORT, CLOCK)
+    gc.collect()  # tasks whose error nobody asked for would tell of it now
+    assert [] == caplog.records
+
+
+def test_a_limit_in_a_group_of_errors_is_the_limit() -> None:
+    """So do the task groups of other libraries hand it on."""
+
+    def body(*more: BaseException) -> None:
+        try:
+            spin()
+        except LimitPassed as passed:
+            raise BaseExceptionGroup("tasks", [passed, BaseExceptionGroup("inner", [passed]), *more])
+
+    assert ENDED == run_limited(body, SHORT, CLOCK)
+    with pytest.raises(BaseExceptionGroup):
+        run_limited(partial(body, KeyboardInterrupt()), SHORT, CLOCK)
 
 
 def test_what_ends_in_time_is_untouched() -> None:
@@ -424,8 +485,8 @@ def test_an_interrupt_and_a_limit_of_the_same_moment_are_an_interrupt() -> None:
         try:
             assert _limit._innermost is not None
             _limit._innermost.is_passed = True
-            os.kill(os.getpid(), signal.SIGURG)
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(threading.get_ident(), signal.SIGURG)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGURG})
 
