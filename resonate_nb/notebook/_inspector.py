@@ -166,7 +166,7 @@ class Inspector:
 
     def __repr__(self) -> str:
         self._look()
-        return table_text(self._rows, note=self._note())
+        return table_text(self._rows, now_ms=self._now_ms, note=self._note())
 
     def _ipython_display_(self) -> None:
         shell = get_ipython()
@@ -220,7 +220,7 @@ class Inspector:
             "text/html": table_html(
                 rows, now_ms=self._now_ms, title=self._title, static_id=self.token, note=self._note()
             ),
-            "text/plain": table_text(rows, note=self._note()),
+            "text/plain": table_text(rows, now_ms=self._now_ms, note=self._note()),
         }
 
     def _note(self) -> str:

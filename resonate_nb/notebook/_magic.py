@@ -165,8 +165,8 @@ class DurableMagics(Magics):
         note = f"the {asked.order} {count(limit)} of them; --limit shows more" if total > limit else ""
         heading = tally_text(tally) if note else ""
         rows = rows_of(records, as_found=query.order is Order.OLDEST)
-        text = table_text(rows, limit=limit, heading=heading, note=note)
         now = SystemClock().now_ms()
+        text = table_text(rows, now_ms=now, limit=limit, heading=heading, note=note)
         self._publish(text, table_html(rows, now_ms=now, limit=limit, heading=heading, note=note))
 
     def _show(self, words: list[str]) -> None:

@@ -17,6 +17,7 @@ from ._engine import Engine
 from ._held import cancel_on_interrupt
 from ._look import Record
 from ._reading import record_of
+from ._say import duration
 from ._whom import Telling, whom
 from .call import load, stored_error
 
@@ -171,4 +172,13 @@ class Handle:
         found = self._engine.peek([self.id])[0]
         if found is None:
             return f"<Handle {self.id!r} forgotten>"
-        return f"<Handle {self.id!r} {record_of(self._engine, found).shown.value}>"
+        record = record_of(self._engine, found)
+        facts = [record.shown.value]
+        if record.retry_at is not None:
+            facts[0] += f" in {duration(record.retry_at - record.now)}"
+        if len(record.attempts) > 1:
+            facts.append(f"attempt {len(record.attempts)}")
+        if record.timeout_at is not None:
+            facts.append(f"times out in {duration(max(0, record.timeout_at - record.now))}")
+        facts += [f"{name}={text}" for name, text in found.tags.items()]
+        return f"<Handle {self.id!r} {', '.join(facts)}>"

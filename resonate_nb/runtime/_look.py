@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from resonate_nb.protocol import Promise
+from resonate_nb.protocol import NEVER, Promise
 from resonate_nb.store import Attempt, OwnerInfo
 
 DRAWS = "draws at random"
@@ -17,6 +17,8 @@ class Shown(StrEnum):
     """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2)."""
 
     RUNNING = "running"
+    RETRYING = "retrying"
+    """A try has failed and its owner waits before the next."""
     QUEUED = "queued"
     INTERRUPTED = "interrupted"
     WAITING = "waiting"
@@ -43,6 +45,19 @@ class Record:
     """What is to be known of it: why the next use computes all the same (`again`), and ``draws at random: …``."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Name to short text; ignored arguments are absent."""
+    now: int = 0
+    """When this was looked up, epoch milliseconds: what is to come is told from here."""
+
+    @property
+    def retry_at(self) -> int | None:
+        """When the next try begins, epoch milliseconds; set exactly while it is shown as retrying."""
+        return self.attempts[-1].retry_at if self.shown is Shown.RETRYING else None
+
+    @property
+    def timeout_at(self) -> int | None:
+        """When a pending promise times out, epoch milliseconds; None for one without a deadline, and once settled."""
+        promise = self.promise
+        return None if promise.state.is_settled or promise.timeout_at >= NEVER else promise.timeout_at
 
     @property
     def again(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class _Looking:
         self._owners: dict[str, OwnerInfo] = {}
         self._arguments = reader.notes("arguments", ids)
         self._marked = engine.marks(reader)
+        self._now = engine.clock.now_ms()
 
     def record(self, promise: Promise) -> Record:
         tries = tuple(self._reader.attempts(promise.id))
@@ -67,13 +68,14 @@ class _Looking:
         arguments = self._arguments.get(promise.id)
         return Record(
             promise,
-            shown(self._engine, promise, tries),
+            shown(self._engine, promise, tries, self._now),
             tries,
             self._owner(promise.owner or (tries[-1].owner if tries else None)),
             hits,
             saved_ms,
             tuple(marks),
             {} if arguments is None else json.loads(arguments),
+            self._now,
         )
 
     def _owner(self, owner: str | None) -> OwnerInfo | None:
@@ -84,14 +86,15 @@ class _Looking:
         return self._owners[owner]
 
 
-def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt]) -> Shown:
+def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt], now: int) -> Shown:
     """How the promise is shown: a view of owner, lease and attempts, stored nowhere."""
     if promise.state.is_settled:
         return Shown(promise.state.value)
     if promise.task is TaskState.ABSENT:
         return Shown.WAITING
     if engine.is_owned(promise):
-        return Shown.RUNNING
+        retry_at = attempts[-1].retry_at if attempts else None
+        return Shown.RUNNING if retry_at is None or now >= retry_at else Shown.RETRYING
     return Shown.INTERRUPTED if attempts else Shown.QUEUED
 
 

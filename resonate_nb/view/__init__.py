@@ -15,7 +15,7 @@ from ._html import (
     table_text,
     tally_text,
 )
-from ._rows import LOOKS, Look, Row, Segment, counts, reading_order, row_of, rows_of, segment_bytes
+from ._rows import LOOKS, Look, Row, Segment, coming_text, counts, reading_order, row_of, rows_of, segment_bytes
 
 __all__ = [
     "LOOKS",
@@ -23,6 +23,7 @@ __all__ = [
     "Row",
     "Segment",
     "age",
+    "coming_text",
     "count",
     "counts",
     "counts_text",

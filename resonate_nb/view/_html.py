@@ -12,11 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from resonate_nb.protocol import State
+from resonate_nb.protocol import NEVER, State
 from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
-from ._rows import LOOKS, Row, counts, row_of
+from ._rows import LOOKS, Row, coming_text, counts, row_of
 
 _LINE = "1px solid rgba(128,128,128,.28)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
@@ -79,7 +80,7 @@ def table_html(
     JupyterLab's sanitiser for notebooks it does not trust keeps classes and drops ``data-`` attributes; the attribute
     ``data-rnb-static`` says the same to whoever reads the file.
     """
-    body = "".join(_row_html(row) for row in rows[:limit])
+    body = "".join(_row_html(row, now_ms) for row in rows[:limit])
     heads = (
         ("state", _CELL),
         ("id", _CELL),
@@ -105,14 +106,20 @@ def table_html(
 
 
 def table_text(
-    rows: Sequence[Row], *, limit: int = 50, heading: str = "", note: str = "", columns: int = TEXT_COLUMNS
+    rows: Sequence[Row],
+    *,
+    now_ms: int,
+    limit: int = 50,
+    heading: str = "",
+    note: str = "",
+    columns: int = TEXT_COLUMNS,
 ) -> str:
     """The same as plain text, one line of at most `columns` characters for each row, aligned.
 
     What does not fit is cut, arguments first; the details hold all of it.
     """
     lines = [heading or counts_text(rows)] + ([note] if note else [])
-    cells = [_row_text(row) for row in rows[:limit]]
+    cells = [_row_text(row, now_ms) for row in rows[:limit]]
     if cells:
         widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
         _, id, arguments, *numbers, said = widths
@@ -134,17 +141,22 @@ def _aligned(line: Sequence[str], widths: Sequence[int], columns: int) -> str:
 def handle_text(record: Record) -> str:
     """The plain repr of a handle: id, state, and the few facts that matter."""
     row = row_of(record)
-    facts = [f"{LOOKS[row.shown].label}"]
+    coming = coming_text(row, record.now)
+    facts = [LOOKS[row.shown].label] if row.retry_at is None else []
+    if coming:
+        facts.append(coming)
     if row.error:
         facts.append(row.error)
     if row.elapsed_ms is not None:
         facts.append(duration(row.elapsed_ms))
     if row.size_bytes:
         facts.append(size(row.size_bytes))
-    if record.shown in (Shown.RUNNING, Shown.INTERRUPTED, Shown.WAITING) and row.owner:
+    if record.shown in (Shown.RUNNING, Shown.RETRYING, Shown.INTERRUPTED, Shown.WAITING) and row.owner:
         facts.append(row.owner)
     if row.attempts > 1:
         facts.append(f"attempt {row.attempts}")
+    if row.tags:
+        facts.append(row.tags)
     if row.chip:
         facts.append(row.chip)
     return f"<Handle {row.id}: {', '.join(facts)}>"
@@ -156,11 +168,13 @@ def handle_html(record: Record) -> str:
     facts = [
         fact
         for fact in (
+            coming_text(row, record.now),
             duration(row.elapsed_ms),
             _how_text(row),
             size(row.size_bytes),
             row.owner if row.settled_at is None else "",
             f"attempt {row.attempts}" if row.attempts > 1 else "",
+            row.tags,
         )
         if fact
     ]
@@ -210,11 +224,38 @@ def details_text(detail: Detail) -> str:
     text = outputs_text(detail.output)
     if text:
         lines += ["recorded output", _indented(text)]
-    for attempt in record.attempts:
-        took = duration(attempt.elapsed_us / 1000) if attempt.elapsed_us is not None else ""
-        outcome = attempt.outcome or "running"
-        lines.append("  ".join(filter(None, (f"attempt {attempt.number}", outcome, took, attempt.error or ""))))
+    if record.attempts:
+        tries = [tuple(_ATTEMPT_HEADS), *map(_attempt_cells, record.attempts)]
+        widths = [max(map(len, column)) for column in zip(*tries, strict=True)]
+        lines.append("attempts")
+        for cells in tries:
+            aligned = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True) if width)
+            lines.append(f"    {'  '.join(aligned)}".rstrip())
     return "\n".join(lines)
+
+
+_ATTEMPT_HEADS = ("#", "outcome", "took", "CPU", "size", "began", "owner", "error")
+_ATTEMPT_NUMBERS = frozenset(("#", "took", "CPU", "size"))
+
+
+def _attempt_cells(attempt: Attempt) -> tuple[str, ...]:
+    """What is known of one try, under `_ATTEMPT_HEADS`."""
+    return (
+        str(attempt.number),
+        attempt.outcome or "running",
+        "" if attempt.elapsed_us is None else duration(attempt.elapsed_us / 1000),
+        "" if attempt.cpu_us is None else duration(attempt.cpu_us / 1000),
+        size(attempt.result_bytes),
+        instant(attempt.started_at)[:19],
+        _owner_of(attempt),
+        one_line(attempt.error or "", _ERROR_LETTERS),
+    )
+
+
+def _owner_of(attempt: Attempt) -> str:
+    """``pid 4711 on host``, as the name of an owner tells it; a name of another form as it is."""
+    host, _, rest = attempt.owner.rpartition("-")[0].rpartition("-")
+    return f"pid {rest} on {host}" if host and rest.isdecimal() else attempt.owner
 
 
 def detail_payload(detail: Detail) -> dict[str, object]:
@@ -232,10 +273,11 @@ def detail_payload(detail: Detail) -> dict[str, object]:
         "attempts": [
             {
                 "number": attempt.number,
-                "owner": attempt.owner,
+                "owner": _owner_of(attempt),
                 "started": attempt.started_at,
                 "elapsed": None if attempt.elapsed_us is None else attempt.elapsed_us // 1000,
                 "cpu": None if attempt.cpu_us is None else attempt.cpu_us // 1000,
+                "size": attempt.result_bytes,
                 "outcome": attempt.outcome or "running",
                 "error": attempt.error or "",
             }
@@ -345,9 +387,9 @@ def _id_html(row: Row) -> str:
     )
 
 
-def _row_html(row: Row) -> str:
-    error = escape(one_line(row.error, _ERROR_LETTERS))
-    said = f'<div style="opacity:.72;overflow-wrap:anywhere">{error}</div>' if error else ""
+def _row_html(row: Row, now_ms: int) -> str:
+    told = " · ".join(filter(None, (coming_text(row, now_ms), one_line(row.error, _ERROR_LETTERS), row.tags)))
+    said = f'<div style="opacity:.72;overflow-wrap:anywhere">{escape(told)}</div>' if told else ""
     chip = f" {_chip_html(row)}" if row.chip else ""
     cells = (
         (_CELL, _state_html(row)),
@@ -363,7 +405,7 @@ def _row_html(row: Row) -> str:
     return f"<tr{fade}>" + "".join(f'<td style="{style}">{content}</td>' for style, content in cells) + "</tr>"
 
 
-def _row_text(row: Row) -> tuple[str, ...]:
+def _row_text(row: Row, now_ms: int) -> tuple[str, ...]:
     look = LOOKS[row.shown]
     replayed = f"replayed ×{row.replays}" if row.replays > 1 else row.how.removeprefix("computed")
     return (
@@ -376,10 +418,12 @@ def _row_text(row: Row) -> tuple[str, ...]:
                 None,
                 (
                     size(row.size_bytes),
+                    coming_text(row, now_ms),
                     row.owner if row.settled_at is None else "",
                     row.error,
                     row.chip,
                     replayed,
+                    row.tags,
                 ),
             )
         ),
@@ -392,6 +436,10 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
     yield "created", instant(row.created_at)
     if row.settled_at is not None:
         yield "settled", instant(row.settled_at)
+    if row.retry_at is not None:
+        yield "next attempt", instant(row.retry_at)
+    if detail.record.promise.timeout_at < NEVER:
+        yield "deadline", instant(detail.record.promise.timeout_at)
     if row.version:
         yield "version", row.version
     if row.owner:
@@ -418,15 +466,21 @@ def _pairs_html(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _attempts_html(record: Record) -> str:
+    styles = [_NUMBER if head in _ATTEMPT_NUMBERS else _CELL for head in _ATTEMPT_HEADS]
+    heads = "".join(
+        f'<th scope="col" style="{style};{_HEAD}">{head}</th>'
+        for head, style in zip(_ATTEMPT_HEADS, styles, strict=True)
+    )
     rows = "".join(
-        f'<tr><td style="{_NUMBER}">{attempt.number}</td>'
-        f'<td style="{_CELL}">{escape(attempt.outcome or "running")}</td>'
-        f'<td style="{_NUMBER}">{duration(attempt.elapsed_us / 1000) if attempt.elapsed_us is not None else ""}</td>'
-        f'<td style="{_CELL}">{escape(instant(attempt.started_at)[:19])}</td>'
-        f'<td style="{_CELL}">{escape(attempt.owner)}</td><td style="{_CELL}">{escape(attempt.error or "")}</td></tr>'
+        "<tr>"
+        + "".join(
+            f'<td style="{style}">{escape(plain(cell))}</td>'
+            for cell, style in zip(_attempt_cells(attempt), styles, strict=True)
+        )
+        + "</tr>"
         for attempt in record.attempts
     )
-    return f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>'
+    return f'<table style="{_TABLE}"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _section(name: str, content: str) -> str:

@@ -11,6 +11,7 @@
 export const STATES = [
   // name, label, group (0 failures, 1 goes on, 2 done), always shown as a chip
   ["running", "running", 1, true],
+  ["retrying", "retrying", 1, false],
   ["waiting", "waiting", 1, false],
   ["queued", "queued", 1, false],
   ["interrupted", "interrupted", 1, false],
@@ -106,6 +107,9 @@ export function rowsOf(segment) {
     arguments: word("arguments", index),
     isAutomatic: segment.automatic[index] === 1,
     chip: word("chip", index),
+    retry: segment.retry[index],
+    timeout: segment.timeout[index],
+    tags: word("tags", index),
   }));
 }
 
@@ -259,6 +263,13 @@ function rowsFor(model) {
   return rows;
 }
 
+// What is to come of a pending promise, and when (the same words as view/_rows.py)
+
+const until = (moment, now) => duration(Math.max(0, moment - now));
+const retryOf = (row, now) => (row.retry === null ? "" : now < row.retry ? `retrying in ${until(row.retry, now)}` : "retrying now");
+const timeoutOf = (row, now) => (row.timeout === null ? "" : `times out in ${until(row.timeout, now)}`);
+export const comingOf = (row, now) => [retryOf(row, now), timeoutOf(row, now)].filter(Boolean).join(", ");
+
 // Order
 
 const elapsedOf = (row, now) => (row.state === "running" && row.started !== null ? Math.max(0, now - row.started) : row.elapsed);
@@ -310,6 +321,7 @@ const SVG = "http://www.w3.org/2000/svg";
 // 16 x 16, drawn with the text's colour; each shape is its own, so that no two states differ by colour alone.
 const ICONS = {
   running: "M5.5 3.6v8.8L12.4 8z",
+  retrying: "M3.4 9.8A5 5 0 0 0 12.7 9.4M12.6 6.2A5 5 0 0 0 3.3 6.6M13.2 2.8v3.6H9.6M2.8 13.2V9.6h3.6",
   waiting: "M8 2.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11zM8 4.8V8l2.3 1.5",
   queued: "M8 3a5 5 0 1 0 0 10a5 5 0 1 0 0-10z",
   interrupted: "M9 2L4 9h3.4L6.6 14L12 6.6H8.4z",
@@ -584,7 +596,7 @@ class View {
   matches(row) {
     if (this.filter.size && !this.filter.has(row.state)) return false;
     if (!this.words.length) return true;
-    const text = `${row.id} ${row.arguments} ${LABEL[row.state]} ${row.how} ${row.owner} ${row.error} ${row.marks}`.toLowerCase();
+    const text = `${row.id} ${row.arguments} ${row.tags} ${LABEL[row.state]} ${row.how} ${row.owner} ${row.error} ${row.marks}`.toLowerCase();
     return this.words.every((word) => text.includes(word));
   }
 
@@ -735,8 +747,9 @@ class View {
     if (this.held && !this.isReading()) this.release();
     const running = this.counts.running ?? 0;
     this.ticks = (this.ticks ?? 0) + 1;
-    if (!this.isGone && (running || this.ticks % 8 === 0)) {
+    if (!this.isGone && (running || this.counts.retrying || this.ticks % 8 === 0)) {
       if (running) this.measureRunning();
+      if (this.open) this.refreshFacts();
       this.draw();
     }
   }
@@ -746,7 +759,6 @@ class View {
     for (const { row } of this.pool) {
       if (row?.state === "running") this.longest = Math.max(this.longest, elapsedOf(row, now));
     }
-    if (this.open?.state === "running") this.refreshFacts();
   }
 
   drawSoon() {
@@ -873,14 +885,16 @@ class View {
       setText(parts.args, row.isAutomatic ? row.arguments : "");
       setText(parts.rest, row.isAutomatic ? rest.replace(/^\/[0-9a-f]+/, "") : rest);
       parts.id.classList.toggle("rnb-automatic", row.isAutomatic);
-      parts.id.title = row.arguments ? `${row.id}\n${row.arguments}` : row.id;
+      parts.id.title = [row.id, row.arguments, row.tags].filter(Boolean).join("\n");
     }
     setText(parts.chip, row.chip);
     parts.chip.title = row.marks;
-    setText(parts.note, row.error);
+    // The countdown changes each second: it is drawn, and not part of the label, which a screen reader would repeat.
+    const note = [comingOf(row, now), row.error].filter(Boolean).join(" · ");
+    setText(parts.note, note);
     parts.note.title = row.error;
-    parts.id.classList.toggle("rnb-has-note", Boolean(row.error));
-    parts.note.classList.toggle("rnb-note-error", !row.old);
+    parts.id.classList.toggle("rnb-has-note", Boolean(note));
+    parts.note.classList.toggle("rnb-note-error", Boolean(row.error) && !row.old && row.retry === null);
     const label = [said, row.chip, row.error].filter(Boolean).join(", ");
     if (parts.id.getAttribute("aria-label") !== label) parts.id.setAttribute("aria-label", label);
     const elapsed = elapsedOf(row, now);
@@ -1062,7 +1076,9 @@ class View {
   }
 
   refreshFacts() {
-    if (this.took) setText(this.took, duration(elapsedOf(this.open, this.now())));
+    const now = this.now();
+    if (this.took) setText(this.took, duration(elapsedOf(this.open, now)));
+    if (this.coming) setText(this.coming, comingOf(this.open, now));
   }
 
   buildPanel() {
@@ -1124,7 +1140,9 @@ class View {
     };
     if (detail?.why) fact("why it ran", detail.why);
     const elapsed = elapsedOf(row, this.now());
-    this.took = elapsed === null ? null : fact(row.state === "running" ? "running for" : "took", duration(elapsed));
+    this.took = elapsed === null ? null : fact({ running: "running for", retrying: "last try" }[row.state] ?? "took", duration(elapsed));
+    const coming = comingOf(row, this.now());
+    this.coming = coming ? fact("to come", coming) : null;
     if (row.replays) fact("replayed", `${count(row.replays)} ×${row.saved ? `, ${duration(row.saved)} saved` : ""}`);
     if (row.size !== null) fact("size", size(row.size));
     if (row.arguments && !detail) fact("arguments", row.arguments);
@@ -1132,6 +1150,8 @@ class View {
     if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.owner);
     fact("created", instant(row.created));
     if (row.settled !== null) fact("settled", instant(row.settled));
+    if (row.timeout !== null) fact("deadline", instant(row.timeout));
+    if (row.tags && !detail) fact("tags", row.tags);
     return make("table", { class: "rnb-facts" }, list);
   }
 
@@ -1168,22 +1188,29 @@ function picture(source) {
   return make("img", { class: "rnb-image", alt: "recorded image", src: source });
 }
 
+const TRIES = [
+  // heading, is a number, text of a cell
+  ["#", true, (attempt) => String(attempt.number)],
+  ["outcome", false, (attempt) => attempt.outcome],
+  ["took", true, (attempt) => duration(attempt.elapsed)],
+  ["CPU", true, (attempt) => duration(attempt.cpu)],
+  ["size", true, (attempt) => size(attempt.size)],
+  ["began", false, (attempt) => instant(attempt.started).slice(11)],
+  ["owner", false, (attempt) => attempt.owner.replace(/^(pid \d+) on .*$/, "$1")],
+];
+
+// An error takes a line of its own: the panel is narrow.
 function attemptsTable(attempts) {
+  const style = (isNumber) => (isNumber ? { class: "rnb-right" } : {});
+  const head = make("tr", {}, ...TRIES.map(([name, isNumber]) => make("th", { scope: "col", ...style(isNumber) }, name)));
   const body = make("tbody");
   for (const attempt of attempts) {
-    body.append(
-      make(
-        "tr",
-        {},
-        make("td", { class: "rnb-right" }, String(attempt.number)),
-        make("td", {}, attempt.outcome),
-        make("td", { class: "rnb-right" }, duration(attempt.elapsed)),
-        make("td", {}, instant(attempt.started).slice(11)),
-        make("td", {}, attempt.error),
-      ),
-    );
+    const cells = TRIES.map(([, isNumber, text]) => make("td", style(isNumber), text(attempt)));
+    cells.at(-1).title = attempt.owner;
+    body.append(make("tr", { class: attempt.error ? "rnb-failed" : null }, ...cells));
+    if (attempt.error) body.append(make("tr", {}, make("td"), make("td", { class: "rnb-attempt-error", colspan: TRIES.length - 1 }, attempt.error)));
   }
-  return make("table", { class: "rnb-attempts" }, body);
+  return make("table", { class: "rnb-attempts" }, make("thead", {}, head), body);
 }
 
 export default {

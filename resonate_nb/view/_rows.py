@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from resonate_nb.protocol import split_id
 from resonate_nb.runtime import Record, Shown
 
-from ._format import one_line
+from ._format import duration, one_line
 
 ARGUMENTS_LETTERS = 80
 """Arguments are cut to so many characters in a row; all of them are in the details."""
 ARGUMENT_LETTERS = 32
 """One of several is cut to so many: a frame among them must not push the others out of the row."""
 CHIP_LETTERS = 24
+TAGS_LETTERS = 80
+"""All tags of a row are cut to so many; all of them are in the details."""
 _DIGITS = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 """What an id without a template has after its name: the arguments' fingerprint, shortened or whole."""
 
@@ -43,6 +45,7 @@ LOOKS: Mapping[Shown, Look] = {
     Shown.REJECTED: Look("rejected", "✗", "#d55e00", 0),
     Shown.TIMEDOUT: Look("timed out", "◷", "#d55e00", 0),
     Shown.RUNNING: Look("running", "▶", "#2b7fd0", 1),
+    Shown.RETRYING: Look("retrying", "↻", "#b87900", 1),
     Shown.WAITING: Look("waiting", "◔", "#b87900", 1),
     Shown.QUEUED: Look("queued", "○", "#7d7f87", 1),
     Shown.INTERRUPTED: Look("interrupted", "↯", "#b0589a", 1),
@@ -79,7 +82,7 @@ class Row:
     size_bytes: int | None
     """Of the stored value; None while there is none."""
     error: str
-    """First line of what was raised; empty when nothing was."""
+    """First line of what was raised, by the last try of one that is retrying too; empty when nothing was."""
     marks: tuple[str, ...]
     replays: int
     saved_ms: int
@@ -90,6 +93,12 @@ class Row:
     is_automatic: bool = False
     """The id is the name and digits, so that the arguments say more than it; the user's own ids speak for themselves.
     Set only where there are arguments."""
+    retry_at: int | None = None
+    """When the next attempt begins; set exactly when `shown` is retrying."""
+    timeout_at: int | None = None
+    """Deadline of a pending promise; None when there is none, and once it has settled."""
+    tags: str = ""
+    """``team=growth, day=1`` on one line of at most 80 characters."""
 
     @property
     def chip(self) -> str:
@@ -126,7 +135,7 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         if "not_stored" not in headers:
             size_bytes = promise.value.size_bytes or len(promise.value.data or b"")
     error = ""
-    if record.shown in (Shown.REJECTED, Shown.TIMEDOUT) and ended is not None and ended.error:
+    if record.shown in (Shown.REJECTED, Shown.TIMEDOUT, Shown.RETRYING) and ended is not None and ended.error:
         error = _first_line(ended.error)
     arguments = _arguments_text(record.arguments)
     own = path.removeprefix(f"{name}/")
@@ -150,7 +159,25 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         is_superseded=is_superseded,
         arguments=arguments,
         is_automatic=bool(arguments) and own != path and _DIGITS.fullmatch(own) is not None,
+        retry_at=record.retry_at,
+        timeout_at=record.timeout_at,
+        tags=tags_text(promise.tags, TAGS_LETTERS),
     )
+
+
+def tags_text(tags: Mapping[str, str], limit: int) -> str:
+    """``team=growth, day=1`` on one line of at most so many characters."""
+    return one_line(", ".join(f"{name}={text}" for name, text in tags.items()), limit)
+
+
+def coming_text(row: Row, now_ms: int) -> str:
+    """What is to come of a pending promise, and when: ``retrying in 12 s, times out in 3 m 05 s``; else empty."""
+    parts = []
+    if row.retry_at is not None:
+        parts.append(f"retrying in {duration(row.retry_at - now_ms)}" if now_ms < row.retry_at else "retrying now")
+    if row.timeout_at is not None:
+        parts.append(f"times out in {duration(row.timeout_at - now_ms)}")
+    return ", ".join(parts)
 
 
 def rows_of(records: Sequence[Record], *, as_found: bool = False) -> list[Row]:
@@ -237,6 +264,9 @@ def segment_bytes(segment: Segment) -> bytes:
         "arguments": [word(row.arguments) for row in rows],
         "automatic": [int(row.is_automatic) for row in rows],
         "chip": [word(row.chip) for row in rows],
+        "retry": [row.retry_at for row in rows],
+        "timeout": [row.timeout_at for row in rows],
+        "tags": [word(row.tags) for row in rows],
     }
     columns["words"] = list(words)
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode("ascii"), 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -11,6 +13,7 @@ from view_records import T0, make_record
 
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.store import Attempt
 from resonate_nb.view import (
     counts_text,
     detail_payload,
@@ -18,6 +21,7 @@ from resonate_nb.view import (
     details_text,
     handle_html,
     handle_text,
+    instant,
     outputs_html,
     outputs_text,
     plain,
@@ -130,17 +134,17 @@ def test_long_table_says_what_it_leaves_out() -> None:
     reader = Reader(table_html(rows, now_ms=T0, limit=50))
     assert 51 == sum(tag == "tr" for tag, _ in reader.tags)
     assert "and 10 more" in reader.text
-    assert "… and 10 more" == table_text(rows, limit=50).splitlines()[-1]
+    assert "… and 10 more" == table_text(rows, now_ms=T0, limit=50).splitlines()[-1]
 
 
 def test_empty_table_says_so() -> None:
     assert "no promises" in Reader(table_html([], now_ms=T0)).text
-    assert ("no promises", "no promises") == (counts_text([]), table_text([]))
+    assert ("no promises", "no promises") == (counts_text([]), table_text([], now_ms=T0))
 
 
 def test_text_table_is_aligned() -> None:
     rows = rows_of([make_record("a@1"), make_record("longer/id@1", Shown.REJECTED, error="E: x")])
-    first, second = table_text(rows).splitlines()[1:]
+    first, second = table_text(rows, now_ms=T0).splitlines()[1:]
     assert first.index("longer/id@1") == second.index("a@1")
     assert "✗ rejected" == first[:10]
 
@@ -163,20 +167,22 @@ def long_records() -> list[Record]:
 def test_text_table_fits_whatever_its_rows_hold(number: int | None) -> None:
     """One long reason used to make every line of the table hundreds of characters long."""
     records = long_records()
-    lines = table_text(rows_of(records if number is None else [records[number]])).splitlines()[1:]
+    lines = table_text(rows_of(records if number is None else [records[number]]), now_ms=T0).splitlines()[1:]
     assert (7 if number is None else 1) == len(lines)
     assert 100 >= max(map(len, lines))
 
 
 def test_text_table_keeps_what_tells_rows_apart() -> None:
-    lines = table_text(rows_of(long_records()[:2])).splitlines()
+    lines = table_text(rows_of(long_records()[:2]), now_ms=T0).splitlines()
     assert "  load/4be1f09c66d2a370@a91c03f7  day=6" in lines[1] + lines[2]
     assert "  load/7f30c19a@073a2d66c90f1eb4  " in lines[1] + lines[2]
     assert "replayed ×12" in lines[1] + lines[2]
 
 
 def test_text_table_says_its_note() -> None:
-    assert "the newest 1 only" == table_text(rows_of([make_record()]), note="the newest 1 only").splitlines()[1]
+    assert (
+        "the newest 1 only" == table_text(rows_of([make_record()]), now_ms=T0, note="the newest 1 only").splitlines()[1]
+    )
 
 
 def test_static_row_leads_with_name_and_arguments_and_keeps_the_id() -> None:
@@ -269,5 +275,58 @@ def test_a_tally_stands_for_rows_that_are_not_there() -> None:
     assert said == tally_text(tally)
     assert ("1 promise: 1 timed out", "0 promises") == (tally_text({State.TIMEDOUT: 1}), tally_text({}))
     rows = rows_of([make_record("a@1")])
-    assert table_text(rows, heading=said, note="the newest 1").startswith(f"{said}\nthe newest 1\n")
+    assert table_text(rows, now_ms=T0, heading=said, note="the newest 1").startswith(f"{said}\nthe newest 1\n")
     assert f"{said} <span" in table_html(rows, now_ms=T0, heading=said)
+
+
+def test_what_retries_and_times_out_says_so_everywhere() -> None:
+    record = make_record(
+        "sync/1@2",
+        Shown.RETRYING,
+        attempts=2,
+        error="KeyError: 'a'",
+        retry_at=T0 + 12_000,
+        timeout_at=T0 + 180_000,
+        tags={"team": "<growth>"},
+    )
+    coming = "retrying in 12 s, times out in 3 m 00 s"
+    assert (
+        f"<Handle sync/1@2: {coming}, KeyError: 'a', 1.5 s, pid 4711 on lab-7, attempt 2, team=<growth>>"
+        == handle_text(record)
+    )
+    detail = Detail(record)
+    for html in (handle_html(record), details_html(detail), table_html(rows_of([record]), now_ms=T0)):
+        shown = Reader(html).text
+        assert all(text in shown for text in (coming, "KeyError: 'a'", "team=<growth>"))
+    assert f"{coming} · pid 4711 on lab-7 · KeyError: 'a' · team=<growth>" in table_text(
+        rows_of([record]), now_ms=T0, columns=200
+    )
+    text = details_text(detail)
+    assert f"  next attempt: {instant(T0 + 12_000)}\n  deadline: {instant(T0 + 180_000)}\n" in text
+    html = Reader(details_html(detail)).text
+    assert f"next attempt{instant(T0 + 12_000)}deadline{instant(T0 + 180_000)}" in html
+
+
+def test_tries_are_a_table() -> None:
+    record = make_record("sync/1@2", Shown.RETRYING, attempts=2, error="KeyError: 'a'", retry_at=T0 + 12_000)
+    done = Attempt("sync/1@2", 3, "strange", T0 + 60_000, T0 + 62_000, 2_000_000, 1_200_000, 48_000, "resolved")
+    detail = Detail(replace(record, attempts=(*record.attempts, done)))
+    began = [instant(T0 + 20_000 * number)[:19] for number in (1, 2, 3)]
+    expected = [
+        ["#", "outcome", "took", "CPU", "size", "began", "owner", "error"],
+        ["1", "failed", "1.5 s", "40 ms", "", began[0], "pid 4711 on lab-7", "KeyError: 'a'"],
+        ["2", "failed", "1.5 s", "40 ms", "", began[1], "pid 4711 on lab-7", "KeyError: 'a'"],
+        ["3", "resolved", "2.0 s", "1.2 s", "48 kB", began[2], "strange", ""],
+    ]
+    lines = details_text(detail).split("attempts\n")[1].splitlines()
+    assert [[cell for cell in row if cell] for row in expected] == [re.split(r"\s{2,}", line.strip()) for line in lines]
+    for head, cells in (("took", ["1.5 s", "1.5 s", "2.0 s"]), ("owner", ["pid 4711", "pid 4711", "strange"])):
+        start = lines[0].index(head)
+        assert cells == [re.split(r"\s{2,}| on", line[start:])[0] for line in lines[1:]]
+    assert "".join(map("".join, expected)) in Reader(details_html(detail)).text
+    tries = detail_payload(detail)["attempts"]
+    assert isinstance(tries, list)
+    assert ("pid 4711 on lab-7", 48_000, 1_200, "strange") == (
+        tries[0]["owner"],
+        *(tries[2][name] for name in ("size", "cpu", "owner")),
+    )

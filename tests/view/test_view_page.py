@@ -436,6 +436,62 @@ def test_running_durations_count_on_the_page(inspected: Inspected) -> None:
     inspected.wait_for_text(".rnb-row[data-id='train/1@d'] .rnb-time", "1 m 30 s")
 
 
+RETRYING = [
+    make_record(
+        f"sync/{DIGITS}@2",
+        Shown.RETRYING,
+        attempts=2,
+        error="ConnectionError: the service answers 503 for station 'north'",
+        arguments={"station": "'north'"},
+        retry_at=T0 + 72_000,
+        timeout_at=T0 + 240_000,
+        tags={"team": "growth"},
+    ),
+    make_record(f"train/{DIGITS}@5e", Shown.RUNNING, arguments={"fold": "1"}, timeout_at=T0 + 65_000, attempts=3),
+    make_record("approve/q3@1", Shown.WAITING, attempts=0, timeout_at=T0 + 3 * 86_400_000, tags={"team": "sales"}),
+    make_record(f"sync/{DIGITS}@1", Shown.TIMEDOUT, took_ms=240_000, error="timed out", timeout_at=T0 + 240_000),
+    make_record(f"load/{DIGITS}@969a11b2", arguments={"day": "10"}),
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_to_come_counts_down_on_the_page(chromium: Any, theme: str, tmp_path: Path) -> None:
+    shown = Inspected(chromium, RETRYING, dark=theme == "dark")
+    train = ".rnb-row[data-id^='train/'] .rnb-note"
+    error = "ConnectionError: the service answers 503 for station 'north'"
+    assert shown.text(".rnb-row[data-state='retrying'] .rnb-note") == (
+        f"retrying in 12 s, times out in 3 m 00 s · {error}"
+    )
+    assert shown.text(train) == "times out in 5.0 s"
+    shown.later(13_000)
+    shown.wait_for_text(".rnb-row[data-state='retrying'] .rnb-note", "retrying now, times out in 2 m 47 s")
+    assert shown.text(train) == "times out in 0 ms"
+    box = shown.page.locator(".rnb-search")
+    box.fill("team=growth")
+    assert shown.ids() == [f"sync/{DIGITS}@2"]
+    box.fill("")
+    shown.later(-13_000)
+    shown.page.locator(".rnb-row[data-state='retrying']").click()
+    ask = shown.sent()[-1]
+    detail = detail_payload(Detail(RETRYING[0], {"station": "'north'"}, why="first run"))
+    shown.page.evaluate(
+        "(message) => window.answer(message)", {"type": "details", "ask": ask["ask"], "found": True, "detail": detail}
+    )
+    assert "retrying in 12 s" in shown.text(".rnb-facts")
+    heads = shown.page.locator(".rnb-attempts th").all_inner_texts()
+    assert heads == ["#", "outcome", "took", "CPU", "size", "began", "owner"]
+    assert shown.page.locator(".rnb-attempts tr").count() == 5
+    assert shown.page.locator(".rnb-attempt-error").all_inner_texts() == [error] * 2
+    folder = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
+    shown.page.screenshot(path=folder / f"page-retrying-{theme}.png")
+    shown.page.locator(".rnb-attempts").scroll_into_view_if_needed()
+    shown.page.screenshot(path=folder / f"page-attempts-{theme}.png")
+    shown.later(1_000)
+    shown.wait_for_text(".rnb-facts", "retrying in 11 s")
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
 def test_empty_table_says_why(chromium: Any) -> None:
     shown = Inspected(chromium, [])
     shown.wait_for_text(".rnb-empty", "No promises yet")

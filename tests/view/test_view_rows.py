@@ -10,7 +10,7 @@ import pytest
 from view_records import DEAD, OWNER, T0, make_record
 
 from resonate_nb.runtime import Shown
-from resonate_nb.view import LOOKS, Row, Segment, counts, row_of, rows_of, segment_bytes
+from resonate_nb.view import LOOKS, Row, Segment, coming_text, counts, row_of, rows_of, segment_bytes
 
 
 def test_row_of_a_computed_promise() -> None:
@@ -52,6 +52,50 @@ def test_interrupted_row_names_the_dead_owner() -> None:
 
 def test_dead_owner_of_a_settled_promise_is_no_news() -> None:
     assert "pid 3902 on lab-7" == row_of(make_record(owner=DEAD)).owner
+
+
+def test_a_retrying_row_says_when_and_after_what() -> None:
+    record = make_record(shown=Shown.RETRYING, attempts=2, error="KeyError: 'a'\nmore", retry_at=T0 + 60_000)
+    row = row_of(record)
+    assert (T0 + 60_000, 2, 1_500, None, "KeyError: 'a'") == (
+        row.retry_at,
+        row.attempts,
+        row.elapsed_ms,
+        row.started_at,
+        row.error,
+    )
+    assert row_of(make_record(shown=Shown.RUNNING, attempts=2)).retry_at is None
+
+
+def test_only_a_pending_promise_has_a_deadline_ahead() -> None:
+    assert [T0 + 9, None, None] == [
+        row_of(record).timeout_at
+        for record in (
+            make_record(shown=Shown.RUNNING, timeout_at=T0 + 9),
+            make_record(shown=Shown.TIMEDOUT, timeout_at=T0 + 9),
+            make_record(shown=Shown.RUNNING),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "told"),
+    [
+        (0, "retrying in 12 s, times out in 3 m 05 s"),
+        (11_400, "retrying in 600 ms, times out in 2 m 54 s"),
+        (12_000, "retrying now, times out in 2 m 53 s"),
+        (999_000, "retrying now, times out in 0 ms"),
+    ],
+)
+def test_what_is_to_come_is_told_from_now(after_ms: int, told: str) -> None:
+    record = make_record(shown=Shown.RETRYING, retry_at=T0 + 12_000, timeout_at=T0 + 185_000)
+    assert told == coming_text(row_of(record), T0 + after_ms)
+    assert "" == coming_text(row_of(make_record()), T0)
+
+
+def test_tags_are_one_short_line() -> None:
+    assert "team=growth, day=1" == row_of(make_record(tags={"team": "growth", "day": "1"})).tags
+    assert 80 == len(row_of(make_record(tags={"query": "select\n" * 99})).tags)
 
 
 def test_error_is_one_short_line() -> None:
@@ -190,8 +234,8 @@ def unpacked(data: bytes) -> dict[str, Any]:
 def test_segment_carries_rows_as_columns() -> None:
     rows = rows_of(
         [
-            make_record(f"a/{DIGITS}@9", marks=("rerun", "x"), arguments={"day": "6"}),
-            make_record("b/1@9", Shown.RUNNING, owner=OWNER),
+            make_record(f"a/{DIGITS}@9", marks=("rerun", "x"), arguments={"day": "6"}, tags={"team": "growth"}),
+            make_record("b/1@9", Shown.RUNNING, owner=OWNER, timeout_at=T0 + 7),
         ]
     )
     segment = unpacked(segment_bytes(Segment(rows, 7, 6, T0, ["gone@1"])))
@@ -204,6 +248,8 @@ def test_segment_carries_rows_as_columns() -> None:
     assert ["running", "resolved"] == [words[index] for index in segment["shown"]]
     assert ["", "rerun\nx"] == [words[index] for index in segment["marks"]]
     assert [T0 + 5, None] == segment["started"]
+    assert [[None, None], [T0 + 7, None]] == [segment["retry"], segment["timeout"]]
+    assert ["", "team=growth"] == [words[index] for index in segment["tags"]]
 
 
 def test_ids_of_any_characters_travel() -> None:

@@ -36,6 +36,10 @@ def make_record(
     headers: Mapping[str, str] | None = None,
     name: str | None = None,
     arguments: Mapping[str, str] | None = None,
+    retry_at: int | None = None,
+    timeout_at: int = NEVER,
+    tags: Mapping[str, str] | None = None,
+    now: int = T0,
 ) -> Record:
     """One promise that is shown so, with attempts that fit."""
     state = _STATES.get(shown, State.PENDING)
@@ -44,7 +48,24 @@ def make_record(
     tries = []
     for number in range(1, attempts + 1):
         is_last = number == attempts
-        if not is_last or shown is Shown.INTERRUPTED:
+        if shown is Shown.RETRYING:
+            at = created_at + number * 20_000
+            tries.append(
+                Attempt(
+                    id,
+                    number,
+                    "lab-7-4711-0a1b2c3d",
+                    at,
+                    at + 1_500,
+                    1_500_000,
+                    40_000,
+                    None,
+                    "failed",
+                    error,
+                    retry_at,
+                )
+            )
+        elif not is_last or shown is Shown.INTERRUPTED:
             tries.append(Attempt(id, number, "owner-0", created_at, created_at + 10, 10_000, None, None, "lost"))
         elif is_settled:
             outcome = "rejected" if error else "resolved"
@@ -59,10 +80,12 @@ def make_record(
         state,
         Value({"name": name}) if name else EMPTY,
         Value(headers or {}, size_bytes=size_bytes) if is_settled else EMPTY,
-        {},
-        NEVER,
+        tags or {},
+        timeout_at,
         created_at,
         settled_at,
         TaskState.FULFILLED if is_settled else TaskState.PENDING,
     )
-    return Record(promise, shown, tuple(tries), owner if attempts else None, replays, saved_ms, marks, arguments or {})
+    return Record(
+        promise, shown, tuple(tries), owner if attempts else None, replays, saved_ms, marks, arguments or {}, now
+    )
