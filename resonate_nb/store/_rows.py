@@ -301,7 +301,8 @@ BARE_AT_ROW = AT_ROW.replace("value_data", f"CASE state WHEN '{State.RESOLVED}' 
 INSERT = f"INSERT INTO promises ({COLUMNS}) VALUES ({', '.join('?' * 29)})"
 SETTLE = """
 UPDATE promises SET state = ?, settled_at = ?,
-    value_code = ?, codec = ?, signature = ?, elapsed_us = ?, cpu_us = ?, settled_by = ?, value_headers = ?, value_file = ?, value_size = ?, value_data = ?,
+    value_code = ?, codec = ?, signature = ?, elapsed_us = ?, cpu_us = ?, settled_by = ?,
+    value_headers = ?, value_file = ?, value_size = ?, value_data = ?,
     task = CASE task WHEN 'absent' THEN 'absent' ELSE 'fulfilled' END,
     owner = NULL, lease_ms = NULL, lease_until = NULL
 WHERE base = ? AND generation = ?
