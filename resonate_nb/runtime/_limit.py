@@ -289,7 +289,10 @@ def _interrupt(limit: Limit, number: int) -> None:
         # Between the tasks it stops the loop, which then cancels them all.
         task.get_loop().call_soon_threadsafe(signal.raise_signal, number)
         return
-    limit.is_told = True
+    for inner in _limits():
+        inner.is_told = True  # theirs must not push this one aside while it is on its way out
+        if inner is limit:
+            break
     raise LimitPassed(limit)
 
 

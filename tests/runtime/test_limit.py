@@ -58,15 +58,6 @@ def wait_for_a_socket() -> None:
         left.recv(1)
 
 
-def wait_for_a_child() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        child.wait()
-    finally:
-        child.kill()
-        child.communicate()
-
-
 BODIES: dict[str, Callable[[], None]] = {
     "sleep": lambda: time.sleep(LONG),
     "function of C": partial(time.sleep, LONG),
@@ -75,7 +66,6 @@ BODIES: dict[str, Callable[[], None]] = {
     "event": lambda: threading.Event().wait() and None,
     "socket": wait_for_a_socket,
     "loop": lambda: asyncio.run(asyncio.sleep(LONG)),
-    "child": wait_for_a_child,
 }
 
 
@@ -83,6 +73,14 @@ BODIES: dict[str, Callable[[], None]] = {
 def test_a_body_is_interrupted_whatever_it_waits_for(name: str) -> None:
     """A flag for the interpreter alone would not end a wait in the system."""
     assert ENDED == run_limited(BODIES[name], SHORT, CLOCK)
+
+
+def test_a_wait_for_a_child_is_interrupted() -> None:
+    """The child is its caller's to end."""
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert ENDED == run_limited(child.wait, SHORT, CLOCK)
+    child.communicate()
+    assert 0 == child.returncode
 
 
 async def busy_task() -> None:
@@ -250,12 +248,9 @@ def test_limits_of_other_threads_leave_the_main_threads_alone() -> None:
     entered, leave = threading.Event(), threading.Event()
     thread = threading.Thread(target=lambda: run_limited(lambda: (entered.set(), leave.wait()), SHORT, CLOCK))
 
-    def body() -> None:
-        thread.start()
-        entered.wait()
-        spin()
-
-    assert ENDED == run_limited(body, 2 * SHORT, CLOCK)
+    thread.start()
+    entered.wait()
+    assert ENDED == run_limited(spin, SHORT, CLOCK)
     leave.set()
     thread.join()
 
@@ -284,18 +279,41 @@ def test_the_inner_limit_ends_the_inner_run_only() -> None:
     assert [ENDED] == found
 
 
-def test_a_limit_that_passes_in_the_cleanup_of_another_wins() -> None:
-    """The outer one, of two that have passed."""
+def pass_and_signal(depth: int = 0) -> None:
+    """The limit of the run that is so far out passes at just this point."""
+    limit = list(_limit._limits())[depth]
+    limit.is_passed = True
+    signal.raise_signal(signal.SIGURG)
 
-    def cleans_up_for_long() -> None:
+
+def test_an_outer_limit_that_passes_in_the_cleanup_of_an_inner_one_wins() -> None:
+    """It ends the inner run as well."""
+
+    def body() -> None:
         try:
             spin()
         finally:
-            spin()
+            pass_and_signal(1)
 
     found: list[Any] = []
-    assert ENDED == nested(2 * SHORT, SHORT, cleans_up_for_long, found)
+    assert ENDED == nested(LONG, SHORT, body, found)
     assert [] == found
+
+
+def test_an_inner_limit_that_passes_in_the_cleanup_of_an_outer_one_does_not() -> None:
+    """The outer one is on its way out, and must not be taken for the inner."""
+    steps = []
+
+    def body() -> None:
+        try:
+            pass_and_signal(1)
+        finally:
+            pass_and_signal(0)
+            steps.append("cleaned up")
+
+    found: list[Any] = []
+    assert ENDED == nested(LONG, LONG, body, found)
+    assert ([], ["cleaned up"]) == (found, steps)
 
 
 def test_an_earlier_limit_of_a_later_run_wakes_the_thread() -> None:
@@ -316,13 +334,6 @@ def test_the_thread_ends_with_the_last_limit_that_it_waited_for() -> None:
 
 
 # What is never interrupted.
-
-
-def pass_and_signal() -> None:
-    """The limit passes at just this point of the body."""
-    assert _limit._innermost is not None
-    _limit._innermost.is_passed = True
-    signal.raise_signal(signal.SIGURG)
 
 
 def test_a_signal_that_comes_after_the_body_interrupts_nothing() -> None:
