@@ -28,10 +28,10 @@ def record(measure: Measure, results: Results) -> dict[str, Any]:
         row["ours_per_it"] = None if name in measure.ours else _ratio(figures, ours, name, measure.clock)
         goals = [goal for goal in measure.goals if goal.than == name and ours != name]
         row["goals"] = [_verdict(goal, _ratio(figures, ours, name, goal.clock)) for goal in goals]
-        if measure.limit is not None and name == ours:
-            limit = measure.limit
-            value = times[limit.clock.value]
-            row["goals"].append({"at_most": limit.at_most, "found": value, "met": value <= limit.at_most})
+        for limit in measure.limits if name == ours else ():
+            value = times.get(limit.of, found.get(limit.of, 0.0))
+            met = value <= limit.at_most
+            row["goals"].append({"at_most": limit.at_most, "found": value, "of": limit.of, "met": met})
         rows.append(row)
     absent = {
         name: results.absent.get((measure.way, name), "was not asked")
@@ -89,13 +89,20 @@ def _number(value: float | None) -> str:
 def _remarks(row: dict[str, Any], measure: dict[str, Any]) -> str:
     remarks = []
     for goal in row["goals"]:
-        other = goal.get("clock", measure["clock"]) != measure["clock"]
-        how = f" ({goal['clock']} {_number(goal['found'])})" if other else ""
+        how = ""
+        if goal.get("clock", measure["clock"]) != measure["clock"]:
+            how = f" ({goal['clock']} {_number(goal['found'])})"
+        elif goal.get("of") in _WORDS:
+            how = f" {_WORDS[goal['of']]}"
         remarks.append(f"<= {_number(goal['at_most'])}{how} {'met' if goal['met'] else 'NOT MET'}")
     if measure["unit"] == "us a step":
         remarks.append(f"{1e6 / row['wall']:,.0f} steps/s")
-    if row.get("resident_mb"):
-        remarks.append(f"{row['resident_mb']:+.1f} MB resident")
+    if "resident_mb" in row:
+        remarks.append(f"{row['resident_mb']:+.1f} MB")
     if row.get("heavy"):
         remarks.append("loads numpy or pandas")
     return "; ".join(remarks)
+
+
+_WORDS = {"resident_mb": "MB resident", "heavy": "of numpy, pandas, pyarrow"}
+"""Of what a limit is that has no column."""
