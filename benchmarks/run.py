@@ -33,12 +33,13 @@ class Scale:
     calls: int = 200
     warm_calls: int = 2_000
     steps: int = 10_000
+    resumes: int = 3
     idle_seconds: float = 3.0
 
     @classmethod
     def tiny(cls) -> Scale:
         """Enough to see that everything works, and for nothing else."""
-        return cls(rounds=1, calls=4, warm_calls=4, steps=20, idle_seconds=0.05)
+        return cls(rounds=1, calls=4, warm_calls=4, steps=20, resumes=1, idle_seconds=0.05)
 
     def rounds_of(self, name: str) -> int:
         return min(self.rounds, 5) if name.startswith(DBOS) else self.rounds
@@ -215,9 +216,6 @@ def _measure_turns(wanted: dict[Way, list[str]], scale: Scale, base: Path, resul
                 results.add(way, name, children[name].ask(_TURNS[way], calls, first), calls)
 
 
-_RESUMES = 3
-
-
 def _measure_workflows(names: list[str], resumed: Collection[str], scale: Scale, base: Path, results: Results) -> None:
     for round in range(scale.workflows_of(PROCESS)):
         for name in random.sample(names, len(names)):
@@ -230,7 +228,7 @@ def _measure_workflows(names: list[str], resumed: Collection[str], scale: Scale,
                 continue
             _expect_total(name, cold, steps * cold["pid"])
             results.add(Way.FLOW, name, {"cpu": cold["cpu"], "wall": cold["wall"]}, steps)
-            for _ in range(_RESUMES if name in resumed else 0):
+            for _ in range(scale.resumes if name in resumed else 0):
                 again, whole = _run(name, [*_command(name, directory), "--resume", str(steps)], directory)
                 _expect_total(name, again, steps * cold["pid"])
                 inside = {clock: again[clock] * scale.steps / steps for clock in ("cpu", "wall")}
