@@ -19,8 +19,10 @@ from typing import Any
 
 import pytest
 
+from resonate_nb import durable, search
 from resonate_nb.clock import ManualClock, SystemClock
-from resonate_nb.runtime import _limit
+from resonate_nb.protocol import State
+from resonate_nb.runtime import Engine, _limit
 from resonate_nb.runtime._held import hold_interrupt
 from resonate_nb.runtime._limit import Limited, LimitPassed, run_limited, run_limited_async
 
@@ -471,6 +473,38 @@ def test_a_held_limit_of_a_body_that_has_ended_is_forgotten() -> None:
     with hold_interrupt():
         assert run_limited(pass_and_signal, LONG, CLOCK).is_late
     assert 1 == run_limited(lambda: 1, LONG, CLOCK).value
+
+
+class Telltale:
+    """Its owner's limit passes while it is encoded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pass_and_signal()
+        return Telltale, ()
+
+
+def test_a_durable_call_inside_the_body_is_settled_before_the_limit_comes(engine: Engine) -> None:
+    """Its body has ended, and its value must not be lost."""
+
+    @durable
+    def inner() -> Telltale:
+        return Telltale()
+
+    assert ENDED == run_limited(inner, LONG, CLOCK)
+    assert [State.RESOLVED] == [handle.state for handle in search("*inner*")]
+
+
+def test_a_durable_call_whose_body_an_outer_limit_ends_is_given_back(engine: Engine) -> None:
+    """It has not failed, and goes on another time."""
+
+    @durable
+    def inner() -> None:
+        pass_and_signal()
+
+    assert ENDED == run_limited(inner, LONG, CLOCK)
+    assert [(State.PENDING, ["interrupted"])] == [
+        (handle.state, [attempt.outcome for attempt in handle.attempts]) for handle in search("*inner*")
+    ]
 
 
 # Ctrl-C.
