@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torture_steps as steps
-from torture_steps import lines_of, log
+from torture_steps import fork, lines_of, log
 
 import resonate_nb as rnb
 from resonate_nb.protocol import State
@@ -37,21 +37,6 @@ EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent)
 ONCE = ("once", "middle", "large", "parent", "awaited")
 """Nobody asks these to be run again: whoever calls them gets the value of the one run that was settled."""
 REPEATED = ("again", "failing")
-
-
-def fork(work: Callable[[], None]) -> int:
-    """The pid of a child that does this, and nothing else, and whose end tells whether it could."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        steps.begin()
-        work()
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
 
 
 # -- a worker ---------------------------------------------------------------------------------------------------------
@@ -216,17 +201,10 @@ def kill_at_random(chance: random.Random, start: Callable[[int], int]) -> None:
         assert -signal.SIGKILL == status, f"worker {pid} had ended by itself, with {status}"
 
 
-def warm_up(store: Path) -> None:
-    """Everything is imported and fingerprinted, and no store is open."""
-    rnb.configure(store=store, durability="process")
-    finish(0, {})
-    engine().close()
-
-
 def main(store: Path, rounds: int, durability: str, seed: int) -> None:
     """Prints how many were killed, how many calls had been acknowledged, and how often a promise was taken over."""
     chance = random.Random(seed)
-    warm_up(store.with_name("warm"))
+    steps.warm_up(store.with_name("warm"))
     for number in range(rounds):
         first = number * KEYS
         log("round", number)

@@ -12,10 +12,13 @@ import os
 import secrets
 import signal
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resonate_nb import durable
+import resonate_nb
+from resonate_nb import durable, runtime
 
 MIDDLE_BYTES = 100_000
 LARGE_BYTES = 2_000_000
@@ -28,6 +31,34 @@ def begin() -> None:
     """What every program does first: an interrupt is Python's, whatever shell began it, and nothing hangs for ever."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+
+
+def fork(work: Callable[[], object]) -> int:
+    """The pid of a child that does this, and nothing else, and whose end tells whether it could."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        begin()
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def warm_up(store: Path) -> None:
+    """Everything is imported and fingerprinted, and no store is open: what is forked from here on begins at once."""
+    resonate_nb.configure(store=store, durability="process")
+    for function in (once, middle, large, again, fleeting, parent, slow_to_store):
+        function(0)
+    asyncio.run(_await_once())
+    runtime.engine().close()
+
+
+async def _await_once() -> None:
+    await awaited(0)
 
 
 def log(*words: object) -> None:
@@ -92,6 +123,24 @@ def fleeting(x: int) -> dict[str, Any]:
 @durable(id="failing/{x}", version=1, ignore=_UNSEEN)
 def failing(x: int) -> dict[str, Any]:
     raise ValueError(works("failing", x)["token"])
+
+
+class SlowToStore:
+    """Takes as long to pickle as a body takes to run."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        for _ in range(3):
+            time.sleep(WORK_SECONDS)
+        return SlowToStore, (self.token,)
+
+
+@durable(id="slow_to_store/{x}", version=1, ignore=(*_UNSEEN, "SlowToStore"))
+def slow_to_store(x: int) -> dict[str, Any]:
+    value = works("slow_to_store", x)
+    return {**value, "slow": SlowToStore(value["token"])}
 
 
 @durable(id="awaited/{x}", version=1, ignore=_UNSEEN)

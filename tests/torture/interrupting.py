@@ -1,0 +1,274 @@
+"""Ctrl-C at random instants of a call, hundreds of times: it was heard, and the promise is settled or free.
+
+    python interrupting.py STORE ROUNDS SEED
+
+All are forked from this process, which has imported the package and opened nothing: a *victim* makes one call after
+another and gets one or two SIGINTs in each; a *looker* looks after each what became of the promise, from another
+process, and calls the function in its turn; a *holder* owns the promises that the victim is to wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import random
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torture_steps as steps
+from torture_steps import begun, ended, lines_of
+
+import resonate_nb as rnb
+from resonate_nb import durable
+from resonate_nb.protocol import State
+from resonate_nb.runtime import engine
+
+LONGEST_SECONDS = 0.03
+
+
+class Line:
+    """Lines to and from another process, read without a buffer that an interrupt could lose."""
+
+    def __init__(self, reads: int, writes: int) -> None:
+        self._reads, self._writes = reads, writes
+
+    def say(self, *words: object) -> None:
+        os.write(self._writes, (" ".join(map(str, words)) + "\n").encode())
+
+    def hear(self) -> list[str]:
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self._reads, 1)
+            if not byte:
+                raise EOFError("the other process has ended")
+            line += byte
+        return line.decode().split()
+
+    def ask(self, *words: object) -> list[str]:
+        self.say(*words)
+        return self.hear()
+
+
+class Other(Line):
+    """A forked process, from the side of the one that forked it."""
+
+    def __init__(self, work: Callable[[Line], NoReturn]) -> None:
+        (here_reads, there_writes), (there_reads, here_writes) = os.pipe(), os.pipe()
+        super().__init__(here_reads, here_writes)
+
+        def work_there() -> None:
+            os.close(here_reads)
+            os.close(here_writes)
+            work(Line(there_reads, there_writes))
+
+        self.pid = steps.fork(work_there)
+        os.close(there_reads)
+        os.close(there_writes)
+
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+sent = mmap.mmap(-1, 8)
+"""Shared by all: the number of the round whose interrupts are all sent."""
+
+
+@durable(id="held/{x}", version=1, ignore=("begun", "ended", "release", "taken"))
+def held(x: int) -> dict[str, Any]:
+    token = begun("held", x)
+    taken()
+    release()
+    return ended(token)
+
+
+taken: Callable[[], object]
+release: Callable[[], object]
+
+
+def token_of_handle(x: int) -> str:
+    handle = held.get(x)
+    assert handle is not None
+    return handle.result()["token"]
+
+
+async def _await_handle(x: int) -> str:
+    handle = held.get(x)
+    assert handle is not None
+    return (await handle)["token"]
+
+
+async def _gather(x: int) -> str:
+    values = await asyncio.gather(steps.awaited(x), steps.awaited(x))
+    assert values[0] == values[1]
+    return values[0]["token"]
+
+
+MODES: dict[str, tuple[Any, Callable[[int], str]]] = {
+    "small": (steps.once, lambda x: steps.once(x)["token"]),
+    "middle": (steps.middle, lambda x: steps.middle(x)["token"]),
+    "large": (steps.large, lambda x: steps.large(x)["token"]),
+    "encoding": (steps.slow_to_store, lambda x: steps.slow_to_store(x)["token"]),
+    "nested": (steps.parent, lambda x: steps.parent(x)["token"]),
+    "awaited": (steps.awaited, lambda x: asyncio.run(_gather(x))),
+    "waits": (held, lambda x: held(x)["token"]),
+    "waits_for_handle": (held, token_of_handle),
+    "awaits_handle": (held, lambda x: asyncio.run(_await_handle(x))),
+}
+
+
+# -- the victim -------------------------------------------------------------------------------------------------------
+
+
+def be_interrupted(driver: Line) -> NoReturn:
+    """Calls when told to; says whether it got a value, and how many interrupts it felt."""
+    while True:
+        mode, x = driver.hear()
+        if mode == "leave":
+            owner = engine().store.owner
+            rnb.configure(store="elsewhere")
+            driver.say(owner)
+            continue
+        driver.say(*interrupted_call(mode, int(x), driver))
+
+
+def interrupted_call(mode: str, x: int, driver: Line) -> tuple[str, str, int]:
+    token, felt, is_done = "", 0, False
+    try:
+        driver.say("begin")
+        token = MODES[mode][1](x)
+        is_done = True
+        wait_for_the_last_interrupt(x)
+    except KeyboardInterrupt:
+        felt += 1
+    while True:
+        try:
+            wait_for_the_last_interrupt(x)
+            break
+        except KeyboardInterrupt:
+            felt += 1
+    return ("returned" if is_done else "interrupted"), token or "-", felt
+
+
+def wait_for_the_last_interrupt(x: int) -> None:
+    """When this returns, what was sent in round `x` has come: at the latest with the end of its last system call."""
+    while struct.unpack("=Q", sent)[0] != x:
+        os.sched_yield()
+    for _ in range(3):
+        os.sched_yield()
+
+
+# -- the looker -------------------------------------------------------------------------------------------------------
+
+
+def look(driver: Line) -> NoReturn:
+    """Told of a call that was interrupted, or returned: looks, calls in its turn, and says what it was like."""
+    rnb.configure(durability="process")
+    while True:
+        mode, x, outcome, token = driver.hear()
+        if mode == "end":
+            assert not engine().store.is_alive(x), "the interrupted process cannot let go of its store"
+            assert [] == rnb.search(state="pending")
+            assert [] == engine().store.check(), engine().store.check()
+            driver.say("sound")
+        else:
+            driver.say(looked(mode, int(x), outcome, token))
+
+
+def looked(mode: str, x: int, outcome: str, token: str) -> str:
+    function = MODES[mode][0]
+    handle = function.get(x)
+    state = "absent" if handle is None else "free" if handle.state is State.PENDING else str(handle.state.value)
+    if handle is not None and state == "free":
+        assert handle.owner is None, f"{handle} is held by {handle.owner}"
+    assert state in ("absent", "free", "resolved"), f"{mode} {x}: {handle} after the call was {outcome}"
+    assert state == "resolved" or outcome == "interrupted", f"{mode} {x}: returned {token}, and {handle} is stored"
+    before = runs_of(function.__name__, x)
+    value = asyncio.run(_async_call(x)) if mode == "awaited" else function(x)
+    assert outcome == "interrupted" or value["token"] == token
+    after = runs_of(function.__name__, x)
+    assert after == before + (state != "resolved"), f"{mode} {x}: {handle} has run {before} times, and then {after}"
+    assert after <= 2
+    return state
+
+
+async def _async_call(x: int) -> dict[str, Any]:
+    return await steps.awaited(x)
+
+
+def runs_of(name: str, x: int) -> int:
+    lines = lines_of(Path(os.environ["TORTURE_LOG"]))
+    return sum(words[:3] == ["run", name, str(x)] for words in lines)
+
+
+# -- the holder -------------------------------------------------------------------------------------------------------
+
+
+def hold(driver: Line) -> NoReturn:
+    """Takes the promise that it is told, says so, and keeps it until it is told to let go; says the token."""
+    global taken, release
+    taken, release = (lambda: driver.say("taken")), driver.hear
+    while True:
+        (x,) = driver.hear()
+        driver.say(held(int(x))["token"])
+
+
+# -- all of it --------------------------------------------------------------------------------------------------------
+
+
+def main(store: Path, rounds: int, seed: int) -> None:
+    """Prints how often a call was interrupted or returned and how its promise was then, for each way to call."""
+    chance = random.Random(seed)
+    steps.warm_up(store.with_name("warm"))
+    rnb.configure(store=store, durability="full")
+    victim, looker, holder = others = Other(be_interrupted), Other(look), Other(hold)
+    try:
+        found = interrupt_at_random(chance, rounds, victim, looker, holder)
+    finally:
+        for other in others:
+            other.end()
+    for words, count in sorted(found.items()):
+        print(*words, count)
+
+
+def interrupt_at_random(
+    chance: random.Random, rounds: int, victim: Other, looker: Other, holder: Other
+) -> dict[tuple[str, ...], int]:
+    """How often, by the way to call, what became of the call, and how its promise was found."""
+    lasts: dict[str, float] = dict.fromkeys(MODES, LONGEST_SECONDS)
+    found: dict[tuple[str, ...], int] = {}
+    for x in range(1, rounds * len(MODES) + 1):
+        mode = chance.choice(list(MODES))
+        waits = MODES[mode][0] is held
+        if waits:
+            assert ["taken"] == holder.ask(x)
+        assert ["begin"] == victim.ask(mode, x)
+        instants = sorted(chance.uniform(0, lasts[mode]) for _ in range(chance.choice((1, 1, 2))))
+        began = time.monotonic()
+        for instant in instants:
+            time.sleep(max(0.0, began + instant - time.monotonic()))
+            os.kill(victim.pid, signal.SIGINT)
+        sent[:] = struct.pack("=Q", x)
+        outcome, token, felt = victim.hear()
+        assert 1 <= int(felt) <= len(instants), f"{mode} {x}: {outcome}, and {felt} of {len(instants)} interrupts felt"
+        # Most instants shall be inside the call: what returns early is interrupted earlier from now on.
+        lasts[mode] = min(LONGEST_SECONDS, max(0.001, lasts[mode] * (0.9 if outcome == "returned" else 1.1)))
+        if waits:
+            assert "interrupted" == outcome
+            token = holder.ask("let go")[0]
+            outcome = "returned"
+        (state,) = looker.ask(mode, x, outcome, token)
+        found[mode, outcome, state] = found.get((mode, outcome, state), 0) + 1
+    (owner,) = victim.ask("leave", 0)
+    assert ["sound"] == looker.ask("end", owner, "-", "-")
+    return found
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
