@@ -90,10 +90,15 @@ def log_call(title: str, id: str, outcome: str, why: str = "", ms: float | None 
     """
     if not is_logged(DEBUG):
         return
-    subject = id if not title or f"{title}/" in id else f"{title} ({id})" if id else title
+    subject = id if tells(id, title) else f"{title} ({id})" if id else title
     took = "" if ms is None else f", {duration(ms)}"
     saved = " saved" if took and outcome == "hit" else ""
     _tell(DEBUG, _encodable(f"{subject}: {outcome}{took}{saved}{f': {why}' if why else ''}"))
+
+
+def tells(id: str, title: str) -> bool:
+    """Whether an id says by itself whose promise it is."""
+    return any(f"{title}{mark}" in id for mark in "/@")
 
 
 def live(text: str) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from resonate_nb.protocol import NEVER, Promise, TaskState
 
 from ._engine import Engine
-from ._say import Line, duration, live
+from ._say import Line, duration, live, tells
 
 SAY_AFTER_SECONDS = 1.0
 """A shorter wait is nothing to be told of."""
@@ -42,7 +42,7 @@ class Telling:
     def __init__(self, engine: Engine, id: str, title: str = "") -> None:
         self._engine = engine
         self._id = id
-        self._about = f"{title}: " if title and f"{title}/" not in id else ""
+        self._about = "" if not title or tells(id, title) else f"{title}: "
         self._started = engine.clock.monotonic()
         self._next = self._started + SAY_AFTER_SECONDS
         self._line: Line | None = None

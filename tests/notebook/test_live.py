@@ -1,0 +1,124 @@
+"""A wait in a notebook is one line under its cell, rewritten while it lasts and never part of what a cell shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kernel import LIMIT, Kernel
+
+pytestmark = pytest.mark.slow
+
+SETUP = """
+%load_ext resonate_nb
+import asyncio, os, time
+from pathlib import Path
+import resonate_nb as rnb
+rnb.configure(durability="process")
+
+@rnb.durable(id="busy", version=1)
+def busy():
+    Path("begun").touch()
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return 7
+
+@rnb.durable(id="abusy", version=1)
+async def abusy():
+    Path("begun").touch()
+    while not Path("go").exists():
+        await asyncio.sleep(0.01)
+    return 7
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Kernel, Kernel]]:
+    """Two kernels over one store, in one directory."""
+    env = {"RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}
+    with Kernel(tmp_path, env) as owner, Kernel(tmp_path, env) as waiter:
+        for kernel in (owner, waiter):
+            kernel.ok(SETUP)
+        yield owner, waiter
+
+
+def texts_until_rewritten(kernel: Kernel, request: str) -> list[str]:
+    """The texts of our line so far, as soon as it has been rewritten once."""
+    texts: list[str] = []
+    while True:
+        message = kernel._client.get_iopub_msg(timeout=LIMIT)
+        content = message["content"]
+        if message["parent_header"].get("msg_id") != request or "data" not in content:
+            continue
+        if "display_id" in content["transient"]:
+            texts.append(content["data"]["text/plain"])
+        if message["msg_type"] == "update_display_data":
+            return texts
+
+
+@pytest.mark.parametrize(
+    ("begin", "wait"),
+    [
+        ("busy()", "print(busy.get().result())"),
+        ("busy()", "%%durable cell\nprint(busy())"),
+        ("await abusy()", "%%durable cell\nprint(await abusy())"),
+    ],
+    ids=["handle", "durable cell", "durable cell that awaits"],
+)
+def test_a_wait_is_one_line_rewritten_in_place(
+    two: tuple[Kernel, Kernel], tmp_path: Path, begin: str, wait: str
+) -> None:
+    owner, waiter = two
+    running = owner.submit(begin)
+    owner.wait_for(tmp_path / "begun")
+    waiting = waiter.submit(wait)
+    texts = texts_until_rewritten(waiter, waiting)
+    who = f"runs in process {owner.pid} on "
+    assert [True, True] == [text.startswith("[resonate_nb] waiting for ") and who in text for text in texts]
+    assert texts[0] != texts[1]
+    (tmp_path / "go").touch()
+    rest = waiter.collect(waiting)
+    assert ("ok", "7\n") == (rest.status, rest.text())
+    assert "ok" == owner.collect(running).status
+    # collect() began in the middle: had the line moved on to a display of its own, it would be here
+    assert [] == [text for text in rest.bundles() if "waiting" in text]
+    if wait.startswith("%%durable"):
+        waiter.restart()
+        waiter.ok(SETUP)
+        again = waiter.ok(wait)
+        assert "7\n" == again.text()
+        assert [] == [text for text in again.bundles() if "] wait" in text]
+        assert any("replayed" in text for text in again.bundles())
+
+
+def test_a_line_ends_with_how_long_it_was_and_for_whom(two: tuple[Kernel, Kernel], tmp_path: Path) -> None:
+    owner, waiter = two
+    running = owner.submit("busy()")
+    owner.wait_for(tmp_path / "begun")
+    # the line is followed from within: whoever looks at the page sees the last text
+    waiter.ok(
+        "from resonate_nb.notebook._live import LiveLine\nseen = []\nbegin, end = LiveLine.begin, LiveLine.end\n"
+        "LiveLine.end = lambda line, text=None: (seen.append(text), end(line, text))\n"
+        "send = LiveLine._send\n"
+        "LiveLine._send = lambda line, kind: (send(line, kind), Path('go').touch())"
+    )
+    ran = waiter.ok("busy()")
+    assert "ok" == owner.collect(running).status
+    (line,) = [text for text in ran.bundles() if text.startswith("[resonate_nb] wait")]
+    assert line.startswith("[resonate_nb] waited 1.")
+    assert line.endswith(f" s for process {owner.pid}")
+    assert [line] == waiter.value("seen")
+
+
+def test_an_interrupt_ends_the_line_too(two: tuple[Kernel, Kernel], tmp_path: Path) -> None:
+    owner, waiter = two
+    running = owner.submit("busy()")
+    owner.wait_for(tmp_path / "begun")
+    waiting = waiter.submit("busy()")
+    texts_until_rewritten(waiter, waiting)
+    waiter.interrupt()
+    assert "KeyboardInterrupt" == (waiter.collect(waiting).error or ("",))[0]
+    (tmp_path / "go").touch()
+    owner.collect(running)
+    assert "7" == waiter.ok("busy()").result
