@@ -148,7 +148,7 @@ def _counting(function: Any) -> Iterator[list[None]]:
         yield runs
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def _expect(expected: int, found: int) -> None:

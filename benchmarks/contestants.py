@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from blake3 import blake3
 
@@ -44,7 +44,8 @@ class Ours:
             raise Absent(f"configure() knows no durability={durability!r} yet") from None
         try:
             # Said only where it differs from the default, so that the rest works before the option exists.
-            child = rnb.durable(**({} if keyed_by == "args" else {"keyed_by": keyed_by}))(work.step)
+            durable: Any = rnb.durable
+            child = durable(**({} if keyed_by == "args" else {"keyed_by": keyed_by}))(work.step)
         except rnb.InvalidOptionError:
             raise Absent("durable() knows no option keyed_by yet") from None
 
@@ -81,8 +82,10 @@ class Law:
         id = f"clean/{blake3(pickle.dumps(x)).hexdigest()[:16]}@a91c03f7"
         with self._store.read() as reader:
             found = reader.latest(id)
+        value: int
         if found is not None and found.value.data is not None:
-            return pickle.loads(found.value.data)
+            value = pickle.loads(found.value.data)
+            return value
         law = self._law
         self._submit(law.CreatePromise(id, claim=law.Claim(self._store.owner, 60_000)))
         value = work.plain(x)
@@ -124,8 +127,10 @@ class Floor:
     def _once(self, function: Callable[..., int], *args: Any) -> int:
         key = blake3(pickle.dumps((function.__name__, args))).digest()
         row = self._execute("SELECT value FROM calls WHERE key = ?", (key,)).fetchone()
+        value: int
         if row is not None:
-            return pickle.loads(row[0])
+            value = pickle.loads(row[0])
+            return value
         value = function(*args)
         self._execute("INSERT INTO calls VALUES (?, 'resolved', ?)", (key, pickle.dumps(value)))
         return value
@@ -133,8 +138,10 @@ class Floor:
     def _twice(self, function: Callable[..., int], *args: Any) -> int:
         key = blake3(pickle.dumps((function.__name__, args))).digest()
         row = self._execute("SELECT value FROM calls WHERE key = ?", (key,)).fetchone()
+        value: int
         if row is not None:
-            return pickle.loads(row[0])
+            value = pickle.loads(row[0])
+            return value
         self._claim("INSERT INTO calls VALUES (?, 'pending', NULL)", (key,))
         value = function(*args)
         self._execute("UPDATE calls SET state = 'resolved', value = ? WHERE key = ?", (pickle.dumps(value), key))
@@ -238,16 +245,16 @@ class Dbos:
 
     def plain(self, x: int) -> int:
         with self._with_id(f"plain-{x}"):
-            return self._plain(x)
+            return cast(int, self._plain(x))
 
     def reaching(self, x: int) -> int:
         with self._with_id(f"reaching-{x}"):
-            return self._reaching(x)
+            return cast(int, self._reaching(x))
 
     def workflow(self, first: int, count: int, watch: Watch) -> int:
         self._watch = watch
         with self._with_id(f"workflow-{first}"):
-            return self._workflow(first, count)
+            return cast(int, self._workflow(first, count))
 
     def resume(self, first: int, count: int, watch: Watch) -> None:
         """Recovery begins with the launch; the watch, started by the body, ends the process."""
@@ -258,7 +265,7 @@ class Dbos:
     def own(self, number: int, gate: Gate) -> int:
         self._gate = gate
         with self._with_id(f"gated-{number}"):
-            return self._gated(number)
+            return cast(int, self._gated(number))
 
 
 class DbosClient:
@@ -268,7 +275,7 @@ class DbosClient:
         self._client = _package("dbos").DBOSClient(system_database_url=_dbos_url(directory))
 
     def wait(self, number: int, gate: Gate) -> int:
-        return self._client.retrieve_workflow(f"gated-{number}").get_result()
+        return cast(int, self._client.retrieve_workflow(f"gated-{number}").get_result())
 
 
 def _dbos_url(directory: Path) -> str:
