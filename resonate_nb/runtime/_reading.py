@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resonate_nb.codec import decode, failure_from_bytes, preview
 from resonate_nb.errors import PromiseBusyError, PromiseNotFoundError, ResonateNbError
 from resonate_nb.protocol import (
+    NEVER,
     Command,
     ForgetPromise,
     Promise,
@@ -196,7 +197,8 @@ class Source:
 
 
 def to_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per promise: id, state, times (UTC), elapsed seconds, attempts, size in bytes, replays, tags."""
+    """One row per promise: id, state, times (UTC), elapsed seconds, attempts, size in bytes, replays, owner, the last
+    error in one line, tags. `timeout_at` is the deadline, where there is one."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
@@ -211,17 +213,19 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
                 "name": promise.param.headers.get("name"),
                 "created_at": promise.created_at,
                 "settled_at": promise.settled_at,
+                "timeout_at": promise.timeout_at if promise.timeout_at < NEVER else None,
                 "elapsed_s": None if elapsed is None else int(elapsed) / 1000,
                 "attempts": len(record.attempts),
                 "size_bytes": promise.value.size_bytes,
                 "replays": record.replays,
                 "owner": None if record.owner is None else f"{record.owner.pid} on {record.owner.host}",
+                "error": record.attempts[-1].error if record.attempts else None,
                 "tags": dict(promise.tags),
             }
         )
-    columns = ["id", "state", "shown", "name", "created_at", "settled_at", "elapsed_s", "attempts", "size_bytes"]
-    frame = pd.DataFrame(rows, columns=[*columns, "replays", "owner", "tags"])
-    for name in ("created_at", "settled_at"):
+    columns = ["id", "state", "shown", "name", "created_at", "settled_at", "timeout_at", "elapsed_s", "attempts"]
+    frame = pd.DataFrame(rows, columns=[*columns, "size_bytes", "replays", "owner", "error", "tags"])
+    for name in ("created_at", "settled_at", "timeout_at"):
         frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
     return frame
 

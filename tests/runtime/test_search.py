@@ -55,7 +55,10 @@ def test_a_deadline_that_nobody_wrote_down_is_found_as_what_it_made_of_the_promi
     assert ["open", "late"] == ids(state="pending")
     clock.advance(1)
     assert [["open"], ["late"]] == [ids(state=state) for state in ("pending", "rejected_timedout")]
-    assert ["rejected_timedout"] == list(rnb.to_frame(state=State.TIMEDOUT)["state"])
+    frame = rnb.to_frame(state=State.TIMEDOUT)
+    assert [("rejected_timedout", NOON + 1)] == [
+        (state, moment.timestamp() * 1000) for state, moment in zip(frame["state"], frame["timeout_at"], strict=True)
+    ]
     assert {State.PENDING: 1, State.TIMEDOUT: 1} == runtime.Source(timed).tally(Query(limit=1))
     assert {State.TIMEDOUT: 1} == runtime.Source(timed).tally(Query(states=(State.TIMEDOUT, State.REJECTED)))
 

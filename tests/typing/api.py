@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -91,6 +91,8 @@ def looking(handle: rnb.Handle) -> None:
     assert_type(rnb.get("features/2026-11-24/no"), rnb.Handle | None)
     assert_type(rnb.search("features/*", state="pending", tags={"team": "growth"}, limit=10), list[rnb.Handle])
     assert_type(rnb.search(state=["resolved", "rejected"]), list[rnb.Handle])
+    moment = datetime(2026, 11, 24)
+    assert_type(rnb.search(name="clean*", since="2h", until=moment, order="oldest"), list[rnb.Handle])
     assert_type(rnb.to_frame("features/*"), pd.DataFrame)
     assert_type(rnb.forget("features/*"), list[str])
     rnb.inspect()
