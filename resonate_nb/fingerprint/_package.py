@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -157,8 +156,10 @@ def version_of(top: str) -> str:
 
 
 def _version_by_metadata(top: str) -> str:
+    from importlib import metadata  # it would take a fifth of the time to import this package; few reach this
+
     try:
-        return importlib.metadata.version(top)
-    except importlib.metadata.PackageNotFoundError:
-        names = importlib.metadata.packages_distributions().get(top, ())
-    return ",".join(sorted({importlib.metadata.version(name) for name in names}))
+        return metadata.version(top)
+    except metadata.PackageNotFoundError:
+        names = metadata.packages_distributions().get(top, ())
+    return ",".join(sorted({metadata.version(name) for name in names}))
