@@ -69,9 +69,12 @@ class Telling:
 
     @property
     def who(self) -> str:
-        """``process 4711``, ``this process``; the promise's id where nobody has run it."""
+        """``process 4711``, ``another call in this process``; the promise's id where nobody has run it."""
         owner = None if self._last is None else self._last.owner
-        return self._id if owner is None else _process(self._engine, owner, self._engine.store.describe(owner).pid)
+        if owner is None:
+            return self._id
+        where = _process(self._engine, owner, self._engine.store.describe(owner).pid)
+        return f"another call in {where}" if owner == self._engine.store.owner else where
 
     def end(self) -> None:
         """The wait is over, one way or the other."""

@@ -50,7 +50,7 @@ try:
     clean([1, 2, 3])
 except KeyError:
     pass"""
-INSPECT, RUN, PID = 1, 2, 3
+INSPECT, RUN, PID, WAIT = 1, 2, 3, 4
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,14 @@ def opened(
 
     name = f"{request.node.name}.ipynb"
     run = f"train({str(signs['call'])!r}, 1)\nwait_for({str(signs['cell'])!r})\nprint('cell ended')"
+    wait = (
+        "import threading\n"
+        f"threading.Thread(target=train, args=({str(signs['call'])!r}, 2)).start()\n"
+        f"while not rnb.search('train/*'):\n    time.sleep(0.01)\ntrain({str(signs['call'])!r}, 2)"
+    )
     write_notebook(
         lab.root / name,
-        [SETUP.replace("STORE", repr(str(tmp_path / "store"))), "rnb.inspect()", run, "print(os.getpid())"],
+        [SETUP.replace("STORE", repr(str(tmp_path / "store"))), "rnb.inspect()", run, "print(os.getpid())", wait],
     )
     page = chromium.new_page(viewport={"width": 1300, "height": 950}, device_scale_factor=2, reduced_motion="reduce")
     notebook = lab.open(page, name)
@@ -149,6 +154,30 @@ def test_the_live_widget_hides_the_static_table(opened: LabPage) -> None:
     assert static.count() == 1
     assert not static.is_visible()
     assert ["text/html" in output.get("data", {}) for output in opened.outputs(INSPECT)] == [False, True]
+
+
+def test_a_waiting_cell_has_one_line_that_counts(opened: LabPage, signs: dict[str, Path], tmp_path: Path) -> None:
+    """The kernel is busy all the time: the line is rewritten by the thread that waits."""
+    page = opened.page
+    opened.run(WAIT)
+    line = page.locator(".rnb-line", has_text="waiting for train/")
+    line.wait_for()
+    before = line.inner_text()
+    page.wait_for_function(
+        "(before) => ![...document.querySelectorAll('.rnb-line')].some((line) => line.textContent === before)",
+        arg=before,
+    )
+    assert line.count() == 1
+    page.locator(".rnb-panel, .rnb-line").last.scroll_into_view_if_needed()
+    picture(page, "lab-waiting", tmp_path)
+    assert not opened.is_done(WAIT)
+    signs["call"].touch()
+    opened.wait_until_done(WAIT)
+    page.locator(".rnb-line", has_text="for another call in this process").wait_for()
+    assert line.count() == 0
+    texts = [text for output in opened.outputs(WAIT) if "waited" in (text := str(output.get("data", {})))]
+    assert len(texts) == 1
+    picture(page, "lab-waited", tmp_path)
 
 
 def test_keys_pressed_in_the_table_do_not_reach_the_notebook(opened: LabPage) -> None:

@@ -16,6 +16,7 @@ from resonate_nb.clock import ManualClock
 from resonate_nb.errors import DurableWarning, InvalidOptionError
 from resonate_nb.notebook import _inspector
 from resonate_nb.notebook._inspector import Inspector, inspect
+from resonate_nb.view import instant
 
 PATIENCE = 10.0
 
@@ -291,6 +292,16 @@ def test_scope_is_said(source: FakeSource, shell: FakeShell, screen: Screen) -> 
     assert inspector.widget.scope == "load/* · resolved · team=growth"
     assert ids(inspector.widget.base) == ["load/1@a"]
     inspector.close()
+
+
+def test_a_view_is_narrowed_as_a_search_is(source: FakeSource) -> None:
+    """A length of time counts from when the view was made: it does not lose rows while somebody looks."""
+    clock = ManualClock(T0)
+    inspector = inspect(name="load*", since="2h", until=T0 + 5, source=source, clock=clock)
+    clock.advance(60_000)
+    query = inspector._query
+    assert ("load*", T0 - 7_200_000, T0 + 5) == (query.name, query.since, query.until)
+    assert f"load* · since {instant(T0 - 7_200_000)[:19]} · until {instant(T0 + 5)[:19]}" == _inspector._scope(query)
 
 
 def test_outside_a_notebook_it_is_text(
