@@ -10,7 +10,6 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
-from glob import escape
 from html import escape as escape_html
 from typing import Any, NoReturn
 
@@ -29,10 +28,11 @@ from resonate_nb.runtime import (
     existing_engine,
     forget,
     mark_rerun,
+    newest_of,
     refuse_reserved,
     speak_on,
 )
-from resonate_nb.store import Order, Query
+from resonate_nb.store import Order
 from resonate_nb.view import (
     count,
     details_html,
@@ -269,9 +269,7 @@ def _id_of(word: str) -> str:
     engine = existing_engine()
     if engine is None or engine.find(word) is not None:
         return word
-    literal = escape(word)
-    newest = engine.search(Query(f"{literal}/*", limit=1))
-    return newest[0].id if newest else word
+    return newest_of(engine, word) or word
 
 
 def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:

@@ -114,6 +114,13 @@ def ids(engine: Engine, query: Query) -> list[str]:
         return reader.ids(replace(query, now=engine.clock.now_ms()))
 
 
+def newest_of(engine: Engine, name: str) -> str | None:
+    """Id of the newest promise of a function or cell of this name; else of those whose id begins with it."""
+    with engine.store.read() as reader:
+        named = reader.newest(name)
+        return named.id if named else next(iter(reader.ids(Query(f"{escape(name)}/*", limit=1))), None)
+
+
 def tally(engine: Engine, query: Query) -> dict[State, int]:
     """How many promises match in each state, whatever the limit; states without any are left out."""
     now = engine.clock.now_ms()

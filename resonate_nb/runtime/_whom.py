@@ -23,6 +23,8 @@ def whom(engine: Engine, promise: Promise) -> str:
     else:
         tries = engine.attempts(promise.id)
         where = f"in {_process(engine, info.owner, info.pid)} on {info.host}"
+        if engine.store.is_stopped(info.owner):
+            where += ", which is stopped,"
         last = tries[-1] if tries else None
         if last is not None and last.retry_at is not None and now < last.retry_at:
             told = f"attempt {last.number} failed, retrying in {duration(last.retry_at - now)} {where}"

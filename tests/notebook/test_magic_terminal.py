@@ -173,6 +173,12 @@ def test_a_listing_shows_the_newest_and_counts_the_rest(shell: Any) -> None:
     assert len(everything) == 8
 
 
+def test_a_function_s_name_means_its_newest_promise(shell: Any) -> None:
+    """Whatever its ids look like."""
+    run(shell, MADE)
+    assert run(shell, "%durable show made").startswith("<Handle 6@1: resolved")
+
+
 def test_a_listing_is_narrowed_as_a_search_is(shell: Any) -> None:
     run(shell, MADE)
     assert run(shell, "%durable ls --state rejected --state pending").startswith("1 promise: 1 rejected\n")
