@@ -25,7 +25,7 @@ ROOT = Path(resonate_nb.__file__).parent
 TESTS = Path(__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock"),
+    ("errors", "clock", "records"),
     ("retry", "protocol"),
     ("fingerprint", "codec", "store"),
     ("runtime",),
@@ -51,7 +51,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
 
 NEVER_IN: Mapping[str, tuple[str, ...]] = {
     "numpy": tuple(FLOOR_OF),
-    "pandas": ("errors", "clock", "retry", "protocol", "fingerprint", "codec", "store"),
+    "pandas": ("errors", "clock", "records", "retry", "protocol", "fingerprint", "codec", "store"),
 }
 """Outside module -> rooms that look it up in `sys.modules` instead, when a value of its is there already."""
 
