@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -148,6 +149,8 @@ def test_a_stopped_owner_is_replaced_after_its_lease_and_refused_when_it_goes_on
     owner.send_signal(signal.SIGSTOP)
     assert owner.pid == os.waitpid(owner.pid, os.WUNTRACED)[0]
     assert "True\n" == folder.run(running)[0]
+    told = "from resonate_nb.runtime import _whom, engine\nprint(_whom.whom(engine(), engine().find(step.get(1).id)))"
+    assert re.match(rf"runs in process {owner.pid} on .*, which is stopped, for ", folder.run(told)[0])
     lapse()
     assert "False\n" == folder.run(running)[0]
     out, err = folder.run("print(step(1)['x'])")
