@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import RLock
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from ..errors import UndecoratableError, UnfingerprintableError
+from ..records import dataclass
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree

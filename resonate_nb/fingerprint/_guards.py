@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import is_, itemgetter
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from ..records import dataclass
 from ._package import Origin, origin_of_module
 
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()

@@ -13,10 +13,11 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from types import CodeType
 
+from ..records import dataclass
 from ._tree import Function, clean, encode, encode_constant
 
 _FUTURE_FLAGS = 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 
+from ..records import dataclass
 from ._guards import Guards
 from ._loaded import Absent, Found
 from ._package import Origin, origin_of_function, origin_of_module

@@ -10,11 +10,11 @@ import ast
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ..errors import UndecoratableError, UnfingerprintableError
+from ..records import dataclass
 from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards

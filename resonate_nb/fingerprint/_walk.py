@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ..records import dataclass
 from ._pen import Pen, Refusal
 
 # A handler writes what it can itself and returns the parts still to be walked, each with the step that leads to it.
