@@ -18,7 +18,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.protocol import State
+from resonate_nb.records import dataclass
 from resonate_nb.runtime import Record, Shown, configure, source
 from resonate_nb.store import Query
 from resonate_nb.view import duration

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from resonate_nb.records import dataclass
 
 from ._flow import Flow
 from ._scopes import outside_functions

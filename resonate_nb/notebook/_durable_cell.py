@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
 from resonate_nb.fingerprint import CodeKey, Subject
+from resonate_nb.records import dataclass
 from resonate_nb.runtime import (
     Options,
     Request,

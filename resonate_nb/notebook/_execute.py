@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
+
+from resonate_nb.records import dataclass
 
 from ._cell import CellFacts, analyse
 

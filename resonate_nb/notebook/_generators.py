@@ -18,11 +18,11 @@ import pickle
 import random
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from resonate_nb.fingerprint import fingerprint
+from resonate_nb.records import dataclass
 from resonate_nb.runtime import is_numpy_fresh
 
 UNSEEDED = "unseeded"

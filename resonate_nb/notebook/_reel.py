@@ -11,8 +11,10 @@ import base64
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from resonate_nb.records import dataclass
 
 Output = dict[str, Any]
 """One output as nbformat writes it, with ``transient`` kept where a later cell may update it by its display id."""

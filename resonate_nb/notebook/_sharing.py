@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from gc import get_referents
 from logging import Logger
@@ -23,6 +23,8 @@ from types import (
 )
 from typing import Any
 from weakref import ReferenceType
+
+from resonate_nb.records import dataclass
 
 LIMIT = 3_000_000
 """Objects looked at before the walk gives up and says so: a few seconds at most."""

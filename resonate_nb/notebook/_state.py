@@ -12,8 +12,9 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from resonate_nb.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

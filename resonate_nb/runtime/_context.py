@@ -8,9 +8,9 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from resonate_nb.errors import WaitCycleError
+from resonate_nb.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

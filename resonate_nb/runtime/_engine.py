@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from glob import escape
 from weakref import WeakSet
 
@@ -27,6 +27,7 @@ from resonate_nb.protocol import (
     project,
     split_id,
 )
+from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed

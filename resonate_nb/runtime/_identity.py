@@ -12,13 +12,14 @@ import string
 import subprocess
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from resonate_nb.clock import local_now
 from resonate_nb.errors import IdReuseError, InvalidOptionError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import Promise
+from resonate_nb.records import dataclass
 
 from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 

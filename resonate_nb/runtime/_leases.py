@@ -11,10 +11,10 @@ its processes do.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from resonate_nb.clock import Clock
 from resonate_nb.protocol import Promise
+from resonate_nb.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Generic, TypeVar, cast
 
 from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.records import dataclass
 
 from . import _held
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from resonate_nb.protocol import NEVER, Promise
+from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, OwnerInfo
 
 DRAWS = "draws at random"

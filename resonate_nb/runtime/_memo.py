@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from resonate_nb.protocol import Promise
+from resonate_nb.records import dataclass
 
 LIMIT_BYTES = 64 * 1024 * 1024
 _ENTRY_BYTES = 1_000

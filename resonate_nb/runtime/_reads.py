@@ -16,13 +16,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.records import dataclass
 
 RACY_MS = 1_000
 """A file that changed less than this before it was digested may change again without its times showing it: the clocks

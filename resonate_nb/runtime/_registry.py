@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from resonate_nb.errors import InvalidOptionError
 from resonate_nb.fingerprint import Subject
+from resonate_nb.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

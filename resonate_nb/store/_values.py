@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from resonate_nb.records import dataclass
 
 PART = ".part"
 _NAME = re.compile(r"([A-Za-z0-9_-]+)\.[0-9a-f]{24}")

@@ -10,9 +10,9 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from resonate_nb.protocol import split_id
+from resonate_nb.records import dataclass
 from resonate_nb.runtime import Record, Shown
 
 from ._format import duration, one_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from resonate_nb.protocol import (
     TaskState,
     Value,
 )
+from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads

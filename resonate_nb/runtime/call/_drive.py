@@ -9,13 +9,14 @@ import asyncio
 import builtins
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words
 from resonate_nb.errors import NotStoredError, RejectedError, UntrustedValueError
 from resonate_nb.protocol import Promise, State
+from resonate_nb.records import dataclass
 
 from .. import _config, _context, _identity, _reads
 from .._engine import Engine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from resonate_nb.errors import NotStoredError, UntrustedValueError
 from resonate_nb.protocol import Promise, State, TaskState
+from resonate_nb.records import dataclass
 
 from .. import _identity, _reads
 from .._engine import Engine, next_id
