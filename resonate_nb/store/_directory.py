@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
 
-from . import _failures, _place, _rows, _schema
+from . import _failures, _opening, _place, _rows
+from ._aside import Aside
 from ._group import GroupSync
+from ._opening import DATABASE
 from ._owners import Owners
 from ._pool import Link, Pool
 from ._port import Durability
@@ -24,7 +26,6 @@ from ._values import list_values
 if TYPE_CHECKING:
     from ._files import ValueFiles
 
-DATABASE = "promises.db"
 SIGNAL = "signal"
 
 _BUSY_TRIES = 60
@@ -58,11 +59,15 @@ class Directory:
         """How many forks lie between the opening process and this one; a transaction of another number is not ours."""
         self.no_fence_at = -1
         """The invalidation counter under which the store was seen to hold no fence; -1 when it was not."""
+        self.news: list[str] = []
+        """What was found damaged at the opening, and what was done: sentences for people."""
         self._durability = durability
         self._group = (
             GroupSync(path, path / f"{DATABASE}-wal", self.values, clock) if durability == "adaptive" else None
         )
-        self._clock = clock
+        self.clock = clock
+        self._database_id: tuple[int, int] | None = None
+        """Device and inode of the database that was opened; None until it is."""
         self._next_look = float("-inf")
         self._is_closed = False
         self._files: ValueFiles | None = None
@@ -79,15 +84,15 @@ class Directory:
         something that two processes can do at once.
         """
         with self.lock, self._setup_lock, self.signal.lock():
-            link = self.pool.writer()
             try:
-                self.begin(link)
-                self.signal.set_invalidation(_schema.prepare(link.connection, self.path))
-                self._clear_up(link)
-                link.cursor.execute("COMMIT")
-            except BaseException:
-                self.pool.drop_writer()
-                raise
+                self._open()
+            except sqlite3.DatabaseError as error:
+                if not _failures.is_damage(error):
+                    raise
+                # Met on the way: the mark makes the next try read all of it.
+                _opening.mark(self.path, str(error))
+                self._open()
+            self._is_whole()
             if self._is_new and self._durability != "process":
                 # SQLite syncs what is in its files; that the files are there is for us to sync.
                 for folder in (self.path, self.path.parent):
@@ -95,9 +100,51 @@ class Directory:
             self.owners.register()
             self.signal.move()
 
+    def _open(self) -> None:
+        try:
+            link, invalidation = _opening.opened(self)
+            self.signal.set_invalidation(invalidation)
+            self._clear_up(link)
+            link.cursor.execute("COMMIT")
+        except BaseException:
+            self.pool.drop_writer()
+            raise
+
+    def salvage_now(self, why: str) -> tuple[bool, str]:
+        """Whether the damaged database was replaced by what can be read of it; and what to say of that."""
+        if not self.owners.is_alone:
+            _opening.mark(self.path, why)
+            return False, "not yet, since another process uses the store: end all that do; the next start does it"
+        with self.lock, self._setup_lock, self.signal.lock():
+            try:
+                if self.is_writing or not self.pool.pause():
+                    _opening.mark(self.path, why)
+                    return False, "not yet, since this process is using it just now; the next start does it"
+                aside = Aside(self.path, self.clock)
+                link, invalidation, said = _opening.salvaged(self, aside, why)
+                self.signal.set_invalidation(invalidation)
+                link.cursor.execute("COMMIT")
+                self._is_whole()
+            except BaseException:
+                self.pool.drop_writer()
+                raise
+            finally:
+                self.pool.resume()
+            self.signal.move()
+        return True, said
+
+    def forget_database(self) -> None:
+        """It is about to be another one."""
+        self._database_id = None
+
+    def _is_whole(self) -> None:
+        """The database that is there now is ours, and whole."""
+        _opening.unmark(self.path)
+        self._database_id = _identity(self.path / DATABASE)
+
     def look(self) -> None:
         """Raises StoreError if the handle is of no use any more. Asks the system at most ten times a second."""
-        if self._clock.monotonic() >= self._next_look:
+        if self.clock.monotonic() >= self._next_look:
             self.look_now()
 
     def look_now(self) -> None:
@@ -107,15 +154,27 @@ class Directory:
             raise _failures.closed(self.path)
         if self._forked_while_busy:
             raise _failures.forked(self.path)
-        if self.signal.is_deleted:
-            raise _failures.deleted(self.path)
-        self._next_look = self._clock.monotonic() + _LOOK_SECONDS
+        if (gone := self._gone()) is not None:
+            raise gone
+        self._next_look = self.clock.monotonic() + _LOOK_SECONDS
 
     def failure(self, error: sqlite3.Error | OSError) -> StoreError:
         """What to raise for a failure that reached the door."""
-        if not self._is_closed and self.signal.is_deleted:
-            return _failures.deleted(self.path)
+        if not self._is_closed and (gone := self._gone()) is not None:
+            return gone
+        if _failures.is_damage(error):
+            _opening.mark(self.path, str(error))
         return _failures.translated(error, self.path)
+
+    def _gone(self) -> StoreError | None:
+        """What to raise when what this process has open is no more what lies there."""
+        if self.signal.is_deleted:
+            return _failures.deleted(self.path)
+        if _identity(self.path / SIGNAL) != self.signal.identity:
+            return _failures.replaced(self.path, SIGNAL)
+        if self._database_id is not None and _identity(self.path / DATABASE) != self._database_id:
+            return _failures.replaced(self.path, DATABASE)
+        return None
 
     def begin(self, link: Link) -> None:
         """The database's write lock is ours."""
@@ -188,10 +247,11 @@ class Directory:
                 self.signal.close()
 
     def _clear_up(self, link: Link) -> None:
-        """What dead processes left is gone: files that no row names, files half written, old owner files.
+        """What dead processes left is out of the way: files that no row names, files half written, old owner files.
 
         Under the write lock, since a living process may be naming a dead one's file in a row just now. Files of the
-        living stay: the row may be about to come.
+        living stay: the row may be about to come. A whole file is kept aside: its process was killed just before the
+        row, or the row was lost with a part of the log that somebody removed, and nothing tells which.
         """
         dead = self.owners.newly_dead()
         if not dead:
@@ -200,9 +260,12 @@ class Directory:
         gone = {owner for owner in {file.owner for file in listed} if owner and not self.owners.is_alive(owner)}
         left = [file for file in listed if file.owner in gone]
         named = {name for (name,) in link.cursor.execute(_rows.ALL_FILES)} if left else set()
+        aside = Aside(self.path, self.clock)
         for file in left:
-            if file.name not in named:
+            if file.is_part:
                 (self.values / file.name).unlink(missing_ok=True)
+            elif file.name not in named:
+                aside.move(self.values / file.name)
         self.owners.mark_dead(dead)
         old = self.owners.long_dead()
         if old:
@@ -238,6 +301,15 @@ class Directory:
             self._group.owe_nothing()
         self.owners.close()
         self.signal.renew()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None when there is no such file."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 _OPEN: set[Directory] = set()

@@ -10,6 +10,11 @@ from resonate_nb.errors import StoreError
 
 _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
 
+_NEXT_START = (
+    "Restart the kernel: what can be read of it is then saved into a new one, and the damaged one is kept in the "
+    "store's folder 'damaged'. Or run rnb.check(repair=True)"
+)
+
 _BY_SQLITE = {
     sqlite3.SQLITE_FULL: ("the disk is full", f"Free some space, or {_ELSEWHERE}."),
     sqlite3.SQLITE_READONLY: ("it is read-only", f"Make it writable, or {_ELSEWHERE}."),
@@ -18,8 +23,8 @@ _BY_SQLITE = {
         "its database cannot be opened",
         f"Check that the directory is there and writable, or {_ELSEWHERE}.",
     ),
-    sqlite3.SQLITE_CORRUPT: ("its database is malformed", f"Keep it aside and restore a copy, or {_ELSEWHERE}."),
-    sqlite3.SQLITE_NOTADB: ("its database is not a SQLite file", f"Keep it aside and restore a copy, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_CORRUPT: ("its database is damaged", f"{_NEXT_START}, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_NOTADB: ("its database is damaged", f"{_NEXT_START}, or {_ELSEWHERE}."),
     sqlite3.SQLITE_BUSY: ("another process has kept it locked for too long", f"End that process, or {_ELSEWHERE}."),
     sqlite3.SQLITE_LOCKED: (
         "another connection has kept it locked for too long",
@@ -42,6 +47,16 @@ _BY_ERRNO = {
     errno.ENOTDIR: ("its path leads through what is not a directory", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.ENOENT: ("a part of it is missing", f"Restart the kernel, or {_ELSEWHERE}."),
 }
+
+
+class DamagedError(StoreError):
+    """The tables of a database make no sense, though SQLite reads them."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the database itself is at fault, so that nothing but a new one helps."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, DamagedError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
@@ -69,6 +84,14 @@ def deleted(path: Path) -> StoreError:
     return StoreError(
         f"the store {str(path)!r} was deleted while this process was using it; nothing is stored any more. "
         "Restart the kernel, or go on with a new one: rnb.configure(store=...)."
+    )
+
+
+def replaced(path: Path, piece: str) -> StoreError:
+    """The error for a store of which this process has a piece open that is no more the one that lies there."""
+    return StoreError(
+        f"{piece!r} of the store {str(path)!r} was moved, deleted or replaced while this process was using it; nothing "
+        "is stored any more. Restart the kernel, or name another store with rnb.configure(store=...)."
     )
 
 

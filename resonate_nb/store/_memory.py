@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,7 @@ from . import _query
 from ._owners import new_owner, pid_of
 from ._port import Ahead, Attempt, Order, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
+from ._stand_in import DAMAGED, stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class MemoryStore:
             is_alive=self.is_alive(owner),
         )
 
-    def check(self) -> list[Problem]:
+    def check(self, judge: Callable[[Promise], Problem | None] | None = None) -> list[Problem]:
         self._look()
         problems = []
         for promise in self._state.promises.values():
@@ -148,7 +149,21 @@ class MemoryStore:
             for value in (promise.param, promise.value):
                 if value.file is not None and value.file not in self._files:
                     problems.append(Problem("missing_file", promise.id, value.file))
+            judged = None if wrong is not None or judge is None else judge(promise)
+            if judged is not None:
+                problems.append(judged)
         return problems
+
+    def repair(self) -> list[Problem]:
+        problems = self.check()
+        with self.write() as transaction:
+            for problem in problems:
+                old = transaction._state.promises[problem.subject]
+                columns = dict(zip(("base", "generation"), split_id(old.id), strict=True))
+                why = DAMAGED if problem.kind == "bad_row" else "its value file is missing"
+                transaction._state.promises[old.id] = stand_in({**columns, "created_at": old.created_at}, why)
+                transaction.invalidate()
+        return [replace(problem, done="counts as not stored") for problem in problems]
 
     def sync(self, seconds: float) -> None:
         """Nothing of it outlives the process, so nothing is owed to a disk."""

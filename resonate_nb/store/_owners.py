@@ -120,6 +120,11 @@ class Owners:
             is_alive=self.is_alive(owner),
         )
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process that lives has the store open."""
+        return not any(name != self._own and self.is_alive(name) for name in os.listdir(self._directory))
+
     def newly_dead(self) -> list[str]:
         """Owners that died and after whom nobody has cleared up."""
         return [name for name in os.listdir(self._directory) if _NAME.fullmatch(name) and not self.is_alive(name)]

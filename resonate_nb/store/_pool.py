@@ -46,6 +46,7 @@ class Pool:
         self._path = path
         self._durability = durability
         self._before_connect = before_connect
+        self.journal = "wal"
         self._mode = "rwc"
         # The lock is taken by itself, not through the condition, whose `with` an interrupt can leave locked.
         self._lock = threading.RLock()

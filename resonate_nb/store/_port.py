@@ -5,7 +5,7 @@ Every store passes `tests/store/contract.py`, the contract below as tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -267,8 +267,14 @@ class Store(Protocol):
 
     def describe(self, owner: str) -> OwnerInfo: ...
 
-    def check(self) -> list[Problem]:
-        """What is inconsistent; empty for a sound store. Reads only."""
+    def check(self, judge: Callable[[Promise], Problem | None] | None = None) -> list[Problem]:
+        """What is inconsistent; empty for a sound store. Reads only.
+
+        `judge` is asked about each promise that the store itself finds sound, by somebody who knows more."""
+        ...
+
+    def repair(self) -> list[Problem]:
+        """What was inconsistent, each with what was done: the promise is kept, what is damaged of it is set aside."""
         ...
 
     def sync(self, seconds: float) -> None:

@@ -22,6 +22,7 @@ from resonate_nb.protocol import (
 )
 
 from ._port import Attempt, Order, Query
+from ._stand_in import stand_in
 
 PARAM_COLUMNS = ("name", "code", "arguments")
 """Headers of a param that lie in columns of their own; all others lie in one JSON text."""
@@ -53,7 +54,32 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def promise_of(row: Row) -> Promise:
-    """The record of a row with `COLUMNS`. Raises ValueError or KeyError for a row no package of ours has written."""
+    """The record of a row with `COLUMNS`; of one that no package of ours can have written, what stands in for it."""
+    try:
+        return parse(row)
+    except BAD:
+        return stand_in(columns_of(row))
+
+
+def columns_of(row: Row) -> dict[str, Any]:
+    """A row with `COLUMNS` by the names of its columns."""
+    return dict(zip(COLUMNS.split(", "), row, strict=True))
+
+
+def text_or_bytes(data: bytes) -> str | bytes:
+    """A `text_factory` for rows that may be damaged: what is no text comes as bytes, instead of an error for all."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+BAD = (ValueError, KeyError, TypeError)
+"""What `parse` raises for a row that no package of ours can have written."""
+
+
+def parse(row: Row) -> Promise:
+    """The record of a row with `COLUMNS`. Raises one of `BAD`."""
     (
         base,
         generation,
@@ -85,6 +111,9 @@ def promise_of(row: Row) -> Promise:
         param_data,
         value_data,
     ) = row
+    # Compared with instants by everybody who looks: one text among them would take down a whole listing.
+    if timeout_at < 0 or created_at < 0 or version < 0 or (settled_at is not None and settled_at < 0):
+        raise ValueError("an instant before the epoch, or a version below zero")
     param = mapping_of(param_headers)
     if name is not None:
         param["name"] = name
@@ -260,7 +289,12 @@ def listed_of(row: Row) -> Promise:
     """As much of a promise as is known of a row with `LISTED`: id, time, name and tags."""
     _, base, generation, created_at, name, tags = row
     param = EMPTY if name is None else Value({"name": name})
-    return Promise(join_id(base, generation), State.PENDING, param, EMPTY, mapping_of(tags), NEVER, created_at)
+    try:
+        if created_at < 0:
+            raise ValueError("an instant before the epoch")
+        return Promise(join_id(base, generation), State.PENDING, param, EMPTY, mapping_of(tags), NEVER, created_at)
+    except BAD:
+        return stand_in(dict(zip(LISTED.split(", "), row, strict=True)))
 
 
 def _headers_of(headers: Mapping[str, str], columns: tuple[str, ...]) -> list[str | None]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from resonate_nb.errors import SchemaError, StoreError
 from resonate_nb.protocol import NEVER
 
+from ._failures import DamagedError
+
 SCHEMA = 2
 """The schema this package reads and writes. A store of a higher one is refused, at opening and in each transaction."""
 
@@ -97,6 +99,10 @@ _TABLES = (
     """,
 )
 
+_NAMES = frozenset(("promises", "attempts", "notes", "fences", "meta"))
+_HIGHEST = 1_000
+"""A number above it is no schema of a later package, but a scribble."""
+
 
 def prepare(connection: sqlite3.Connection, path: Path) -> int:
     """The tables are there and of our schema; returns the invalidation counter. Call inside a write transaction."""
@@ -105,15 +111,19 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute("INSERT INTO meta (one, schema, invalidation) VALUES (1, ?, 0)", (SCHEMA,))
-    elif "meta" not in tables:
+    elif not tables & _NAMES:
         raise StoreError(
-            f"the database of {str(path)!r} is not a store of this package (it has no table 'meta'). "
+            f"the database of {str(path)!r} is not a store of this package (it has none of its tables). "
             "Name another directory with rnb.configure(store=...) or RESONATE_NB_STORE."
         )
+    elif "meta" not in tables:
+        raise DamagedError("the table 'meta' is gone")
     row = connection.execute("SELECT schema, invalidation FROM meta WHERE one = 1").fetchone()
-    if row is None:
-        raise StoreError(f"the store {str(path)!r} has lost its schema number; restore it from a copy or use another.")
-    schema, invalidation = row
+    schema, invalidation = row or (0, 0)
+    if type(schema) is not int or not 1 <= schema <= _HIGHEST or type(invalidation) is not int or invalidation < 0:
+        raise DamagedError(f"its schema number is {schema!r}")
+    if schema == SCHEMA and tables and not tables >= _NAMES:
+        raise DamagedError(f"the table {min(_NAMES - tables)!r} is gone")
     if schema > SCHEMA:
         raise refused(schema, path)
     if schema < SCHEMA:

@@ -45,6 +45,12 @@ class Signal:
         self._next = secrets.randbits(32) << 32
 
     @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file that is mapped."""
+        status = os.fstat(self._descriptor)
+        return status.st_dev, status.st_ino
+
+    @property
     def is_deleted(self) -> bool:
         """Whether the file has been unlinked: the store is gone, and this mapping with it is all that is left."""
         return os.fstat(self._descriptor).st_nlink == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from resonate_nb.protocol import EMPTY, Promise, State, TaskState
 
 
@@ -10,10 +12,39 @@ def impossible(promise: Promise) -> str | None:
 
     A settlement earlier than the creation is not among them: clocks are set back.
     """
+    return _wrong_type(promise) or _wrong_value(promise) or _wrong_state(promise) or _wrong_task(promise)
+
+
+def _wrong_type(promise: Promise) -> str | None:
+    """SQLite stores any type in any column, so a scribbled page may hold a text for an instant."""
+    for name in ("timeout_at", "created_at", "version"):
+        if not _is_count(getattr(promise, name)):
+            return f"its {name} is {getattr(promise, name)!r}"
+    for name in ("settled_at", "lease_ms", "lease_until"):
+        if (found := getattr(promise, name)) is not None and not _is_count(found):
+            return f"its {name} is {found!r}"
+    if promise.owner is not None and not isinstance(promise.owner, str):
+        return f"its owner is {promise.owner!r}"
+    for name, mapping in (("tags", promise.tags), ("param", promise.param.headers), ("value", promise.value.headers)):
+        texts = (text for item in mapping.items() for text in item) if isinstance(mapping, Mapping) else (None,)
+        if not all(isinstance(text, str) for text in texts):
+            return f"its {name} has headers that are no texts"
+    return None
+
+
+def _wrong_value(promise: Promise) -> str | None:
     for name, value in (("param", promise.param), ("value", promise.value)):
         if value.data is not None and value.file is not None:
             return f"its {name} lies both in the row and in a file"
-    return _wrong_state(promise) or _wrong_task(promise)
+        if not isinstance(value.data, bytes | None) or not isinstance(value.file, str | None):
+            return f"its {name} is of no type that a value has"
+        if not _is_count(value.size_bytes) or (value.data is not None and len(value.data) != value.size_bytes):
+            return f"its {name} is not of {value.size_bytes!r} bytes"
+    return None
+
+
+def _is_count(found: object) -> bool:
+    return type(found) is int and found >= 0
 
 
 def _wrong_state(promise: Promise) -> str | None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resonate_nb.clock import Clock
-from resonate_nb.errors import StoreError
+from resonate_nb.errors import DurableWarning, StoreError
 
 from . import _failures
-from ._directory import DATABASE, Directory
+from ._directory import Directory
+from ._opening import DATABASE
 from ._port import Durability, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader, SqliteTransaction
+
+if TYPE_CHECKING:
+    from ._check import Judge
+
+
+def _warn(text: str) -> None:
+    warnings.warn(DurableWarning(text), stacklevel=3)
 
 
 class SqliteStore:
@@ -28,10 +38,13 @@ class SqliteStore:
         return (path / DATABASE).is_file()
 
     @classmethod
-    def open(cls, path: Path, *, durability: Durability = "full", clock: Clock) -> SqliteStore:
+    def open(
+        cls, path: Path, *, durability: Durability = "full", clock: Clock, warn: Callable[[str], None] = _warn
+    ) -> SqliteStore:
         """The store is there, of our schema, cleared of what dead processes left, and this process is an owner of it.
 
-        Raises StoreError when it cannot be used, SchemaError when a newer package wrote it.
+        A damaged database is kept aside, and what can be read of it goes on in a new one: `warn` is told, in one
+        sentence for people. Raises StoreError when the store cannot be used, SchemaError when a newer package wrote it.
         """
         path = Path(os.path.abspath(path))
         try:
@@ -45,6 +58,8 @@ class SqliteStore:
             raise
         except (sqlite3.Error, OSError) as error:
             raise _failures.translated(error, path) from error
+        for text in directory.news:
+            warn(text)
         return cls(directory)
 
     @property
@@ -114,16 +129,27 @@ class SqliteStore:
         except OSError as error:
             raise self._directory.failure(error) from error
 
-    def check(self) -> list[Problem]:
+    def check(self, judge: Judge | None = None) -> list[Problem]:
         # Imported when asked for: nobody checks on the way to a result.
         from ._check import check
 
         self._directory.look_now()
         try:
-            return check(self._directory)
+            return check(self._directory, judge)
         except StoreError:
             raise
         except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def repair(self) -> list[Problem]:
+        from ._repair import repair
+
+        self._directory.look_now()
+        try:
+            return repair(self._directory)
+        except StoreError:
+            raise
+        except (sqlite3.Error, OSError) as error:
             raise self._directory.failure(error) from error
 
     def sync(self, seconds: float) -> None:

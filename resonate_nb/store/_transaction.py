@@ -33,12 +33,25 @@ class _Rows:
         return self._invalidation
 
     def get(self, id: str) -> Promise | None:
-        row = self.link.cursor.execute(_rows.LOOK_UP, split_id(id)).fetchone()
-        return None if row is None else _rows.promise_of(row)
+        return self._one(_rows.LOOK_UP, split_id(id))
 
     def latest(self, base: str) -> Promise | None:
-        row = self.link.cursor.execute(_rows.LATEST, (base,)).fetchone()
+        return self._one(_rows.LATEST, (base,))
+
+    def _one(self, statement: str, parameters: Sequence[object]) -> Promise | None:
+        try:
+            row = self.link.cursor.execute(statement, parameters).fetchone()
+        except sqlite3.OperationalError as error:
+            row = self._leniently(error).execute(statement, parameters).fetchone()
         return None if row is None else _rows.promise_of(row)
+
+    def _leniently(self, error: sqlite3.OperationalError) -> sqlite3.Cursor:
+        """The cursor, for which a text that is no UTF-8 is bytes from here on, so that a damaged row cannot hide the
+        sound ones. Raises the error if it was another one."""
+        if "decode to UTF-8" not in str(error):
+            raise error
+        self.link.connection.text_factory = _rows.text_or_bytes
+        return self.link.cursor
 
     def fence(self, id: str) -> int:
         directory = self._directory
@@ -52,22 +65,29 @@ class _Rows:
 
     def search(self, query: Query, *, bare: bool = False) -> list[Promise]:
         """Two steps: which rows, then the rows, so that sorting does not carry the values about."""
-        one = _rows.BARE_AT_ROW if bare else _rows.AT_ROW
-        cursor = self.link.cursor
-        return [_rows.promise_of(cursor.execute(one, row[:1]).fetchone()) for row in list(self._listed(query))]
+        statement = _rows.BARE_AT_ROW if bare else _rows.AT_ROW
+        found = (self._one(statement, row[:1]) for row in self._all(query))
+        return [promise for promise in found if promise is not None]
 
     def ids(self, query: Query) -> list[str]:
-        return [join_id(row[1], row[2]) for row in self._listed(query)]
+        return [join_id(row[1], row[2]) for row in self._all(query) if isinstance(row[1], str)]
 
     def count(self, query: Query) -> int:
         query = replace(query, limit=None)
         statement, parameters, is_exact = _rows.listing(query)
         if not is_exact:
-            return sum(1 for _ in self._listed(query))
+            return len(self._all(query))
         return int(self.link.cursor.execute(f"SELECT count(*) FROM ({statement})", parameters).fetchone()[0])
 
+    def _all(self, query: Query) -> list[_rows.Row]:
+        """Rows with `_rows.LISTED`."""
+        try:
+            return list(self._listed(query))
+        except sqlite3.OperationalError as error:
+            self._leniently(error)
+            return list(self._listed(query))
+
     def _listed(self, query: Query) -> Iterator[_rows.Row]:
-        """Rows with `_rows.LISTED`; use them up before the connection is used again."""
         statement, parameters, is_exact = _rows.listing(query)
         rows: Iterator[_rows.Row] = self.link.cursor.execute(statement, parameters)
         if is_exact:
@@ -76,8 +96,7 @@ class _Rows:
         return islice((row for row in rows if keep(_rows.listed_of(row))), query.limit)
 
     def newest(self, name: str) -> Promise | None:
-        row = self.link.cursor.execute(_rows.NEWEST, (name,)).fetchone()
-        return None if row is None else _rows.promise_of(row)
+        return self._one(_rows.NEWEST, (name,))
 
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
         rows = self.link.cursor.execute(_rows.AHEAD, (size_bytes, name, limit)).fetchall()

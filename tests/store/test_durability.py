@@ -229,7 +229,7 @@ def test_failed_group_is_said_once_and_owed_again(store: SqliteStore, syncs: Syn
     file = store.put_file([b"x"])
     commit(store)
     (thread,) = threads()
-    clock = store._directory._clock
+    clock = store._directory.clock
     assert isinstance(clock, ManualClock)
     clock.advance(100)
     thread.join()

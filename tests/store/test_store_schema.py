@@ -67,16 +67,6 @@ def test_database_of_something_else_is_refused(tmp_path: Path) -> None:
         SqliteStore.open(path, clock=CLOCK)
 
 
-def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """It is left as it is."""
-    path = tmp_path / "store"
-    path.mkdir()
-    (path / "promises.db").write_bytes(b"not a database" * 1_000)
-    with pytest.raises(StoreError, match="not a SQLite file"):
-        SqliteStore.open(path, clock=CLOCK)
-    assert b"not a database" * 1_000 == (path / "promises.db").read_bytes()
-
-
 def test_path_of_a_file_is_refused(tmp_path: Path) -> None:
     """A store is a directory."""
     (tmp_path / "file").write_text("")

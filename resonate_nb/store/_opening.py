@@ -1,0 +1,216 @@
+"""A database is opened: what is damaged is found before anybody uses it, kept aside, and what can be read goes on.
+
+Looking costs a few questions to the system. A whole database is read through only where there is a reason to doubt it:
+SQLite refuses it, its log makes no sense, or a process that met damage has left a mark. Damage in the middle of a
+database is met by whoever reads there; the mark then makes the next opener look.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import _schema
+from ._aside import Aside
+from ._failures import DamagedError, is_damage
+from ._place import VALUES
+
+if TYPE_CHECKING:
+    from ._directory import Directory
+    from ._pool import Link
+    from ._salvage import Salvaged
+
+DATABASE = "promises.db"
+MARK = "suspect"
+"""A file that says why the database is to be read through at the next opening, and what is being salvaged."""
+_LOG_MAGIC = (0x377F0682, 0x377F0683)
+_LOG_HEADER_BYTES = 32
+_FRAME_HEADER_BYTES = 24
+
+
+def mark(path: Path, why: str, folder: str = "") -> None:
+    """The next opener reads the database through. What cannot be written is not: the damage is met again."""
+    with suppress(OSError):
+        (path / MARK).write_text(f"{folder}\n{why}\n")
+
+
+def unmark(path: Path) -> None:
+    """The database is whole."""
+    (path / MARK).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Symptoms:
+    """What can be seen without opening the database."""
+
+    is_lost: bool = False
+    """It is empty, and was not; SQLite would take it for a new one and drop its log."""
+    why: str = ""
+    """Why it must be read through."""
+    folder: str = ""
+    """Where a salvage that was killed has put the pieces."""
+    has_log: bool = False
+
+
+def opened(directory: Directory) -> tuple[Link, int]:
+    """The writer, in a transaction, of a whole database with tables of our schema; and the invalidation counter.
+
+    What was found and done is in `directory.news`. Other openers must be kept out meanwhile.
+    """
+    path, database = directory.path, directory.path / DATABASE
+    log = database.with_name(f"{DATABASE}-wal")
+    symptoms = _examine(path)
+    aside = Aside(path, directory.clock, symptoms.folder)
+    why, commits = symptoms.why, 0
+    # The log of a living process is being written: nothing about it can be said.
+    if (symptoms.has_log or why) and directory.owners.is_alone:
+        commits = _commits(log)
+        if commits < 0:
+            why = "its write-ahead log was damaged"
+            aside.move(log)
+            directory.news.append(_of_the_log(path, why, aside))
+        elif not symptoms.has_log and not symptoms.is_lost and _is_log_gone(database):
+            why = "its write-ahead log is missing"
+            directory.news.append(_of_the_log(path, why, aside))
+    if not symptoms.is_lost:
+        try:
+            link = directory.pool.writer()
+            if commits and _frames(link) < commits:
+                why = "its write-ahead log ends in a damaged part"
+                aside.copy(log)
+                directory.news.append(_of_the_log(path, why, aside))
+            if not why:
+                directory.begin(link)
+                return link, _schema.prepare(link.connection, path)
+            from ._check import damage
+
+            lines = damage(link.connection)
+            if not lines:
+                return link, _mended(directory, link, aside)
+            why = lines[0]
+        except (sqlite3.DatabaseError, DamagedError) as error:
+            if not is_damage(error):
+                raise
+            why = str(error)
+        directory.pool.drop_writer()
+    link, counter, done = salvaged(directory, aside, why)
+    directory.news.append(done)
+    return link, counter
+
+
+def salvaged(directory: Directory, aside: Aside, why: str) -> tuple[Link, int, str]:
+    """As `opened`, for a database that is damaged, with what to say about it. No connection of ours may be open."""
+    from ._salvage import salvage
+
+    mark(directory.path, why, aside.folder.name)
+    directory.forget_database()
+    found = salvage(directory.path / DATABASE, aside, directory.clock, journal=directory.pool.journal)
+    link = directory.pool.writer()
+    counter = _mended(directory, link, aside)
+    return link, counter, _in_words(directory.path, why, found, aside)
+
+
+def _mended(directory: Directory, link: Link, aside: Aside) -> int:
+    from ._repair import mend
+
+    directory.begin(link)
+    counter = _schema.prepare(link.connection, directory.path)
+    mend(directory, link.connection, aside)
+    return counter
+
+
+def _examine(path: Path) -> _Symptoms:
+    database = path / DATABASE
+    try:
+        folder, _, why = (path / MARK).read_text(errors="replace").partition("\n")
+    except FileNotFoundError:
+        folder, why = "", ""
+    has_log = _size(database.with_name(f"{DATABASE}-wal")) > 0
+    if not _size(database):
+        if folder or has_log:
+            return _Symptoms(True, why.strip() or "it was empty", folder, has_log)
+        if any((path / VALUES).iterdir()):
+            return _Symptoms(True, "it was missing or empty, though there are value files", "", False)
+    return _Symptoms(False, why.strip(), "", has_log)
+
+
+def _is_log_gone(database: Path) -> bool:
+    """Whether somebody has removed the log: SQLite removes its index first, and both remain after a crash."""
+    return not database.with_name(f"{DATABASE}-wal").exists() and database.with_name(f"{DATABASE}-shm").exists()
+
+
+def _commits(log: Path) -> int:
+    """How many frames of the log there are up to its last commit; -1 when its beginning makes no sense.
+
+    Frames of the log's present turn carry its salts; those behind them are left over from an earlier turn.
+    """
+    if not _size(log):
+        return 0
+    with log.open("rb", buffering=0) as file:
+        header = file.read(_LOG_HEADER_BYTES)
+        if not _is_log_header(header):
+            return -1
+        page_bytes = int.from_bytes(header[8:12], "big")
+        last = 0
+        for number in range(1, (_size(log) - _LOG_HEADER_BYTES) // (page_bytes + _FRAME_HEADER_BYTES) + 1):
+            frame = os.pread(file.fileno(), 16, _LOG_HEADER_BYTES + (number - 1) * (page_bytes + _FRAME_HEADER_BYTES))
+            # Page number, size of the database after a commit or else zero, salts.
+            if frame[8:16] == header[16:24] and frame[4:8] != b"\0\0\0\0":
+                last = number
+        return last
+
+
+def _is_log_header(header: bytes) -> bool:
+    if len(header) < _LOG_HEADER_BYTES:
+        return False
+    magic, _, page_bytes = struct.unpack(">III", header[:12])
+    if magic not in _LOG_MAGIC or not 512 <= page_bytes <= 65536:
+        return False
+    one = two = 0
+    words = struct.unpack(">6I" if magic & 1 else "<6I", header[:24])
+    for even, odd in zip(words[::2], words[1::2], strict=True):
+        one = (one + even + two) & 0xFFFFFFFF
+        two = (two + odd + one) & 0xFFFFFFFF
+    return (one, two) == struct.unpack(">II", header[24:32])
+
+
+def _frames(link: Link) -> int:
+    """How many frames of the log SQLite has accepted."""
+    _, frames, _ = link.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(frames)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _of_the_log(path: Path, why: str, aside: Aside) -> str:
+    kept = f" It is kept in {str(aside.folder)!r}." if aside.is_used else ""
+    return (
+        f"the database of the store {str(path)!r} goes on as of an earlier instant, since {why}: "
+        f"what was stored, rerun or forgotten after that instant is lost, and is computed again.{kept}"
+    )
+
+
+def _in_words(path: Path, why: str, found: Salvaged, aside: Aside) -> str:
+    lost = f"{found.lost:,}" if found.is_all_known else f"at least {found.lost:,}"
+    if found.promises == 0 and not found.is_all_known:
+        what = "nothing of it could be read, and a new one was made"
+    elif found.lost == 0 and found.is_all_known:
+        what = f"all its {found.promises:,} promises could be read and are in a new one"
+    else:
+        what = (
+            f"{found.promises:,} promises could be read and are in a new one; {lost} could not, and are computed again"
+        )
+    return (
+        f"the database of the store {str(path)!r} was damaged ({why}): {what}. "
+        f"The damaged one is kept in {str(aside.folder)!r}; delete it when you no longer want it."
+    )
