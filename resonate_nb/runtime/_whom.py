@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from dataclasses import dataclass, field
+
 from resonate_nb.protocol import NEVER, Promise, TaskState
 
 from ._engine import Engine
@@ -39,7 +43,10 @@ def whom(engine: Engine, promise: Promise) -> str:
 
 
 class Telling:
-    """One wait for one promise, told from its first second on: one line, rewritten once a second."""
+    """One wait for one promise, told from its first second on: one line, rewritten once a second.
+
+    Waits for the same process share a line: a hundred tasks that wait for one kernel are one thing to be told of.
+    """
 
     def __init__(self, engine: Engine, id: str, title: str = "") -> None:
         self._engine = engine
@@ -47,9 +54,9 @@ class Telling:
         self._about = "" if not title or tells(id, title) else f"{title}: "
         self._started = engine.clock.monotonic()
         self._next = self._started + SAY_AFTER_SECONDS
-        self._line: Line | None = None
         self._last: Promise | None = None
         """As it was when it was last told of."""
+        self._group: _Group | None = None
 
     def look(self, promise: Promise) -> bool:
         """Tells of the wait where that is due, and says whether it was: once a second, from the first second on."""
@@ -58,11 +65,17 @@ class Telling:
         if now < self._next:
             return False
         self._next = now + AGAIN_SECONDS
-        text = f"{self._about}waiting for {self._id}: {whom(self._engine, promise)}"
-        if self._line is None:
-            self._line = live(text)
-        else:
-            self._line.update(text)
+        with _lock:
+            group = _groups.setdefault((self._engine, promise.owner), _Group())
+            if group is not self._group:
+                self._leave()
+                self._group = group
+                group.waits[self] = None
+                group.size += 1
+            if next(iter(group.waits)) is self:
+                others = f" (and {len(group.waits) - 1} more)" if len(group.waits) > 1 else ""
+                group.who = self.who
+                group.tell(f"{self._about}waiting for {self._id}: {whom(self._engine, promise)}{others}")
         return True
 
     @property
@@ -80,9 +93,58 @@ class Telling:
 
     def end(self) -> None:
         """The wait is over, one way or the other."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.end(f"{self._about}waited {duration(self.waited_ms)} for {self.who}")
+        with _lock:
+            self._leave()
+
+    def _leave(self) -> None:
+        group, self._group = self._group, None
+        if group is None:
+            return
+        del group.waits[self]
+        group.waited_ms = max(group.waited_ms, self.waited_ms)
+        if group.waits:
+            return
+        for key in [key for key, other in _groups.items() if other is group]:
+            del _groups[key]
+        if group.line is not None:
+            many = f" ({group.size} promises)" if group.size > 1 else ""
+            group.line.end(f"{self._about}waited {duration(group.waited_ms)} for {group.who}{many}")
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The waits for one process."""
+
+    line: Line | None = None
+    who: str = ""
+    """That process, as of the last time it was told of."""
+    waits: dict[Telling, None] = field(default_factory=dict)
+    """In the order in which they came; the first is told of by its name."""
+    size: int = 0
+    """How many there have been."""
+    waited_ms: float = 0
+    """The longest of those that are over."""
+
+    def tell(self, text: str) -> None:
+        if self.line is None:
+            self.line = live(text)
+        else:
+            self.line.update(text)
+
+
+_groups: dict[tuple[Engine, str | None], _Group] = {}
+_lock = threading.RLock()
+
+
+def _begin_anew() -> None:
+    """In a forked child: whoever waits is the parent's."""
+    global _lock
+    _lock = threading.RLock()
+    _groups.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _process(engine: Engine, owner: str, pid: int) -> str:

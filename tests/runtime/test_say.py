@@ -7,13 +7,17 @@ import logging
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.runtime import duration, live, log_call, say, speak_on
+from resonate_nb.clock import ManualClock
+from resonate_nb.protocol import AcquireTask, Claim, CreatePromise, Promise, ReleaseTask
+from resonate_nb.runtime import Engine, Line, duration, live, log_call, say, speak_on
+from resonate_nb.runtime._whom import Telling
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -236,3 +240,98 @@ def test_a_page_that_can_rewrite_lines_gets_them(capsys: pytest.CaptureFixture[s
         speak_on(None)
     assert ["[resonate_nb] here", "[resonate_nb] two", None, "[resonate_nb] off"] == seen
     assert "[resonate_nb] off\n" == capsys.readouterr().err
+
+
+class Lines:
+    """A page that keeps what each of its lines has read."""
+
+    def __init__(self) -> None:
+        self.lines: list[list[str | None]] = []
+
+    def begin(self, text: str) -> Line:
+        texts: list[str | None] = [text]
+        self.lines.append(texts)
+
+        class OnPage:
+            update = end = staticmethod(texts.append)
+
+        return OnPage()
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    found = Lines()
+    speak_on(lambda line: True, found.begin)
+    yield found
+    speak_on(None)
+
+
+@pytest.fixture
+def clock(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    found = ManualClock(1_000_000)
+    monkeypatch.setattr(engine, "clock", found)
+    return found
+
+
+def waited_for(engine: Engine, *ids: str) -> list[Promise]:
+    """Promises that run under another process."""
+    claims = [CreatePromise(id, claim=Claim("lab-7-4711-0a1b2c3d", 10**9)) for id in ids]
+    return [reply.promise for reply in engine.submit(claims) if reply.promise is not None]
+
+
+def test_a_wait_is_told_from_its_first_second_on(engine: Engine, clock: ManualClock, lines: Lines):
+    (promise,) = waited_for(engine, "busy/1@1")
+    short, long = Telling(engine, "busy/1@1", "busy"), Telling(engine, "busy/1@1", "cell `x`")
+    clock.advance(999)
+    assert [False, False] == [telling.look(promise) for telling in (short, long)]
+    short.end()
+    assert [] == lines.lines
+    for advance in (1, 500, 600, 1_000):
+        clock.advance(advance)
+        long.look(promise)
+    long.end()
+    about = "[resonate_nb] cell `x`: "
+    told = [f"{about}waiting for busy/1@1: runs in process 4711 on lab-7 for {s}" for s in ("1.0 s", "2.1 s", "3.1 s")]
+    assert [[*told, f"{about}waited 3.1 s for process 4711"]] == lines.lines
+
+
+def test_waits_for_one_process_share_a_line(engine: Engine, clock: ManualClock, lines: Lines):
+    """A hundred awaited calls would put a hundred lines under a cell."""
+    promises = waited_for(engine, "f/1@1", "f/2@1", "f/3@1")
+    first, second, third = tellings = [Telling(engine, promise.id, "f") for promise in promises]
+
+    def second_passes() -> None:
+        clock.advance(1_000)
+        for telling, promise in zip(tellings, promises, strict=True):
+            telling.look(promise)
+
+    second_passes()
+    second_passes()
+    first.end()
+    tellings.remove(first), promises.pop(0)
+    second_passes()
+    second.end()
+    third.end()
+    runs = "runs in process 4711 on lab-7 for"
+    assert [
+        [
+            f"[resonate_nb] waiting for f/1@1: {runs} 1.0 s",
+            f"[resonate_nb] waiting for f/1@1: {runs} 2.0 s (and 2 more)",
+            f"[resonate_nb] waiting for f/2@1: {runs} 3.0 s (and 1 more)",
+            "[resonate_nb] waited 3.0 s for process 4711 (3 promises)",
+        ]
+    ] == lines.lines
+
+
+def test_another_owner_is_another_line(engine: Engine, clock: ManualClock, lines: Lines):
+    (promise,) = waited_for(engine, "f/1@1")
+    telling = Telling(engine, promise.id)
+    clock.advance(1_000)
+    telling.look(promise)
+    clock.advance(1_000)
+    engine.submit([ReleaseTask(promise.id, 1), AcquireTask(promise.id, 1, Claim("lab-8-5-0a1b2c3d", 10**9))])
+    telling.look(engine.peek([promise.id])[0] or promise)
+    telling.end()
+    assert ["[resonate_nb] waited 2.0 s for process 4711", "[resonate_nb] waited 2.0 s for process 5"] == [
+        texts[-1] for texts in lines.lines
+    ]
