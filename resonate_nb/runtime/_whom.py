@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from resonate_nb.protocol import NEVER, Promise, TaskState
+from resonate_nb.records import dataclass
 
 from ._engine import Engine
 from ._say import Line, duration, live, tells
