@@ -31,7 +31,7 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed
-from ._held import Hold
+from ._held import Hold, standing
 from ._memo import Memo
 from ._say import warn
 
@@ -101,6 +101,7 @@ class Engine:
         *,
         also: Callable[[Transaction, list[Reply]], None] | None = None,
         invalidate: bool = False,
+        interrupts: Hold | None = None,
     ) -> list[Reply]:
         """Judge and carry out commands, in order, in one write transaction; committed when this returns.
 
@@ -108,10 +109,17 @@ class Engine:
             commands: each sees what those before it did.
             also: writes attempts and notes in the same transaction, given the replies.
             invalidate: memory layers of all processes must look again.
+            interrupts: what holds them back around this; they are heard while the write lock is awaited. Not given
+                inside of a block that holds them back: not before its end. Not given elsewhere: as if given.
         """
+        if interrupts is None and standing() is None:
+            # In the middle of a commit, or just before its end, one would leave the store locked for every thread and
+            # process for as long as somebody keeps its traceback, and a notebook keeps the last one.
+            with Hold() as hold:
+                return self.submit(commands, also=also, invalidate=invalidate, interrupts=hold)
         now = self.clock.now_ms()
         replies: list[Reply] = []
-        with self.store.write() as transaction:
+        with self.store.write(None if interrupts is None else interrupts.hear) as transaction:
             for command in commands:
                 decision = apply(transaction, command, now)
                 if decision.deltas:
@@ -126,12 +134,13 @@ class Engine:
 
     def mark_rerun(self, id: str) -> None:
         """The next use of this promise runs the next generation; the mark goes with that generation's birth."""
-        with self.store.write() as transaction:
+
+        def also(transaction: Transaction, _: list[Reply]) -> None:
             marks = set(_load_marks(transaction))
             marks.add(id)
             transaction.put_note(_MARKS, "rerun", json.dumps(sorted(marks)).encode())
-            transaction.invalidate()
-        self.feed.publish()
+
+        self.submit([], also=also, invalidate=True)
 
     @staticmethod
     def clear_mark(transaction: Transaction, id: str) -> None:

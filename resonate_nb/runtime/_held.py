@@ -75,6 +75,13 @@ class Hold:
         """While the block runs interrupts come as if nothing held them back, and first the one that was."""
         return LetThrough(self)
 
+    def hear(self) -> None:
+        """What has been held back until now is delivered, as if the block ended here, and began again."""
+        try:
+            self.__exit__()
+        finally:
+            self.__enter__()
+
     def _hold(self, _: int, frame: FrameType | None) -> None:
         self._came.append(frame)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from ._aside import Aside
 from ._group import GroupSync
 from ._opening import DATABASE
 from ._owners import Owners
-from ._pool import Link, Pool
+from ._pool import WRITE_BUSY_SECONDS, Link, Pool
 from ._port import Durability
 from ._signal import Signal
 from ._sync import sync_directory
@@ -176,8 +177,14 @@ class Directory:
             return _failures.replaced(self.path, DATABASE)
         return None
 
-    def begin(self, link: Link) -> None:
-        """The database's write lock is ours."""
+    def acquire(self, pause: Callable[[], object] | None) -> None:
+        """This process's lock for writing is ours; `pause` is called every half second until it is."""
+        while not self.lock.acquire(timeout=WRITE_BUSY_SECONDS):
+            if pause is not None:
+                pause()
+
+    def begin(self, link: Link, pause: Callable[[], object] | None = None) -> None:
+        """The database's write lock is ours; `pause` is called every half second until it is."""
         for _ in range(_BUSY_TRIES - 1):
             try:
                 link.cursor.execute("BEGIN IMMEDIATE")
@@ -185,6 +192,8 @@ class Directory:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
+            if pause is not None:
+                pause()
         link.cursor.execute("BEGIN IMMEDIATE")
 
     def files(self) -> ValueFiles:

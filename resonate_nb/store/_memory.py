@@ -36,6 +36,8 @@ from ._port import Ahead, Attempt, Order, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
 from ._stand_in import DAMAGED, stand_in
 
+_PAUSE_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class _State:
@@ -87,8 +89,8 @@ class MemoryStore:
     def read(self) -> MemoryReader:
         return MemoryReader(self)
 
-    def write(self) -> MemoryTransaction:
-        return MemoryTransaction(self)
+    def write(self, pause: Callable[[], object] | None = None) -> MemoryTransaction:
+        return MemoryTransaction(self, pause)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._look()
@@ -263,10 +265,11 @@ class MemoryReader(_Lookups):
 class MemoryTransaction(_Lookups):
     """Works on a copy, and publishes it on a clean exit."""
 
-    __slots__ = ("_is_changed", "_is_invalidating", "_unnamed_files")
+    __slots__ = ("_is_changed", "_is_invalidating", "_pause", "_unnamed_files")
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, pause: Callable[[], object] | None = None) -> None:
         super().__init__(store)
+        self._pause = pause
         self._is_changed = False
         self._is_invalidating = False
         self._unnamed_files: list[str] = []
@@ -274,7 +277,9 @@ class MemoryTransaction(_Lookups):
     def __enter__(self) -> MemoryTransaction:
         store = self._store
         store._look()
-        store._lock.acquire()
+        while not store._lock.acquire(timeout=_PAUSE_SECONDS):
+            if self._pause is not None:
+                self._pause()
         if store._is_writing:
             store._lock.release()
             raise RuntimeError("a write transaction inside another one of the same thread would wait for itself")

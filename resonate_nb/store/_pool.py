@@ -12,7 +12,7 @@ from weakref import WeakSet
 from ._port import Durability
 
 _READ_BUSY_SECONDS = 30.0
-_WRITE_BUSY_SECONDS = 0.5
+WRITE_BUSY_SECONDS = 0.5
 """Short, since the store asks again, and hears an interrupt in between."""
 _DRAIN_SECONDS = 5.0
 """How long a fork waits for other threads to end what they are reading or writing."""
@@ -88,7 +88,7 @@ class Pool:
     def writer(self) -> Link:
         """The one connection that writes. Call while holding the store's lock for writing."""
         if self._writer is None:
-            self._writer = self._connect(_WRITE_BUSY_SECONDS)
+            self._writer = self._connect(WRITE_BUSY_SECONDS)
         return self._writer
 
     @property

@@ -230,8 +230,11 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]: ...
 
-    def write(self) -> AbstractContextManager[Transaction]:
-        """Commits on a clean exit, rolls back on any exception, and lets it through."""
+    def write(self, pause: Callable[[], object] | None = None) -> AbstractContextManager[Transaction]:
+        """Commits on a clean exit, rolls back on any exception, and lets it through.
+
+        `pause` is called every half second while the write lock is awaited; what it raises ends that. An interrupt
+        that is raised elsewhere in here may leave the lock taken: hold them back around it, and let them come there."""
         ...
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:

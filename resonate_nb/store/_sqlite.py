@@ -73,8 +73,8 @@ class SqliteStore:
     def read(self) -> SqliteReader:
         return SqliteReader(self._directory)
 
-    def write(self) -> SqliteTransaction:
-        return SqliteTransaction(self._directory)
+    def write(self, pause: Callable[[], object] | None = None) -> SqliteTransaction:
+        return SqliteTransaction(self._directory, pause)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._directory.look()

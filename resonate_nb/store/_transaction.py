@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -171,10 +171,11 @@ class SqliteReader(_Rows):
 class SqliteTransaction(_Rows):
     """One write transaction; holds the lock of this process and of the database from `__enter__` to `__exit__`."""
 
-    __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_unnamed_files")
+    __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_pause", "_unnamed_files")
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, pause: Callable[[], object] | None = None) -> None:
         self._directory = directory
+        self._pause = pause
         self._is_open = False
         self._is_changed = False
         self._is_invalidating = False
@@ -185,12 +186,12 @@ class SqliteTransaction(_Rows):
         directory.look()
         self._forks = directory.forks
         try:
-            directory.lock.acquire()
+            directory.acquire(self._pause)
             if directory.is_writing:
                 raise RuntimeError("a write transaction inside another one of the same thread would wait for itself")
             directory.is_writing = self._is_open = True
             self.link = directory.pool.writer()
-            directory.begin(self.link)
+            directory.begin(self.link, self._pause)
             schema, self._invalidation = self.link.cursor.execute(_rows.META).fetchone()
             if schema != _schema.SCHEMA:
                 raise _schema.refused(schema, directory.path)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +95,45 @@ def test_an_interrupt_that_an_awaited_body_outran_is_heard_when_its_value_is_sto
     assert ["body"] == _ran
 
 
+class Loud:
+    """Is asked for its text when a call has begun to claim its promise; no interrupt is heard there."""
+
+    def __repr__(self) -> str:
+        if not _ran:
+            interrupt()
+            _ran.append("interrupted")
+        return "loud"
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_heard_while_the_write_lock_is_awaited(disk: Engine) -> None:
+    """Whoever holds it may hold it for long; and nothing is left of the call."""
+
+    @durable(ignore=("_ran",))
+    def step(loud: Loud) -> int:
+        _ran.append("body")
+        return 1
+
+    taken, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with disk.store.write():
+            taken.set()
+            release.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait(30)
+    with pytest.raises(KeyboardInterrupt):
+        step(Loud())
+    assert ["interrupted"] == _ran
+    release.set()
+    holder.join()
+    assert step.get(Loud()) is None
+    assert 1 == step(Loud())
+    assert ["interrupted", "body"] == _ran
+
+
 ANYWHERE = """
 import opcode, os, signal, sys, threading
 import resonate_nb as rnb
@@ -121,7 +161,7 @@ def trace(frame, event, arg):
     if not (name.startswith(OURS) or name.endswith(("threading.py", "contextlib.py"))):
         return None
     frame.f_trace_opcodes = True
-    before[id(frame)] = ""
+    before[id(frame)] = "RESUME"  # of which no event tells
 
     def inside(frame, event, arg):
         global passed, hit
@@ -147,8 +187,8 @@ while True:
     sys.settrace(trace)
     try:
         step(x)
-    except KeyboardInterrupt:
-        came = True
+    except KeyboardInterrupt as stop:
+        came, sys.last_value = True, stop  # kept, as notebooks keep it, with all that its frames hold
     finally:
         sys.settrace(None)
     if not hit:

@@ -261,11 +261,11 @@ class Refusing(MemoryStore):
         self.is_full = False
         self.refused = threading.Event()
 
-    def write(self) -> Any:
+    def write(self, pause: Any = None) -> Any:
         if self.is_full:
             self.refused.set()
             raise StoreError("the disk is full")
-        return super().write()
+        return super().write(pause)
 
 
 def test_a_tick_that_fails_has_lost_nothing() -> None:

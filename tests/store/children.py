@@ -191,6 +191,16 @@ def outlive(path: str) -> None:
     os._exit(0)
 
 
+def write_until_told(path: str) -> None:
+    """Sit in a write transaction; commit on demand."""
+    store = opened(path)
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("child"))])
+        say("writing")
+        hear()
+    store.close()
+
+
 def own(path: str) -> None:
     """Own a store, and answer once."""
     store = opened(path)

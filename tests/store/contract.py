@@ -640,3 +640,29 @@ class StoreContract:
         with store.read() as reader:
             store.close()
             assert plain("a") == reader.get("a")
+
+    @pytest.mark.slow
+    def test_a_wait_for_the_write_lock_can_be_ended(self, store: Store) -> None:
+        """By what `pause` raises, an interrupt for one; no lock is left behind, and later waits go on as ever."""
+        taken, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with store.write() as transaction:
+                taken.set()
+                release.wait(30)
+                transaction.apply([Inserted(plain("theirs"))])
+
+        def stop() -> None:
+            raise KeyboardInterrupt
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert taken.wait(30)
+        with pytest.raises(KeyboardInterrupt), store.write(stop):
+            pytest.fail("two write at once")
+        with store.write(release.set) as transaction:
+            assert transaction.get("theirs") is not None
+        holder.join()
+        with store.write(stop) as transaction:
+            transaction.apply([Inserted(plain("mine"))])
+        assert get(store, "mine") is not None

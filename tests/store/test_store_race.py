@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, compete, invalidate_for, pending
+from children import CLOCK, Child, compete, invalidate_for, pending, write_until_told
 
 from resonate_nb.protocol import Inserted
 from resonate_nb.store import Query, SqliteStore
@@ -101,4 +101,23 @@ def test_commit_of_another_process_moves_the_word_here(tmp_path: Path) -> None:
     with store.write() as transaction:
         transaction.apply([Inserted(pending("own"))])
     assert seen != store.change_word()
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_wait_for_another_process_to_write_can_be_ended(tmp_path: Path) -> None:
+    """The database's own lock is waited for in short turns, and between two of them `pause` is asked."""
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=CLOCK)
+    child = Child(write_until_told, store.path)
+    assert "writing" == child.read()
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), store.write(stop):
+        pytest.fail("two write at once")
+    with store.write(child.tell) as transaction:
+        assert transaction.get("child") is not None
+    child.end()
+    assert [] == store.check()
     store.close()

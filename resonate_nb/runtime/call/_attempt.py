@@ -135,12 +135,12 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
             engine.clear_mark(transaction, run.superseded.id)
 
     superseded = run.superseded
-    with holding.interrupts.let_through():  # the write lock may be long in coming
-        replies = engine.submit(
-            commands,
-            also=also,
-            invalidate=superseded is not None and superseded.state is State.RESOLVED,
-        )
+    replies = engine.submit(
+        commands,
+        also=also,
+        invalidate=superseded is not None and superseded.state is State.RESOLVED,
+        interrupts=holding.interrupts,
+    )
     reply = replies[-1]
     if reply.status is not Status.DONE or reply.promise is None:
         return None
