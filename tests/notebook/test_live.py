@@ -96,12 +96,12 @@ def test_a_line_ends_with_how_long_it_was_and_for_whom(two: tuple[Kernel, Kernel
     owner, waiter = two
     running = owner.submit("busy()")
     owner.wait_for(tmp_path / "begun")
-    # the line is followed from within: whoever looks at the page sees the last text
+    # the wait lasts until there is a line, and a little longer
     waiter.ok(
-        "from resonate_nb.notebook._live import LiveLine\nseen = []\nbegin, end = LiveLine.begin, LiveLine.end\n"
-        "LiveLine.end = lambda line, text=None: (seen.append(text), end(line, text))\n"
-        "send = LiveLine._send\n"
-        "LiveLine._send = lambda line, kind: (send(line, kind), Path('go').touch())"
+        "from resonate_nb.notebook._live import LiveLine\nseen = []\nbegin, end = LiveLine.__init__, LiveLine.end\n"
+        "def begun(line, board, text):\n    begin(line, board, text)\n    Path('go').touch()\n"
+        "LiveLine.__init__ = begun\n"
+        "LiveLine.end = lambda line, text=None: (seen.append(text), end(line, text))"
     )
     ran = waiter.ok("busy()")
     assert "ok" == owner.collect(running).status
