@@ -178,6 +178,10 @@ class StoreError(ResonateNbError, OSError):
     """The store cannot be used as it stands; the message names it and the way out."""
 
 
+class ReadOnlyStoreError(StoreError):
+    """The store can be read and not written: what it holds is used, and nothing new is stored in it."""
+
+
 class SchemaError(StoreError):
     """The store has a newer schema than this package knows."""
 

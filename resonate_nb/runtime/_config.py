@@ -146,6 +146,6 @@ def _open() -> Engine:
             else:
                 path = _path()
                 clock = SystemClock()
-                _engine = Engine(SqliteStore.open(path, durability=_durability, clock=clock), clock)
+                _engine = Engine(SqliteStore.open(path, durability=_durability, clock=clock, warn=warn), clock)
                 say(f"store: {path}", once=True)
         return _engine

@@ -16,8 +16,8 @@ from resonate_nb.errors import StoreError
 from . import _failures, _opening, _place, _rows
 from ._aside import Aside
 from ._group import GroupSync
-from ._opening import DATABASE
 from ._owners import Owners
+from ._place import DATABASE, SIGNAL
 from ._pool import WRITE_BUSY_SECONDS, Link, Pool
 from ._port import Durability
 from ._signal import Signal
@@ -26,8 +26,6 @@ from ._values import list_values
 
 if TYPE_CHECKING:
     from ._files import ValueFiles
-
-SIGNAL = "signal"
 
 _BUSY_TRIES = 60
 """Waits of half a second each for the write lock, so that an interrupt is heard between two of them."""

@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from resonate_nb.errors import StoreError
+from resonate_nb.errors import ReadOnlyStoreError, StoreError
 
 _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
 
@@ -68,6 +68,14 @@ def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
     return StoreError(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
+
+
+def read_only(path: Path) -> ReadOnlyStoreError:
+    """The error for a write to a store that can only be read."""
+    return ReadOnlyStoreError(
+        f"the store {str(path)!r} is read-only: what it holds is used, and nothing new is stored in it. "
+        f"Make it writable and restart the kernel, or {_ELSEWHERE}."
+    )
 
 
 def not_synced(error: OSError, path: Path) -> StoreError:

@@ -83,6 +83,10 @@ class MemoryStore:
         return None
 
     @property
+    def is_read_only(self) -> bool:
+        return False
+
+    @property
     def owner(self) -> str:
         return self._owner
 

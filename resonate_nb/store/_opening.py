@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from . import _schema
 from ._aside import Aside
 from ._failures import DamagedError, is_damage
-from ._place import VALUES
+from ._place import DATABASE, VALUES
 
 if TYPE_CHECKING:
     from ._directory import Directory
     from ._pool import Link
     from ._salvage import Salvaged
 
-DATABASE = "promises.db"
 MARK = "suspect"
 """A file that says why the database is to be read through at the next opening, and what is being salvaged."""
 _LOG_MAGIC = (0x377F0682, 0x377F0683)

@@ -10,6 +10,8 @@ from resonate_nb.errors import StoreError
 
 NAME = ".resonate_nb"
 VARIABLE = "RESONATE_NB_STORE"
+DATABASE = "promises.db"
+SIGNAL = "signal"
 VALUES = "values"
 OWNERS = "owners"
 
@@ -73,6 +75,19 @@ def make(path: Path) -> bool:
     for room in (VALUES, OWNERS):
         (path / room).mkdir(mode=0o700, exist_ok=True)
     return is_new
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether a store lies there of which some part may not be written by this process."""
+    if not (path / DATABASE).is_file():
+        return False
+    names = (DATABASE, *(f"{DATABASE}-{piece}" for piece in ("wal", "journal", "shm")), SIGNAL, VALUES, OWNERS)
+    return not all(map(_may_write, (path, *(path / name for name in names if os.path.lexists(path / name)))))
+
+
+def _may_write(piece: Path) -> bool:
+    mode = os.W_OK | (os.X_OK if piece.is_dir() else 0)
+    return os.access(piece, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -42,12 +42,15 @@ class Link:
 class Pool:
     """All connections of this process to one database."""
 
-    def __init__(self, path: Path, durability: Durability, before_connect: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, durability: Durability, before_connect: Callable[[], None], *, mode: str = "rwc"
+    ) -> None:
+        """`mode` is that of SQLite's file names; only ``rwc`` makes the file and its log where they are missing."""
         self._path = path
         self._durability = durability
         self._before_connect = before_connect
         self.journal = "wal"
-        self._mode = "rwc"
+        self._mode = mode
         # The lock is taken by itself, not through the condition, whose `with` an interrupt can leave locked.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)

@@ -224,6 +224,11 @@ class Store(Protocol):
         ...
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether everything that would write raises ReadOnlyStoreError."""
+        ...
+
+    @property
     def owner(self) -> str:
         """This process, as it stands in rows it owns."""
         ...

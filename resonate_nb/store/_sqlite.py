@@ -14,16 +14,26 @@ from resonate_nb.errors import DurableWarning, StoreError
 
 from . import _failures
 from ._directory import Directory
-from ._opening import DATABASE
+from ._place import DATABASE, is_read_only
 from ._port import Durability, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader, SqliteTransaction
 
 if TYPE_CHECKING:
     from ._check import Judge
+    from ._readonly import ReadOnlyStore
 
 
 def _warn(text: str) -> None:
     warnings.warn(DurableWarning(text), stacklevel=3)
+
+
+def _reading(path: Path, clock: Clock, warn: Callable[[str], None]) -> ReadOnlyStore:
+    from ._readonly import ReadOnlyStore
+
+    store = ReadOnlyStore(path, clock)
+    for text in store.news:
+        warn(text)
+    return store
 
 
 class SqliteStore:
@@ -40,14 +50,17 @@ class SqliteStore:
     @classmethod
     def open(
         cls, path: Path, *, durability: Durability = "full", clock: Clock, warn: Callable[[str], None] = _warn
-    ) -> SqliteStore:
+    ) -> SqliteStore | ReadOnlyStore:
         """The store is there, of our schema, cleared of what dead processes left, and this process is an owner of it.
 
         A damaged database is kept aside, and what can be read of it goes on in a new one: `warn` is told, in one
-        sentence for people. Raises StoreError when the store cannot be used, SchemaError when a newer package wrote it.
+        sentence for people. A store that may not be written is opened for reading. Raises StoreError when the store
+        cannot be used, SchemaError when a newer package wrote it.
         """
         path = Path(os.path.abspath(path))
         try:
+            if is_read_only(path):
+                return _reading(path, clock, warn)
             directory = Directory(path, durability, clock)
             try:
                 directory.set_up()
@@ -61,6 +74,10 @@ class SqliteStore:
         for text in directory.news:
             warn(text)
         return cls(directory)
+
+    @property
+    def is_read_only(self) -> bool:
+        return False
 
     @property
     def path(self) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from resonate_nb.protocol import Deleted, Delta, Inserted, Leased, Promise, Settled, join_id, split_id
 
@@ -16,13 +16,16 @@ from ._directory import Directory
 from ._pool import Link
 from ._port import Ahead, Attempt, Query
 
+if TYPE_CHECKING:
+    from ._readonly import View
+
 
 class _Rows:
     """Look-ups through one connection."""
 
     __slots__ = ("_directory", "_forks", "_invalidation", "link")
 
-    _directory: Directory
+    _directory: Directory | View
     _forks: int
     """How many forks the store had seen when this began: in a forked child it is the parent's business."""
     _invalidation: int
@@ -126,7 +129,7 @@ class SqliteReader(_Rows):
 
     __slots__ = ()
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory | View) -> None:
         self._directory = directory
 
     def __enter__(self) -> SqliteReader:
@@ -172,6 +175,8 @@ class SqliteTransaction(_Rows):
     """One write transaction; holds the lock of this process and of the database from `__enter__` to `__exit__`."""
 
     __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_pause", "_unnamed_files")
+
+    _directory: Directory
 
     def __init__(self, directory: Directory, pause: Callable[[], object] | None = None) -> None:
         self._directory = directory
