@@ -73,19 +73,20 @@ def plain_bytes(value: object) -> bytes | None:
 def _hashed(names: tuple[str, ...], written: tuple[Any, ...]) -> Digests:
     digests = tuple([blake3(data).digest(DIGEST_BYTES) for data in written])
     order, head = _head(names)
-    joint = blake3(b"".join([head, *[digests[position] for position in order], _NO_LINKS]))
+    ordered = digests if order is None else [digests[position] for position in order]
+    joint = blake3(b"".join((head, *ordered, _NO_LINKS)))
     return Digests(joint.digest(DIGEST_BYTES).hex(), names, digests)
 
 
 @lru_cache(maxsize=1024)
-def _head(names: tuple[str, ...]) -> tuple[tuple[int, ...], bytes]:
-    """The positions of the names in their order, and what is written of them ahead of the digests."""
+def _head(names: tuple[str, ...]) -> tuple[list[int] | None, bytes]:
+    """The positions of the names in their order, None if they stand in it, and what is written of them."""
     pen = Pen()
     order = sorted(range(len(names)), key=names.__getitem__)
     for position in order:
         pen.blob(b"name", text(names[position]))
     pen.head(b"values", len(order))
-    return tuple(order), pen.written()
+    return None if order == list(range(len(names))) else order, pen.written()
 
 
 def _is_shared(values: Mapping[str, object]) -> bool:

@@ -1,0 +1,110 @@
+"""Importing the package and calling a durable function are not felt: what is heavy is loaded when it is needed.
+
+No times here (`benchmarks/` takes them), but what takes them: other packages, and the slow parts of Python's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = frozenset(
+    {
+        # Never imported by us; loaded by the user, they are looked up.
+        *("numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch", "matplotlib", "polars"),
+        # By the faces of a notebook.
+        *("IPython", "ipykernel", "ipywidgets", "anywidget", "traitlets", "jupyter_client", "nest_asyncio", "tqdm"),
+        # When a value, a package or a person needs it.
+        *("cloudpickle", "diskcache", "importlib.metadata", "ctypes", "email", "zipfile", "multiprocessing", "http"),
+        *("xml", "unittest", "pydoc", "doctest", "webbrowser", "argparse", "ftplib", "csv", "decimal", "fractions"),
+        # Ours.
+        *("resonate_nb.notebook", "resonate_nb.view", "resonate_nb.cli"),
+    }
+)
+
+PROBE = """
+import json, sys
+{start}
+def say(step):
+    print(json.dumps([step, sorted({heavy!r} & set(sys.modules))]))
+say("at the start")
+from resonate_nb import durable
+say("imported")
+
+@durable
+def step(x):
+    {body}
+
+first = step({argument})
+say("called")
+step({argument})
+say("replayed")
+"""
+
+
+def loaded(
+    folder: Path, *, body: str = "return x + 1", argument: str = "1", start: str = "", key: str | None = "tests"
+) -> dict[str, set[str]]:
+    """What is loaded of `HEAVY` in a fresh interpreter after each of its steps."""
+    (folder / "script.py").write_text(PROBE.format(heavy=set(HEAVY), body=body, argument=argument, start=start))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESONATE_NB", "COV"))}
+    environment |= {"RESONATE_NB_STORE": str(folder / "store"), "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    if key is not None:
+        environment["RESONATE_NB_KEY"] = key
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return {step: set(names) for step, names in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "argument"),
+    [
+        ("return x + 1", "1"),
+        ("return {'a': [x, 'text'], 'b': (x, None)}", "[1, 2]"),
+        ("import json, math; return json.dumps(math.sin(len(x)))", "'text'"),
+        ("return open(__file__).read() and x", "{'a': 1}"),
+    ],
+    ids=["scalar", "containers", "standard library", "a file"],
+)
+def test_nothing_heavy_is_loaded_by_a_plain_call(tmp_path: Path, body: str, argument: str) -> None:
+    found = loaded(tmp_path, body=body, argument=argument)
+    assert {step: set() for step in ("at the start", "imported", "called", "replayed")} == found
+
+
+@pytest.mark.slow
+def test_nothing_heavy_is_loaded_for_the_user_s_own_key(tmp_path: Path) -> None:
+    """Made at the first use, and read at the next."""
+    for _ in range(2):
+        assert set() == set().union(*loaded(tmp_path, key=None).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "argument", "expected"),
+    [
+        ("return lambda: x", "1", "cloudpickle"),
+        ("import packaging.version; return str(packaging.version.Version(x))", "'1'", "importlib.metadata"),
+    ],
+    ids=["a function of the notebook", "a package that hides its version"],
+)
+def test_the_heavy_is_loaded_when_it_is_needed(tmp_path: Path, body: str, argument: str, expected: str) -> None:
+    """Nor is this test unable to fail."""
+    start = "import packaging\nif hasattr(packaging, '__version__'): del packaging.__version__"
+    found = loaded(tmp_path, body=body, argument=argument, start=start)
+    assert expected not in found["imported"]
+    assert expected in found["called"]
+
+
+@pytest.mark.slow
+def test_a_package_that_the_user_has_loaded_brings_no_other(tmp_path: Path) -> None:
+    """An array is looked at with the numpy that is there."""
+    found = loaded(tmp_path, start="import numpy", body="return x.sum()", argument="numpy.arange(3)")
+    assert "numpy" in found["at the start"]
+    assert found["at the start"] == found["replayed"]
