@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.protocol import Promise, join_id, split_id
+from resonate_nb.records import dataclass
 
 from . import _rows
 from ._port import Problem

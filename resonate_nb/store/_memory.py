@@ -9,7 +9,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import assert_never
@@ -29,6 +29,7 @@ from resonate_nb.protocol import (
     join_id,
     split_id,
 )
+from resonate_nb.records import dataclass
 
 from . import _query
 from ._owners import new_owner, pid_of

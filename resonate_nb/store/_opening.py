@@ -11,9 +11,10 @@ import os
 import sqlite3
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from resonate_nb.records import dataclass
 
 from . import _schema
 from ._aside import Aside

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from resonate_nb.protocol import Delta, Promise, State
+from resonate_nb.records import dataclass
 
 INLINE_BYTES = 30_000
 """Values up to this many bytes lie in the row, larger ones in a file (PERFORMANCE, found 8)."""

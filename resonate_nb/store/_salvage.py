@@ -12,12 +12,12 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from resonate_nb.clock import Clock
 from resonate_nb.protocol import split_id
+from resonate_nb.records import dataclass
 
 from . import _rows, _schema, _set_aside
 from ._aside import Aside
