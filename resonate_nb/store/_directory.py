@@ -21,7 +21,7 @@ from ._place import DATABASE, SIGNAL
 from ._pool import WRITE_BUSY_SECONDS, Link, Pool
 from ._port import Durability
 from ._signal import Signal
-from ._sync import sync_directory
+from ._sync import sync_names
 from ._values import list_values
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Directory:
 
     def __init__(self, path: Path, durability: Durability, clock: Clock) -> None:
         """Make what is missing, and map the words. `set_up` must follow."""
-        self._is_new = _place.make(path)
+        folders = (path / _place.OWNERS, path, path.parent)
+        _place.make(path)
         self.path = path
         # For this user alone wherever it lies; what SQLite puts beside it takes its mode. Only where there is none:
         # closing a descriptor of a database that is in use would release SQLite's locks on it.
@@ -62,8 +63,10 @@ class Directory:
         """What was found damaged at the opening, and what was done: sentences for people."""
         self._durability = durability
         self._group = (
-            GroupSync(path, path / f"{DATABASE}-wal", self.values, clock) if durability == "adaptive" else None
+            GroupSync(path, path / f"{DATABASE}-wal", self.values, folders, clock) if durability == "adaptive" else None
         )
+        self._folders = folders if durability == "full" else ()
+        """Which folders' names are to be synced: SQLite syncs what is in its files, not that the store is there."""
         self.clock = clock
         self._database_id: tuple[int, int] | None = None
         """Device and inode of the database that was opened; None until it is."""
@@ -92,11 +95,9 @@ class Directory:
                 _opening.mark(self.path, str(error))
                 self._open()
             self._is_whole()
-            if self._is_new and self._durability != "process":
-                # SQLite syncs what is in its files; that the files are there is for us to sync.
-                for folder in (self.path, self.path.parent):
-                    sync_directory(folder)
             self.owners.register()
+            # At each opening: whoever made the store may have been killed before, or was not asked to sync.
+            sync_names(self._folders)
             self.signal.move()
 
     def _open(self) -> None:

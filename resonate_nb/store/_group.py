@@ -22,13 +22,14 @@ import atexit
 import os
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
 
 from . import _failures
-from ._sync import sync_directory, sync_file
+from ._sync import sync_directory, sync_file, sync_names
 
 GROUP_SECONDS = 0.1
 """What was committed is synced when this has passed, as far as the disk is able to."""
@@ -42,10 +43,12 @@ _REMEMBERED = 9
 class GroupSync:
     """What one process owes to the medium, and the thread that pays; it runs only while something is owed."""
 
-    def __init__(self, path: Path, log: Path, values: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, log: Path, values: Path, folders: Sequence[Path], clock: Clock) -> None:
         self._path = path
         self._log = log
         self._values = values
+        self._folders = folders
+        """Those that say that the store is there, until the first group has synced them."""
         self._clock = clock
         self._durations: deque[float] = deque(maxlen=_REMEMBERED)
         self._usual = _FIRST_GUESS_SECONDS
@@ -152,6 +155,8 @@ class GroupSync:
                 self._files = []
                 self._since = None
             try:
+                sync_names(self._folders)
+                self._folders = ()
                 self._sync_files(files)
                 self._sync_log()
             except BaseException as error:

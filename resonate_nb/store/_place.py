@@ -8,11 +8,14 @@ from pathlib import Path
 
 from resonate_nb.errors import StoreError
 
+from ._sync import sync_names
+
 NAME = ".resonate_nb"
 VARIABLE = "RESONATE_NB_STORE"
 DATABASE = "promises.db"
 SIGNAL = "signal"
 VALUES = "values"
+DAMAGED = "damaged"
 OWNERS = "owners"
 
 
@@ -63,8 +66,13 @@ def make(path: Path) -> bool:
 
     Returns whether it is new.
     """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        # Once and for all: later openers look no further than the folder that the store is in.
+        sync_names((folder.parent,))
     try:
-        path.mkdir(parents=True, mode=0o700)
+        path.mkdir(mode=0o700)
         is_new = True
     except FileExistsError:
         # One that the user made beforehand is a new store too, unless something else already lives there.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,6 +19,13 @@ def sync_file(descriptor: int) -> None:
         os.fdatasync(descriptor)
     else:
         os.fsync(descriptor)
+
+
+def sync_names(folders: Iterable[Path]) -> None:
+    """The names in these directories are on the medium; one that we may not read is left to the system."""
+    for folder in folders:
+        with suppress(PermissionError):
+            sync_directory(folder)
 
 
 def sync_directory(path: Path) -> None:

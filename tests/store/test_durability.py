@@ -28,12 +28,16 @@ class Syncs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
+        self.passed_over: set[str] = set()
         self.error: OSError | None = None
         for name in ("fsync", "fdatasync"):
             monkeypatch.setattr(os, name, self._sync)
 
     def _sync(self, descriptor: int) -> None:
-        self.names.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        if name in self.passed_over:
+            return
+        self.names.append(name)
         if self.error is not None:
             raise self.error
 
@@ -53,10 +57,16 @@ def opened(path: Path, durability: Durability) -> SqliteStore:
 
 
 @pytest.fixture
-def store(tmp_path: Path, syncs: Syncs) -> Iterator[SqliteStore]:
-    """An adaptive one, whose manual clock stands: no group of its own ever comes due."""
-    store = opened(tmp_path / "store", "adaptive")
-    syncs.take()
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, syncs: Syncs, clock: ManualClock) -> Iterator[SqliteStore]:
+    """An adaptive one, whose manual clock stands: no group of its own comes due until a test moves it."""
+    store = SqliteStore.open(tmp_path / "store", durability="adaptive", clock=clock)
+    # That the store is there is synced once, with the first group (see `NAMES`).
+    syncs.passed_over = {"owners", "store", tmp_path.name}
     yield store
     assert [] == store.check()
     store.close()
@@ -71,11 +81,38 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "resonate_nb sync"]
 
 
-@pytest.mark.parametrize("durability", ["full", "adaptive", "process"])
-def test_new_store_is_there_for_good(tmp_path: Path, syncs: Syncs, durability: Durability) -> None:
-    """SQLite syncs what is in its files; that the files are there is for us to sync."""
-    opened(tmp_path / "store", durability).close()
-    assert ([] if durability == "process" else ["store", tmp_path.name]) == syncs.take()
+NAMES = ["owners", "new", "above"]
+
+
+@pytest.mark.parametrize(("durability", "expected"), [("full", NAMES), ("adaptive", []), ("process", [])])
+def test_opened_store_is_there_for_good(
+    tmp_path: Path, syncs: Syncs, durability: Durability, expected: list[str]
+) -> None:
+    """SQLite syncs what is in its files; that the files are there is for us to sync, and all that was made for them."""
+    (tmp_path / "there").mkdir()
+    path = tmp_path / "there" / "further" / "above" / "new"
+    store = opened(path, durability)
+    assert ["there", "further", *expected] == syncs.take()
+    commit(store)
+    store.sync(1_000)
+    assert ([*NAMES, "promises.db-wal"] if durability == "adaptive" else []) == syncs.take()
+    store.close()
+    # Whoever made it may have been killed before it was synced, or was not asked to.
+    opened(path, durability).close()
+    assert expected == syncs.take()
+
+
+def test_folder_that_may_not_be_read_is_left_to_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can sync it, and the store in it is as good as any."""
+    real = os.open
+
+    def refuse(path: object, *rest: int) -> int:
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, "denied", str(path))
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    opened(tmp_path / "store", "full").close()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +188,7 @@ def test_others_leave_nothing_to_a_group(tmp_path: Path, syncs: Syncs, durabilit
 def test_closing_syncs_what_is_owed(store: SqliteStore, syncs: Syncs, tmp_path: Path) -> None:
     """Once; and the thread has ended."""
     other = opened(tmp_path / "other", "adaptive")
-    syncs.take()
+    syncs.passed_over.add("other")
     commit(other)
     assert 1 == len(threads())
     other.close()
@@ -161,11 +198,10 @@ def test_closing_syncs_what_is_owed(store: SqliteStore, syncs: Syncs, tmp_path: 
     assert [] == syncs.take()
 
 
-def test_group_comes_by_itself_and_an_idle_store_runs_nothing(tmp_path: Path, syncs: Syncs) -> None:
+def test_group_comes_by_itself_and_an_idle_store_runs_nothing(
+    store: SqliteStore, syncs: Syncs, clock: ManualClock
+) -> None:
     """Its thread ends with the last sync owed, and the next commit starts another."""
-    clock = ManualClock()
-    store = SqliteStore.open(tmp_path / "store", durability="adaptive", clock=clock)
-    syncs.take()
     for id in ("a", "b"):
         assert [] == threads()
         commit(store, id)
@@ -173,8 +209,6 @@ def test_group_comes_by_itself_and_an_idle_store_runs_nothing(tmp_path: Path, sy
         clock.advance(100)
         thread.join()
         assert ["promises.db-wal"] == syncs.take()
-    store.close()
-    assert [] == syncs.take()
 
 
 def test_group_ends_within_the_tenth_of_a_second_that_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +219,7 @@ def test_group_ends_within_the_tenth_of_a_second_that_it_has(tmp_path: Path, mon
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: clock.advance(took_ms))
     # Never started: the thread would take its turn when it likes.
     monkeypatch.setattr(threading.Thread, "start", lambda thread: None)
-    group = GroupSync(tmp_path, tmp_path / "log", tmp_path, clock)
+    group = GroupSync(tmp_path, tmp_path / "log", tmp_path, (), clock)
     assert group.due_in() is None
     group.owe_commit()
     assert 0.09 == pytest.approx(group.due_in())
@@ -223,14 +257,12 @@ def test_callers_that_wait_share_a_sync(store: SqliteStore, syncs: Syncs, monkey
     assert ["sync", "sync"] == syncs.take()
 
 
-def test_failed_group_is_said_once_and_owed_again(store: SqliteStore, syncs: Syncs) -> None:
+def test_failed_group_is_said_once_and_owed_again(store: SqliteStore, syncs: Syncs, clock: ManualClock) -> None:
     """At the next `sync`, whatever its seconds: nobody waited for the group. The files of it stay owed as well."""
     syncs.error = OSError(errno.ENOSPC, "no space")
     file = store.put_file([b"x"])
     commit(store)
     (thread,) = threads()
-    clock = store._directory.clock
-    assert isinstance(clock, ManualClock)
     clock.advance(100)
     thread.join()
     assert [file.name] == syncs.take()
