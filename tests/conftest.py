@@ -10,4 +10,6 @@ import pytest
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was left out, and how to run it."""
     if "not browser" in str(config.getoption("-m")):
-        terminalreporter.write_line("browser tests are another run: `python -m pytest -m browser` (needs chromium)")
+        terminalreporter.write_line(
+            "browser and strace tests are other runs: `python -m pytest -m browser` (chromium), `-m strace` (strace)"
+        )

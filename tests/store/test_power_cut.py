@@ -18,9 +18,10 @@ from power import rebuild
 from traced import Record, trace
 from workload import run, run_two, value_of
 
-from resonate_nb.errors import NotStoredError
+from resonate_nb.errors import NotStoredError, StoreError
 from resonate_nb.protocol import Inserted, State, Value
 from resonate_nb.store import INLINE_BYTES, Durability, Query, SqliteStore
+from resonate_nb.store._values import is_value_name
 
 pytestmark = [
     pytest.mark.strace,
@@ -205,3 +206,29 @@ def test_rebuilt_store_keeps_what_was_promised(tmp_path: Path, durabilities: tup
     losses = cut_power(made, name, tmp_path)
     # A cut that never takes anything would show nothing.
     assert (losses == 0) == (durabilities == ("full",))
+
+
+@pytest.fixture(scope="module", params=["full", "adaptive"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run for all who take something away from it."""
+    return recorded(tmp_path_factory.mktemp("made") / "root", request.param, name="1-0")
+
+
+VALUE = "a value file"
+
+
+@pytest.mark.parametrize("name", ["", "above", "store", "values", VALUE, "promises.db-wal", "promises.db"])
+def test_every_sync_is_needed(tmp_path: Path, made: Run, name: str) -> None:
+    """Without those of this file or directory some cut takes what was promised. So the cuts can tell."""
+    everything = [("", made.record.root), *made.record.everything()]
+    nodes = {node for each, node in everything if name in (each, VALUE if is_value_name(each) else None)}
+    taken = {node: node.syncs for node in nodes if node.syncs}
+    assert taken
+    for node in taken:
+        node.syncs = []
+    try:
+        with pytest.raises((AssertionError, StoreError)):
+            cut_power(made, "1", tmp_path)
+    finally:
+        for node, syncs in taken.items():
+            node.syncs = syncs

@@ -121,5 +121,44 @@ def run_two(path: str, first: Durability, second: Durability, name: str, steps: 
     assert [0, 0] == [child.wait() for child in children]
 
 
+def commit(path: str, durability: Durability, count: str) -> None:
+    """So many commits of a row, as fast as it goes; says how long they took."""
+    worker = Worker(Path(path), durability)
+    worker.call("first")
+    worker.wait()
+    started = CLOCK.monotonic()
+    say("begin")
+    for number in range(int(count)):
+        with worker.store.write() as transaction:
+            transaction.apply([Inserted(pending(f"row/{number}"))])
+        worker.store.sync(0.001)
+    say("end", CLOCK.monotonic() - started)
+    worker.store.close()
+
+
+def commit_what_took_long(path: str, durability: Durability) -> None:
+    """A commit that is worth a sync, and one that is not."""
+    worker = Worker(Path(path), durability)
+    worker.call("first")
+    for seconds in (1_000, 0):
+        worker.wait()
+        say("begin")
+        with worker.store.write() as transaction:
+            transaction.apply([Inserted(pending(f"row/{seconds}"))])
+        worker.store.sync(seconds)
+        say("returned")
+    worker.wait()
+    worker.store.close()
+
+
+def commit_and_end(path: str, durability: Durability) -> None:
+    """The process ends with its store open."""
+    worker = Worker(Path(path), durability)
+    worker.call("first")
+    worker.wait()
+    worker.call("last")
+    say("end")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])
