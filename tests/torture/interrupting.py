@@ -122,6 +122,10 @@ MODES: dict[str, tuple[Any, Callable[[int], str]]] = {
     "awaits_handle": (held, lambda x: asyncio.run(_await_handle(x))),
 }
 
+ON_A_LOOP = ("awaited", "awaits_handle")
+"""Where asyncio.run hears the interrupt. A second one can leave the loop itself in pieces, and one that comes while it
+is taken apart is lost in a finalizer, whatever it runs."""
+
 
 # -- the victim -------------------------------------------------------------------------------------------------------
 
@@ -249,14 +253,16 @@ def interrupt_at_random(
         if waits:
             assert ["taken"] == holder.ask(x)
         assert ["begin"] == victim.ask(mode, x)
-        instants = sorted(chance.uniform(0, lasts[mode]) for _ in range(chance.choice((1, 1, 2))))
+        times = 1 if mode in ON_A_LOOP else chance.choice((1, 1, 2))
+        instants = sorted(chance.uniform(0, lasts[mode]) for _ in range(times))
         began = time.monotonic()
         for instant in instants:
             time.sleep(max(0.0, began + instant - time.monotonic()))
             os.kill(victim.pid, signal.SIGINT)
         sent[:] = struct.pack("=Q", x)
         outcome, token, felt = victim.hear()
-        assert 1 <= int(felt) <= len(instants), f"{mode} {x}: {outcome}, and {felt} of {len(instants)} interrupts felt"
+        if mode not in ON_A_LOOP:
+            assert 1 <= int(felt) <= times, f"{mode} {x}: {outcome}, and {felt} of {times} interrupts felt"
         # Most instants shall be inside the call: what returns early is interrupted earlier from now on.
         lasts[mode] = min(LONGEST_SECONDS, max(0.001, lasts[mode] * (0.9 if outcome == "returned" else 1.1)))
         if waits:
