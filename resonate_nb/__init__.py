@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         NotStoredError,
         PromiseBusyError,
         PromiseNotFoundError,
+        ReadOnlyStoreError,
         RejectedError,
         ResonateNbError,
         SchemaError,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
-    from .runtime import Handle, configure, forget, get, search, to_frame
+    from .runtime import Handle, check, configure, forget, get, search, to_frame
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ _HOME = {
             "NotStoredError",
             "PromiseBusyError",
             "PromiseNotFoundError",
+            "ReadOnlyStoreError",
             "RejectedError",
             "ResonateNbError",
             "SchemaError",
@@ -76,7 +78,7 @@ _HOME = {
         "errors",
     ),
     **dict.fromkeys(("inspect", "load_ipython_extension", "unload_ipython_extension"), "notebook"),
-    **dict.fromkeys(("Handle", "configure", "forget", "get", "search", "to_frame"), "runtime"),
+    **dict.fromkeys(("Handle", "check", "configure", "forget", "get", "search", "to_frame"), "runtime"),
 }
 
 __all__ = [
@@ -88,6 +90,7 @@ __all__ = [
     "NotStoredError",
     "PromiseBusyError",
     "PromiseNotFoundError",
+    "ReadOnlyStoreError",
     "RejectedError",
     "ResonateNbError",
     "SchemaError",
@@ -98,6 +101,7 @@ __all__ = [
     "UntrustedValueError",
     "WaitCycleError",
     "WaitTimeoutError",
+    "check",
     "configure",
     "durable",
     "forget",

@@ -23,6 +23,7 @@ from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotF
 from resonate_nb.runtime import (
     Handle,
     Source,
+    check,
     checked_options,
     checked_query,
     existing_engine,
@@ -57,7 +58,7 @@ _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
     "[--order oldest]"
 )
-_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect"
+_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect | check [--repair]"
 _LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
 _STARTS_DURABLE = re.compile(r"%%durable(?=\s|$)")
@@ -103,6 +104,7 @@ class DurableMagics(Magics):
         %durable rerun ID            its next use runs again; the present result is kept
         %durable forget ID-OR-GLOB   drop them: the next use runs
         %durable inspect             the live view, as rnb.inspect()
+        %durable check [--repair]    is the store sound? with --repair, what is not is mended and set aside
 
         For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
         pattern over the whole id, e.g. "train*" or "clean/*". ls takes more, as rnb.search does:
@@ -122,6 +124,7 @@ class DurableMagics(Magics):
             "rerun": self._rerun,
             "forget": self._forget,
             "inspect": self._inspect,
+            "check": self._check,
         }
         if command not in actions:
             what = f"%durable {command} is unknown" if command else "%durable needs to know what to do"
@@ -205,6 +208,14 @@ class DurableMagics(Magics):
             from IPython.display import display
 
             display(shown)
+
+    def _check(self, words: list[str]) -> None:
+        parser = _Parser("%durable check [--repair]")
+        parser.add_argument("--repair", action="store_true")
+        report = check(repair=parser.parse_args(words).repair)
+        cells = ["".join(f"<td>{escape_html(text)}</td>" for text in row) for row in report.rows]
+        table = "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>" if cells else ""
+        self._publish(repr(report), f"<p>{escape_html(report.headline)}</p>{table}")
 
     def _publish(self, text: str, html: str) -> None:
         self.shell.display_pub.publish(data={"text/plain": text, "text/html": html}, metadata={})

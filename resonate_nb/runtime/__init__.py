@@ -1,6 +1,7 @@
 """Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal."""
 
 from ._asked import Moment, States, checked_query
+from ._checking import Report, check
 from ._config import configure, engine, existing_engine, is_enabled, open_engine
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
@@ -24,6 +25,7 @@ __all__ = [
     "Moment",
     "Options",
     "Record",
+    "Report",
     "Request",
     "Result",
     "Shown",
@@ -33,6 +35,7 @@ __all__ = [
     "Work",
     "call",
     "call_async",
+    "check",
     "check_template",
     "checked_options",
     "checked_query",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resonate_nb.clock import Clock
 
-FOLDER = "damaged"
+from ._place import DAMAGED
 
 
 class Aside:
@@ -19,7 +19,7 @@ class Aside:
         """With a name, the folder of this name if it is there: what was put there last time belongs together."""
         self._store = store
         self._clock = clock
-        named = store / FOLDER / name
+        named = store / DAMAGED / name
         self._folder: Path | None = named if name and named.is_dir() else None
 
     @property
@@ -33,7 +33,7 @@ class Aside:
         if self._folder is None:
             now = datetime.datetime.fromtimestamp(self._clock.now_ms() / 1000, datetime.UTC)
             name = f"{now:%Y-%m-%dT%H-%M-%S}"
-            parent = self._store / FOLDER
+            parent = self._store / DAMAGED
             parent.mkdir(mode=0o700, exist_ok=True)
             taken = set(os.listdir(parent))
             number = 1

@@ -6,19 +6,16 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resonate_nb.protocol import Promise, join_id, split_id
 from resonate_nb.records import dataclass
 
 from . import _rows
+from ._opened import Readable
 from ._port import Problem
 from ._sound import impossible
 from ._values import Listed, is_value_name, list_values
-
-if TYPE_CHECKING:
-    from ._directory import Directory
-    from ._readonly import View
 
 Judge = Callable[[Promise], Problem | None]
 """What somebody who knows more than the store finds wrong with a readable promise."""
@@ -39,7 +36,7 @@ class Finding:
     """The file at fault that lies in the directory of values."""
 
 
-def check(directory: Directory | View, judge: Judge | None = None) -> list[Problem]:
+def check(directory: Readable, judge: Judge | None = None) -> list[Problem]:
     """All findings; empty for a sound store. What living processes are writing just now is none."""
     # Files first, rows after: a file whose row comes meanwhile is known to be named, and one that comes after the
     # listing belongs to a living process.
@@ -64,7 +61,7 @@ def damage(connection: sqlite3.Connection) -> list[str]:
 
 
 def findings(
-    directory: Directory | View, connection: sqlite3.Connection, listed: list[Listed], judge: Judge | None = None
+    directory: Readable, connection: sqlite3.Connection, listed: list[Listed], judge: Judge | None = None
 ) -> Iterator[Finding]:
     """What is wrong with the rows of a whole database, and with the files that they name or do not name."""
     sizes = {file.name: file.size_bytes for file in listed}
@@ -104,7 +101,7 @@ def _id_of(columns: dict[str, Any]) -> str:
     return join_id(str(columns["base"]), generation if isinstance(generation, int) else 1)
 
 
-def _file(directory: Directory | View, id: str, name: str, size_bytes: int, sizes: dict[str, int]) -> Problem | None:
+def _file(directory: Readable, id: str, name: str, size_bytes: int, sizes: dict[str, int]) -> Problem | None:
     if not is_value_name(name):
         # A row of a store that somebody else made must not lead us out of the directory.
         return Problem("missing_file", id, f"{name!r} is not the name of a value file")
@@ -126,7 +123,7 @@ def _size_now(file: Path) -> int | None:
         return None
 
 
-def _files_now(directory: Directory | View, id: str) -> tuple[str | None, ...]:
+def _files_now(directory: Readable, id: str) -> tuple[str | None, ...]:
     link = directory.pool.take()
     try:
         files: tuple[str | None, ...] | None = link.cursor.execute(_rows.FILES, split_id(id)).fetchone()

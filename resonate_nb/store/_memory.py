@@ -33,7 +33,7 @@ from resonate_nb.records import dataclass
 
 from . import _query
 from ._owners import new_owner, pid_of
-from ._port import Ahead, Attempt, Order, OwnerInfo, Problem, Query, StoredFile
+from ._port import Ahead, Attempt, Extent, Order, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
 from ._stand_in import DAMAGED, stand_in
 
@@ -174,6 +174,10 @@ class MemoryStore:
 
     def sync(self, seconds: float) -> None:
         """Nothing of it outlives the process, so nothing is owed to a disk."""
+
+    def extent(self) -> Extent:
+        values = (promise.value for promise in self._state.promises.values())
+        return Extent(len(self._files), sum(value.size_bytes for value in values), 0)
 
     def close(self) -> None:
         self._is_closed = True

@@ -19,10 +19,10 @@ from resonate_nb.records import dataclass
 from . import _schema
 from ._aside import Aside
 from ._failures import DamagedError, is_damage
+from ._opened import Writable
 from ._place import DATABASE, VALUES
 
 if TYPE_CHECKING:
-    from ._directory import Directory
     from ._pool import Link
     from ._salvage import Salvaged
 
@@ -57,7 +57,7 @@ class _Symptoms:
     has_log: bool = False
 
 
-def opened(directory: Directory) -> tuple[Link, int]:
+def opened(directory: Writable) -> tuple[Link, int]:
     """The writer, in a transaction, of a whole database with tables of our schema; and the invalidation counter.
 
     What was found and done is in `directory.news`. Other openers must be kept out meanwhile.
@@ -103,7 +103,7 @@ def opened(directory: Directory) -> tuple[Link, int]:
     return link, counter
 
 
-def salvaged(directory: Directory, aside: Aside, why: str) -> tuple[Link, int, str]:
+def salvaged(directory: Writable, aside: Aside, why: str) -> tuple[Link, int, str]:
     """As `opened`, for a database that is damaged, with what to say about it. No connection of ours may be open."""
     from ._salvage import salvage
 
@@ -115,8 +115,8 @@ def salvaged(directory: Directory, aside: Aside, why: str) -> tuple[Link, int, s
     return link, counter, _in_words(directory.path, why, found, aside)
 
 
-def _mended(directory: Directory, link: Link, aside: Aside) -> int:
-    from ._repair import mend
+def _mended(directory: Writable, link: Link, aside: Aside) -> int:
+    from ._mend import mend
 
     directory.begin(link)
     counter = _schema.prepare(link.connection, directory.path)

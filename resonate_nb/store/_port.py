@@ -131,6 +131,17 @@ class Problem:
     """What `Store.repair` did about it; empty where it was only found."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a store holds."""
+
+    value_files: int
+    size_bytes: int
+    """Of the database with its log and of the value files."""
+    set_aside_bytes: int
+    """Of the damaged pieces that are kept."""
+
+
 class Reader(Protocol):
     """One consistent snapshot."""
 
@@ -294,6 +305,8 @@ class Store(Protocol):
         Raises StoreError when that sync fails; and, once, when one in the background has failed since the last call.
         What was committed stays so, and is synced with the next group."""
         ...
+
+    def extent(self) -> Extent: ...
 
     def close(self) -> None:
         """Sync what is owed, release connections and the owner's lock; idempotent.

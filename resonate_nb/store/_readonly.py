@@ -30,8 +30,9 @@ from ._check import Judge, check
 from ._owners import Owners, new_owner
 from ._place import DATABASE
 from ._pool import Pool
-from ._port import OwnerInfo, Problem, StoredFile
+from ._port import Extent, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader
+from ._values import extent_of
 
 _LOGS = ("-wal", "-journal")
 _COPIES = 10
@@ -164,6 +165,9 @@ class ReadOnlyStore:
             return check(self._current(), judge)
         except OSError as error:
             raise _failures.translated(error, self._path) from error
+
+    def extent(self) -> Extent:
+        return extent_of(self._path)
 
     def sync(self, seconds: float) -> None:
         self._look()

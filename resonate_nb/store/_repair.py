@@ -1,26 +1,13 @@
-"""What `_check` finds is mended: the promise is kept, what is damaged of it is set aside, and nothing is deleted."""
+"""A store is repaired while it is open: its database first, then its rows and files."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
-
-from . import _rows
 from ._aside import Aside
-from ._check import Finding, damage, findings
+from ._check import damage
 from ._directory import Directory
+from ._mend import mend
 from ._port import Problem
-from ._set_aside import set_aside
-from ._stand_in import is_addressable, stand_in
 from ._transaction import SqliteTransaction
-from ._values import list_values
-
-_NOT_STORED = {
-    "missing_file": "its value file is missing",
-    "short_file": "its value file was damaged",
-}
 
 
 def repair(directory: Directory) -> list[Problem]:
@@ -44,53 +31,3 @@ def repair(directory: Directory) -> list[Problem]:
         if mended:
             transaction.invalidate()
     return [*done, *mended]
-
-
-def mend(directory: Directory, connection: sqlite3.Connection, aside: Aside) -> list[Problem]:
-    """As `repair`, for a database that is whole. Call inside a write transaction, whose commit must follow."""
-    connection.text_factory = _rows.text_or_bytes
-    try:
-        found = list(findings(directory, connection, list_values(directory.values)))
-        return [replace(each.problem, done=_mended(directory, connection, aside, each)) for each in found]
-    finally:
-        connection.text_factory = str
-
-
-def _mended(directory: Directory, connection: sqlite3.Connection, aside: Aside, finding: Finding) -> str:
-    kind, now = finding.problem.kind, directory.clock.now_ms()
-    if finding.file:
-        aside.move(directory.values / finding.file)
-    match kind:
-        case "missing_file" | "short_file":
-            _forget_file(connection, finding, _NOT_STORED[kind])
-            return "counts as not stored" + (f"; the file is kept in {aside.folder}" if finding.file else "")
-        case "bad_row" if finding.row is None:
-            id = finding.columns["id"]
-            for row in _of_nobody(connection, id):
-                set_aside(connection, "attempts", row, finding.problem.detail, now)
-            connection.execute("DELETE FROM attempts WHERE promise = ?", (id,))
-            return "moved to the table set_aside"
-        case "bad_row":
-            set_aside(connection, "promises", finding.columns, finding.problem.detail, now)
-            connection.execute("DELETE FROM promises WHERE row = ?", (finding.row,))
-            if not is_addressable(finding.columns):
-                return "moved to the table set_aside"
-            connection.execute(_rows.INSERT, _rows.row_of(stand_in(finding.columns)))
-            return "moved to the table set_aside; the promise counts as not stored"
-    return f"kept in {aside.folder}"
-
-
-def _forget_file(connection: sqlite3.Connection, finding: Finding, why: str) -> None:
-    """The row names the file no more, and says why its value is not there."""
-    side, columns = finding.side, finding.columns
-    headers = {**_rows.mapping_of(columns[f"{side}_headers"]), "not_stored": why}
-    connection.execute(
-        f"UPDATE promises SET {side}_file = NULL, {side}_size = 0, {side}_headers = ? WHERE row = ?",
-        (_rows.text_of(headers), finding.row),
-    )
-
-
-def _of_nobody(connection: sqlite3.Connection, id: object) -> Iterator[dict[str, Any]]:
-    cursor = connection.execute(f"SELECT {_rows.ATTEMPT_COLUMNS} FROM attempts WHERE promise = ?", (id,))
-    for row in cursor.fetchall():
-        yield dict(zip(_rows.ATTEMPT_COLUMNS.split(", "), row, strict=True))

@@ -15,8 +15,9 @@ from resonate_nb.errors import DurableWarning, StoreError
 from . import _failures
 from ._directory import Directory
 from ._place import DATABASE, is_read_only
-from ._port import Durability, OwnerInfo, Problem, StoredFile
+from ._port import Durability, Extent, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader, SqliteTransaction
+from ._values import extent_of
 
 if TYPE_CHECKING:
     from ._check import Judge
@@ -168,6 +169,9 @@ class SqliteStore:
             raise
         except (sqlite3.Error, OSError) as error:
             raise self._directory.failure(error) from error
+
+    def extent(self) -> Extent:
+        return extent_of(self._directory.path)
 
     def sync(self, seconds: float) -> None:
         self._directory.sync(seconds)

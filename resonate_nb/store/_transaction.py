@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from resonate_nb.protocol import Deleted, Delta, Inserted, Leased, Promise, Settled, join_id, split_id
 
 from . import _failures, _query, _rows, _schema
 from ._directory import Directory
+from ._opened import Readable
 from ._pool import Link
 from ._port import Ahead, Attempt, Query
-
-if TYPE_CHECKING:
-    from ._readonly import View
 
 
 class _Rows:
@@ -25,7 +23,7 @@ class _Rows:
 
     __slots__ = ("_directory", "_forks", "_invalidation", "link")
 
-    _directory: Directory | View
+    _directory: Readable
     _forks: int
     """How many forks the store had seen when this began: in a forked child it is the parent's business."""
     _invalidation: int
@@ -129,7 +127,7 @@ class SqliteReader(_Rows):
 
     __slots__ = ()
 
-    def __init__(self, directory: Directory | View) -> None:
+    def __init__(self, directory: Readable) -> None:
         self._directory = directory
 
     def __enter__(self) -> SqliteReader:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from resonate_nb.records import dataclass
 
+from ._place import DAMAGED, DATABASE, VALUES
+from ._port import Extent
+
 PART = ".part"
 _NAME = re.compile(r"([A-Za-z0-9_-]+)\.[0-9a-f]{24}")
 
@@ -48,3 +51,19 @@ def list_values(directory: Path) -> list[Listed]:
                 )
             )
     return found
+
+
+def extent_of(store: Path) -> Extent:
+    """How much lies in a store's directory; what vanishes meanwhile is left out."""
+    files = [(file, _size(file)) for file in store.rglob("*") if not file.is_dir()]
+    values = [size for file, size in files if file.parent == store / VALUES]
+    database = sum(size for file, size in files if file.parent == store and file.name.startswith(DATABASE))
+    aside = sum(size for file, size in files if store / DAMAGED in file.parents)
+    return Extent(len(values), database + sum(values), aside)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -559,6 +559,20 @@ def test_the_line_magic(kernel: Kernel) -> None:
         assert message in ran.text("stderr"), wrong
 
 
+def test_check_says_that_a_store_is_sound_or_what_is_not(kernel: Kernel, tmp_path: Path) -> None:
+    assert "there is no store here yet" in kernel.ok("%durable check").bundles()[0]
+    kernel.ok("%%durable large\nlarge = 'x' * 100_000")
+    assert kernel.ok("%durable check").bundles()[0].startswith("sound: 1 promise, 1 value file, ")
+    (file,) = (tmp_path / "store" / "values").iterdir()
+    file.write_bytes(b"half")
+    found = kernel.ok("%durable check")
+    assert "damaged value file: large/" in found.bundles()[0]
+    assert "<td>damaged value file</td>" in found.bundles("text/html")[0]
+    assert "counts as not stored; the file is kept in" in kernel.ok("%durable check --repair").bundles()[0]
+    assert kernel.ok("%durable check").bundles()[0].startswith("sound: ")
+    assert "use %durable check [--repair]" in kernel.run("%durable check --mend").text("stderr")
+
+
 def test_loading_twice_and_unloading(kernel: Kernel) -> None:
     kernel.ok("%load_ext resonate_nb\n%reload_ext resonate_nb\nrnb.load_ipython_extension(get_ipython())")
     count = "sum(type(t).__name__ == '_AwaitTransformer' for t in get_ipython().input_transformers_cleanup)"

@@ -96,6 +96,9 @@ def looking(handle: rnb.Handle) -> None:
     assert_type(rnb.to_frame("features/*"), pd.DataFrame)
     assert_type(rnb.forget("features/*"), list[str])
     rnb.inspect()
+    report = rnb.check(repair=True)
+    assert_type((report.is_sound, report.headline, report.where), tuple[bool, str, str])
+    assert_type([problem.done for problem in report.problems], list[str])
 
     assert_type(handle.id, str)
     text: str = handle.state  # a state is a string too
@@ -137,7 +140,7 @@ def errors() -> None:
         assert_type((error.path, error.type_name, error.reason), tuple[str, str, str])
     except (rnb.InvalidOptionError, rnb.UndecoratableError, rnb.PromiseBusyError, rnb.WaitTimeoutError):
         raise
-    except (rnb.PromiseNotFoundError, rnb.NotStoredError, rnb.UntrustedValueError):
+    except (rnb.PromiseNotFoundError, rnb.NotStoredError, rnb.UntrustedValueError, rnb.ReadOnlyStoreError):
         raise
     except rnb.SchemaError as error:
         store: rnb.StoreError = error
