@@ -86,13 +86,17 @@ class GroupSync:
             self._since = self._clock.monotonic()
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._run, name="resonate_nb sync", daemon=True)
+            thread = self._thread = threading.Thread(target=self._run, name="resonate_nb sync", daemon=True)
             try:
-                self._thread.start()
+                thread.start()
                 return
-            except RuntimeError:
-                # No more threads can be had, or the interpreter is ending.
-                self._thread = None
+            except BaseException as error:
+                if thread.ident is None:
+                    # It never began; the next commit starts another.
+                    self._thread = self._since = None
+                if not isinstance(error, RuntimeError):
+                    raise
+        # No more threads can be had, or the interpreter is ending.
         self._sync_behind()
 
     def sync(self, seconds: float) -> None:

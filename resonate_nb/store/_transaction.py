@@ -229,9 +229,12 @@ class SqliteTransaction(_Rows):
                 raise directory.failure(failure) from failure
             raise
         finally:
-            if kind is None and self._is_changed:
-                directory.committed()
-            self._release()
+            try:
+                if kind is None and self._is_changed:
+                    directory.committed()
+            finally:
+                # An interrupt can arrive in there as well.
+                self._release()
         if kind is None:
             if self._unnamed_files:
                 directory.remove_files(self._unnamed_files)

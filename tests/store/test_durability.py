@@ -321,6 +321,28 @@ def test_commit_is_synced_at_once_where_no_thread_can_be_had(
     assert ["promises.db-wal"] == syncs.take()
 
 
+def test_interrupt_while_the_thread_is_started_leaves_nothing_locked(
+    store: SqliteStore, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the store nor the debts: the next commit starts the thread."""
+
+    def interrupt(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            commit(store)
+    # Another thread, since the lock lets the same one in again.
+    other = threading.Thread(target=commit, args=(store, "b"), daemon=True)
+    other.start()
+    other.join(30)
+    assert not other.is_alive()
+    assert 1 == len(threads())
+    store.sync(1_000)
+    assert ["promises.db-wal"] == syncs.take()
+
+
 def test_forked_child_owes_what_it_commits_itself(store: SqliteStore, syncs: Syncs) -> None:
     """Its parent's debts are its parent's, and so is the thread."""
     commit(store, "parent")
