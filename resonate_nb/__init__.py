@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .durable import DurableFunction, durable
     from .errors import (
+        DriftError,
+        DurableTimeoutError,
         DurableWarning,
         IdReuseError,
         InvalidOptionError,
@@ -45,11 +47,13 @@ if TYPE_CHECKING:
         UnfingerprintableError,
         UnstorableError,
         UntrustedValueError,
+        UnwritableStoreError,
         WaitCycleError,
         WaitTimeoutError,
     )
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
-    from .runtime import Handle, check, configure, forget, get, search, to_frame
+    from .retry import Constant, Exponential, Linear, Never
+    from .runtime import CurrentCall, Handle, check, configure, current, forget, get, search, to_frame
 
 __version__ = "0.1.0"
 
@@ -57,6 +61,8 @@ _HOME = {
     **dict.fromkeys(("DurableFunction", "durable"), "durable"),
     **dict.fromkeys(
         (
+            "DriftError",
+            "DurableTimeoutError",
             "DurableWarning",
             "IdReuseError",
             "InvalidOptionError",
@@ -72,21 +78,32 @@ _HOME = {
             "UnfingerprintableError",
             "UnstorableError",
             "UntrustedValueError",
+            "UnwritableStoreError",
             "WaitCycleError",
             "WaitTimeoutError",
         ),
         "errors",
     ),
     **dict.fromkeys(("inspect", "load_ipython_extension", "unload_ipython_extension"), "notebook"),
-    **dict.fromkeys(("Handle", "check", "configure", "forget", "get", "search", "to_frame"), "runtime"),
+    **dict.fromkeys(("Constant", "Exponential", "Linear", "Never"), "retry"),
+    **dict.fromkeys(
+        ("CurrentCall", "Handle", "check", "configure", "current", "forget", "get", "search", "to_frame"), "runtime"
+    ),
 }
 
 __all__ = [
+    "Constant",
+    "CurrentCall",
+    "DriftError",
     "DurableFunction",
+    "DurableTimeoutError",
     "DurableWarning",
+    "Exponential",
     "Handle",
     "IdReuseError",
     "InvalidOptionError",
+    "Linear",
+    "Never",
     "NotStoredError",
     "PromiseBusyError",
     "PromiseNotFoundError",
@@ -99,10 +116,12 @@ __all__ = [
     "UnfingerprintableError",
     "UnstorableError",
     "UntrustedValueError",
+    "UnwritableStoreError",
     "WaitCycleError",
     "WaitTimeoutError",
     "check",
     "configure",
+    "current",
     "durable",
     "forget",
     "get",

@@ -14,7 +14,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import CodeType, FunctionType, MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, ResonateNbError, UndecoratableError
 from resonate_nb.fingerprint import CodeKey, Subject
@@ -42,6 +42,9 @@ from resonate_nb.runtime import (
     say,
     without_our_frames,
 )
+
+if TYPE_CHECKING:
+    from resonate_nb.retry import Duration, Policy
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -319,6 +322,14 @@ def durable(
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
     ignore: tuple[str, ...] = (),
+    keyed_by: Literal["args", "call"] = "args",
+    retry: Policy | int | None = None,
+    timeout: Duration | None = None,
+    attempt_timeout: Duration | None = None,
+    max_age: Duration | None = None,
+    on_reuse: Literal["raise", "rerun", "warn", "ignore"] = "raise",
+    on_drift: Literal["warn", "raise", "rerun", "ignore"] | None = None,
+    on_rejected: Literal["rerun", "raise"] = "rerun",
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 def durable(function: Any = None, /, **options: Any) -> Any:
     """Make a function durable: each call is a promise that outlives the process, run once and replayed ever after.
@@ -329,6 +340,20 @@ def durable(function: Any = None, /, **options: Any) -> Any:
         name: first part of an automatic id; None for the qualified name.
         tags: strings by which the promise is found.
         ignore: names of arguments, globals and closure variables left out of the key, and never stored.
+        keyed_by: ``"args"``: the same arguments are the same promise, wherever it is called. ``"call"``: the promise
+            belongs to its place in the durable call around it, as a step with effects on the outside should.
+        retry: how a call that fails is tried again: `Exponential`, `Linear`, `Constant`, `Never` (the default), or the
+            number of attempts. Attempts are counted over restarts.
+        timeout: from the promise's creation to its deadline, across restarts, in seconds, as a timedelta, or as text
+            such as ``"90s"``, ``"2h"``, ``"3d"``. Then it is timed out, and the call raises DurableTimeoutError.
+        attempt_timeout: how long one attempt may take; `retry` decides what comes after one that took longer.
+        max_age: an older result is computed again, as the next generation.
+        on_reuse: what becomes of a call whose id was used with other arguments: ``"raise"`` (IdReuseError),
+            ``"rerun"`` (the next generation), ``"warn"`` or ``"ignore"`` (the stored result).
+        on_drift: what becomes of a call whose code has changed under a fixed version: ``"warn"`` (with the diff; the
+            default), ``"raise"`` (DriftError), ``"rerun"`` or ``"ignore"``. By default a promise that was begun with
+            other code and is not finished is not taken over: DriftError.
+        on_rejected: ``"rerun"`` (the next generation), or ``"raise"`` what was raised before.
 
     Raises:
         InvalidOptionError: an unknown option, or a wrong value.

@@ -178,7 +178,11 @@ class StoreError(ResonateNbError, OSError):
     """The store cannot be used as it stands; the message names it and the way out."""
 
 
-class ReadOnlyStoreError(StoreError):
+class UnwritableStoreError(StoreError):
+    """The store takes nothing at the moment (a full disk, a limit, no permission); what is in it can still be read."""
+
+
+class ReadOnlyStoreError(UnwritableStoreError):
     """The store can be read and not written: what it holds is used, and nothing new is stored in it."""
 
 

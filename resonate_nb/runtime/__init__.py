@@ -3,6 +3,7 @@
 from ._asked import Moment, States, checked_query
 from ._checking import Report, check
 from ._config import configure, engine, existing_engine, is_enabled, open_engine
+from ._current import CurrentCall, current
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._handle import Handle
@@ -17,6 +18,7 @@ from .call import Request, Result, call, call_async, without_our_frames
 
 __all__ = [
     "OPTION_NAMES",
+    "CurrentCall",
     "Detail",
     "Engine",
     "Handle",
@@ -40,6 +42,7 @@ __all__ = [
     "checked_options",
     "checked_query",
     "configure",
+    "current",
     "drop",
     "duration",
     "engine",

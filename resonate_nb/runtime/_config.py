@@ -99,23 +99,16 @@ def engine() -> Engine:
     return found if found is not None else _open()
 
 
-class InUse:
-    """While it is entered, the engine it gives stays open, whatever `configure` says meanwhile."""
-
-    __slots__ = ("_engine",)
-
-    def __enter__(self) -> Engine:
-        self._engine = engine()
-        while not self._engine.enter():
-            latest = engine()
-            if latest is self._engine:
-                break  # closed by itself, not for another: what it is asked will say so
-            self._engine.leave()
-            self._engine = latest
-        return self._engine
-
-    def __exit__(self, *exc: object) -> None:
-        self._engine.leave()
+def enter_engine() -> Engine:
+    """The engine, which stays open until the caller lets it (`Engine.leave`), whatever `configure` says meanwhile."""
+    found = engine()
+    while not found.enter():
+        latest = engine()
+        if latest is found:
+            break  # closed by itself, not for another: what it is asked will say so
+        found.leave()
+        found = latest
+    return found
 
 
 def open_engine() -> Engine | None:
@@ -148,4 +141,5 @@ def _open() -> Engine:
                 clock = SystemClock()
                 _engine = Engine(SqliteStore.open(path, durability=_durability, clock=clock, warn=warn), clock)
                 say(f"store: {path}", once=True)
+            _engine.timers.begin()
         return _engine

@@ -8,19 +8,40 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
+from typing import Protocol
 
 from resonate_nb.errors import WaitCycleError
-from resonate_nb.records import dataclass
+from resonate_nb.protocol import Promise
+from resonate_nb.store import Ahead
 
 
-@dataclass(frozen=True, slots=True)
 class Current:
     """The call whose body is running in this context."""
 
-    id: str
-    parent: Current | None
-    loop: asyncio.AbstractEventLoop | None
-    """The event loop that awaits the body; None for a synchronous one."""
+    __slots__ = ("_occurrences", "attempt", "born", "children", "fence", "id", "loop", "parent", "promise")
+
+    def __init__(
+        self,
+        promise: Promise,
+        attempt: int,
+        born: str,
+        fence: Fence,
+        children: Children,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.id = promise.id
+        self.promise = promise
+        self.attempt = attempt
+        """From 1, counted as a person would: interrupted ones do not."""
+        self.born = born
+        """Tells this generation from every other one: the same over all its attempts, in whatever process."""
+        self.fence = fence
+        self.children = children
+        self.loop = loop
+        """The event loop that awaits the body; None for a synchronous one."""
+        self.parent = _current.get()
+        self._occurrences: dict[str, Iterator[int]] = {}
 
     def lineage(self) -> Iterator[str]:
         """This promise's id, its parent's, and so on up."""
@@ -28,6 +49,30 @@ class Current:
         while call is not None:
             yield call.id
             call = call.parent
+
+    def occurrence(self, what: str) -> int:
+        """How often, from 1, this call has asked for a child of this name and arguments."""
+        # One step each for the interpreter: threads of the body may ask at the same time.
+        return next(self._occurrences.setdefault(what, count(1)))
+
+
+class Fence(Protocol):
+    """The claimed task under which a body, and all that it calls by its place in it, may write."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def is_ours(self) -> bool: ...
+
+
+class Children(Protocol):
+    """The children that a call had before this attempt began."""
+
+    def find(self, id: str) -> Ahead | None:
+        """The latest generation of this child, or of one of an earlier parent that this one adopts."""
+        ...
 
 
 _current: ContextVar[Current | None] = ContextVar("resonate_nb_current", default=None)
@@ -54,20 +99,22 @@ def current() -> Current | None:
     return _current.get()
 
 
-@contextmanager
-def running(id: str, loop: asyncio.AbstractEventLoop | None) -> Iterator[Current]:
-    """While the body of promise `id` runs in this context."""
-    call = Current(id, _current.get(), loop)
-    token = _current.set(call)
-    with _lock:
-        _running[id] = call
-    try:
-        yield call
-    finally:
-        with _lock:
-            if _running.get(id) is call:
-                del _running[id]
-        _current.reset(token)
+class Running:
+    """While it is entered, the call's body runs in this context."""
+
+    __slots__ = ("_call", "_token")
+
+    def __init__(self, call: Current) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._call)
+        _running[self._call.id] = self._call
+
+    def __exit__(self, *exc: object) -> None:
+        if _running.get(self._call.id) is self._call:
+            del _running[self._call.id]
+        _current.reset(self._token)
 
 
 def refuse_recursion(id: str) -> None:
@@ -127,7 +174,7 @@ def _running_on_this_loop() -> list[str]:
         here = asyncio.get_running_loop()
     except RuntimeError:
         return []
-    return [id for id, call in _running.items() if call.loop is here]
+    return [id for id, call in list(_running.items()) if call.loop is here]
 
 
 def _path_to(start: str, goals: Collection[str]) -> list[str] | None:

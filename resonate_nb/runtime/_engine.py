@@ -4,56 +4,79 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import field
+from collections.abc import Callable, Sequence
 from glob import escape
+from types import TracebackType
 from weakref import WeakSet
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Signer, load_key
 from resonate_nb.errors import StoreError
 from resonate_nb.protocol import (
+    NEVER,
     Command,
+    CreatePromise,
     HeartbeatTask,
     Promise,
     ReleaseTask,
     Reply,
+    State,
     TaskState,
     apply,
     join_id,
     project,
     split_id,
 )
-from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transaction
 
 from ._feed import Feed
 from ._held import Hold, standing
-from ._memo import Memo
+from ._leases import Leases
+from ._memo import Hits, Memo
 from ._say import warn
+from ._timers import Timers
+from ._tries import tries_of
 
 LEASE_MS = 60_000
 HEARTBEAT_SECONDS = 15.0
 
 
-@dataclass(slots=True, eq=False)
 class Holding:
-    """One call of this process at one promise."""
+    """One call of this process at one promise, from before the claim's commit until after the settlement's.
 
-    id: str
-    interrupts: Hold
-    """Holds them back, except while the claim is submitted and while the body runs."""
-    version: int = 0
-    """Of the task that it claimed; 0 until the claim is known to be committed."""
-    pid: int = field(default_factory=os.getpid)
+    While it is entered, interrupts are held back (see `interrupts`), and from `Engine.hold` on the lease is extended.
+    Left with an error it gives back what it had claimed.
+    """
+
+    __slots__ = ("_engine", "id", "interrupts", "pid", "version")
+
+    def __init__(self, engine: Engine, id: str) -> None:
+        self._engine = engine
+        self.id = id
+        self.interrupts = Hold()
+        """Holds them back, except while the claim is submitted and while the body runs."""
+        self.version = 0
+        """Of the task that it claimed; 0 until the claim is known to be committed."""
+        self.pid = os.getpid()
 
     @property
     def is_ours(self) -> bool:
         """False in a child that was forked by the body: to give back or to settle is its parent's business."""
         return self.pid == os.getpid()
+
+    def __enter__(self) -> Holding:
+        self.interrupts.__enter__()
+        self._engine._begin(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._engine._end(self, has_failed=kind is not None)
+        finally:
+            self.interrupts.__exit__()
 
 
 _MARKS = "marks:"
@@ -68,6 +91,8 @@ class Engine:
         self.clock = clock or SystemClock()
         self.feed = Feed(store)
         self.memo = Memo()
+        self.timers = Timers(self)
+        self._leases = Leases(self.clock)
         self._signer = signer
         self._lock = threading.Lock()
         self._held: dict[str, list[Holding]] = {}
@@ -83,10 +108,8 @@ class Engine:
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
         _engines.add(self)
-        self.replays: dict[str, tuple[int, int]] = {}
-        """Promise id -> hits in this process, and the milliseconds they saved."""
-        self._fresh_hits: dict[str, tuple[int, int]] = {}
-        """Name of a function -> its hits since they were last taken, and the milliseconds they saved."""
+        self.hits: dict[str, Hits] = {}
+        """By promise id."""
 
     @property
     def signer(self) -> Signer:
@@ -130,6 +153,9 @@ class Engine:
             if invalidate:
                 transaction.invalidate()
         self.feed.publish()
+        for command in commands:
+            if type(command) is CreatePromise and command.timeout_at < NEVER:
+                self.timers.arm(command.timeout_at)
         return replies
 
     def mark_rerun(self, id: str) -> None:
@@ -169,6 +195,10 @@ class Engine:
         with self.store.read() as reader:
             found = reader.latest(base)
             counter = reader.invalidation
+            if found is not None and found.state is State.RESOLVED:
+                name = found.param.headers.get("name")
+                if name is not None and self.memo.wants_ahead(name, counter):
+                    self.memo.read_ahead(name, reader)
         return (None if found is None else project(found, self.clock.now_ms())), counter
 
     def find(self, id: str) -> Promise | None:
@@ -182,6 +212,11 @@ class Engine:
                 found = newest and reader.latest(split_id(newest.id)[0])
         return None if found is None else project(found, now)
 
+    def newest(self, name: str) -> Promise | None:
+        """The promise of this name that came last."""
+        with self.store.read() as reader:
+            return reader.newest(name)
+
     def search(self, query: Query) -> list[Promise]:
         now = self.clock.now_ms()
         with self.store.read() as reader:
@@ -191,9 +226,11 @@ class Engine:
         with self.store.read() as reader:
             return reader.note(promise, kind)
 
-    def attempts(self, promise: str) -> list[Attempt]:
+    def attempts(self, promise: str) -> tuple[Attempt, ...]:
+        """The tries of a promise so far, in order; none where there is no such promise."""
         with self.store.read() as reader:
-            return reader.attempts(promise)
+            found = reader.get(promise)
+            return () if found is None else tries_of(found, reader.attempts(promise))
 
     @staticmethod
     def marks(reader: Reader) -> frozenset[str]:
@@ -220,32 +257,29 @@ class Engine:
         if promise.owner == self.store.owner:
             with self._lock:
                 return promise.id in self._held
-        is_leased = promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
         if self.store.is_alive(promise.owner):
-            return is_leased or not self.store.is_stopped(promise.owner)
+            return not self._leases.is_over(promise, is_stopped=self.store.is_stopped(promise.owner))
+        is_leased = promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
         info = self.store.describe(promise.owner)
-        return is_leased and info.host not in ("", socket.gethostname())
+        return is_leased and info.host not in ("", _host_name())
 
     def describe(self, promise: Promise) -> OwnerInfo | None:
         return None if promise.owner is None else self.store.describe(promise.owner)
 
-    @contextmanager
-    def holding(self, id: str) -> Iterator[Holding]:
-        """While this process claims, runs and settles promise `id`; its lease is extended as long as it lasts."""
-        with Hold() as interrupts:
-            holding = Holding(id, interrupts)
-            with self._lock:
-                self._held.setdefault(id, []).append(holding)
-            try:
-                yield holding
-            except BaseException:
-                # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours
-                # with nobody at it. Where it was given back or settled already, this is refused.
-                self._remove(holding)
-                if holding.is_ours and (version := holding.version or self._unnoticed(id)):
-                    self.release(ReleaseTask(id, version))
-                raise
-            self._remove(holding)
+    def holding(self, id: str) -> Holding:
+        """While this process claims, runs and settles promise `id`."""
+        return Holding(self, id)
+
+    def _begin(self, holding: Holding) -> None:
+        with self._lock:
+            self._held.setdefault(holding.id, []).append(holding)
+
+    def _end(self, holding: Holding, *, has_failed: bool) -> None:
+        self._remove(holding)
+        # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours with
+        # nobody at it. Where it was given back or settled already, this is refused.
+        if has_failed and holding.is_ours and (version := holding.version or self._unnoticed(holding.id)):
+            self.release(ReleaseTask(holding.id, version))
 
     def _remove(self, holding: Holding) -> None:
         with self._lock:
@@ -267,10 +301,10 @@ class Engine:
             is_held = any(other.version in (0, found.version) for other in self._held.get(id, ()))
         return 0 if is_held else found.version
 
-    def hold(self, holding: Holding, version: int) -> None:
+    def hold(self, holding: Holding, promise: Promise) -> None:
         """The claim is ours: keep its lease alive."""
         with self._lock:
-            holding.version = version
+            holding.version = promise.version
             self._start_heart()
 
     def release(self, command: ReleaseTask, also: Callable[[Transaction, list[Reply]], None] | None = None) -> None:
@@ -309,19 +343,25 @@ class Engine:
             with self._lock:
                 self._owed = self._owed[len(owed) :]
 
-    def replayed(self, promise: Promise, saved_ms: int) -> None:
-        """Count a hit. Kept in memory only; may be lost."""
-        hits, saved = self.replays.get(promise.id, (0, 0))
-        self.replays[promise.id] = (hits + 1, saved + saved_ms)
-        if promise.param.headers.get("kind") != "cell":
-            name = promise.param.headers.get("name", promise.id)
-            hits, saved = self._fresh_hits.get(name, (0, 0))
-            self._fresh_hits[name] = (hits + 1, saved + saved_ms)
-        self.feed.nudge()
+    def hits_of(self, promise: Promise) -> Hits:
+        """Where the hits of a promise are counted: in memory only, and may be lost."""
+        found = self.hits.get(promise.id)
+        if found is None:
+            headers = promise.param.headers
+            name = None if headers.get("kind") == "cell" else headers.get("name", promise.id)
+            found = self.hits.setdefault(promise.id, Hits(name))
+        return found
 
     def take_hits(self) -> dict[str, tuple[int, int]]:
         """Hits of functions since this was last asked: name -> how many, and the milliseconds they saved."""
-        taken, self._fresh_hits = self._fresh_hits, {}
+        taken: dict[str, tuple[int, int]] = {}
+        for hits in list(self.hits.values()):
+            fresh, saved_ms = hits.count - hits.taken, hits.saved_ms - hits.taken_ms
+            if hits.name is None or not fresh:
+                continue
+            hits.taken, hits.taken_ms = hits.count, hits.saved_ms
+            count, total = taken.get(hits.name, (0, 0))
+            taken[hits.name] = (count + fresh, total + saved_ms)
         return taken
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -336,6 +376,8 @@ class Engine:
         self._owed = []
         self._heart = None
         self.memo.renew_in_child()
+        self.timers.renew_in_child()
+        self._leases.renew_in_child()
         self.feed.renew_in_child()
 
     def close(self) -> None:
@@ -366,6 +408,7 @@ class Engine:
     def _shut(self) -> None:
         with self._lock:
             self._beat.notify_all()
+        self.timers.close()
         self.feed.close()
         self.store.close()
 
@@ -380,6 +423,12 @@ def _renew_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _host_name() -> str:
+    import socket  # not on the way to a first call
+
+    return socket.gethostname()
 
 
 def next_id(promise: Promise) -> str:

@@ -50,7 +50,7 @@ class Handle:
     @property
     def attempts(self) -> list[Attempt]:
         """The tries so far, in order."""
-        return self._engine.attempts(self.id)
+        return list(self._engine.attempts(self.id))
 
     @property
     def owner(self) -> OwnerInfo | None:

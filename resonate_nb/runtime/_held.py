@@ -5,6 +5,7 @@ Only the main thread receives signals: elsewhere, and where SIGINT is handled ou
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps: its enums cost ten times the call itself
 import asyncio
 import signal
 import threading
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
+
+_SIGINT = int(signal.SIGINT)
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -43,7 +46,7 @@ class Hold:
             return self
         self._outer, _standing = _standing, self
         try:
-            signal.signal(signal.SIGINT, self._handler)
+            _signal.signal(_SIGINT, self._handler)
         except BaseException:  # an interrupt that came just before
             self._before, _standing = None, self._outer
             raise
@@ -55,10 +58,10 @@ class Hold:
         if before is None:
             return
         try:
-            if signal.getsignal(signal.SIGINT) is self._handler:
-                signal.signal(signal.SIGINT, before)
-            came, self._came = self._came, []
-            if came:
+            if _signal.getsignal(_SIGINT) is self._handler:
+                _signal.signal(_SIGINT, before)
+            if self._came:
+                came, self._came = self._came, []
                 _deliver(before, came[0])
         finally:
             # Only now: another signal must not push an interrupt aside that is not yet delivered.
@@ -206,9 +209,10 @@ def _on_interrupt(_: int, frame: FrameType | None) -> None:
 
 def _handler_here() -> _Handler:
     """The handler of SIGINT; None where no Python code may replace it."""
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != threading.main_thread().ident:
         return None
-    return signal.getsignal(signal.SIGINT)
+    handler: _Handler = _signal.getsignal(_SIGINT)
+    return handler
 
 
 def _is_runners(handler: _Handler) -> bool:

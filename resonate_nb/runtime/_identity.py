@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import getpass
 import hashlib
 import json
 import os
-import socket
 import string
-import subprocess
-import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 from resonate_nb.clock import local_now
-from resonate_nb.errors import IdReuseError, InvalidOptionError
+from resonate_nb.errors import InvalidOptionError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
@@ -42,8 +37,13 @@ class Identity:
     argument_parts: Mapping[str, str]
     is_automatic_id: bool
     is_automatic_version: bool
-    wider: Identity | None = None
-    """The same call with every digit of its fingerprints in the id, for when two calls meet in the short form."""
+    wide_base: str | None = None
+    """The id with every digit of the fingerprints, for when two calls meet in the short form; None where this is it."""
+
+    @property
+    def wider(self) -> Identity | None:
+        """The same call under its wide id."""
+        return None if self.wide_base is None else replace(self, base=self.wide_base, wide_base=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,25 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         code = _join(key.code, key.content) if key.content_parts else key.code
         argument_digest = joint
     filled = None if options.id is None else fill_template(options.id, arguments)
-
-    def named(code_digits: int, argument_digits: int, wider: Identity | None) -> Identity:
-        version = code[:code_digits] if options.version is None else str(options.version)
-        id = f"{work.name}/{argument_digest[:argument_digits]}" if filled is None else filled
-        base = f"{id}@{version}"
-        if len(base) > MAX_ID:
-            raise InvalidOptionError(
-                f"the id {base[:60]!r}… has {len(base)} characters, at most {MAX_ID} are allowed; shorten the template"
-            )
-        return Identity(base, code, argument_digest, key, parts, options.id is None, options.version is None, wider)
-
-    return named(CODE_DIGITS, ARGUMENT_DIGITS, named(32, 32, None))
+    stem = f"{work.name}/{argument_digest[:ARGUMENT_DIGITS]}" if filled is None else filled
+    wide_stem = f"{work.name}/{argument_digest}" if filled is None else filled
+    version = code[:CODE_DIGITS] if options.version is None else str(options.version)
+    base = f"{stem}@{version}"
+    wide = f"{wide_stem}@{code if options.version is None else version}"
+    if len(wide) > MAX_ID:
+        raise InvalidOptionError(
+            f"the id {base[:60]!r}… has {len(base)} characters, at most {MAX_ID} are allowed; shorten the template"
+        )
+    return Identity(
+        base,
+        code,
+        argument_digest,
+        key,
+        parts,
+        options.id is None,
+        options.version is None,
+        None if wide == base else wide,
+    )
 
 
 def _join(first: str, second: str) -> str:
@@ -103,7 +110,9 @@ def _join(first: str, second: str) -> str:
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:
     """What is stored with the promise at its birth, for the guard and for looking."""
     headers = {"name": work.name, "code": identity.code, "arguments": identity.arguments}
-    return {**headers, "kind": "cell"} if work.is_cell else headers
+    if work.is_cell:
+        headers["kind"] = "cell"
+    return headers
 
 
 def meets_another(identity: Identity, promise: Promise) -> bool:
@@ -114,16 +123,15 @@ def meets_another(identity: Identity, promise: Promise) -> bool:
     return other_code or other_arguments
 
 
-def guard_arguments(identity: Identity, promise: Promise, stored_key: bytes | None) -> None:
-    """Raise IdReuseError when the promise of this id was made with other arguments."""
+def differing_arguments(identity: Identity, promise: Promise) -> tuple[str, ...] | None:
+    """The names of what the promise of this id was made with and is another now; None when it is the same call."""
     stored = promise.param.headers.get("arguments")
     if stored is None or stored == identity.arguments:
-        return
-    before = _load_key(stored_key)
+        return None
+    before = about_of(promise)
     ours = dict(identity.argument_parts) | dict(identity.key.content_parts)
     theirs = before.get("arguments", {}) | before.get("content", {})
-    differing = tuple(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)) if before else ()
-    raise IdReuseError(promise.id, differing)
+    return tuple(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)) if before else ()
 
 
 def has_drifted(identity: Identity, promise: Promise) -> bool:
@@ -134,26 +142,51 @@ def has_drifted(identity: Identity, promise: Promise) -> bool:
     return made_by is not None and made_by != identity.code
 
 
-def key_note(identity: Identity) -> bytes:
-    """Digests per part, so that a later call can say which part is new."""
-    return json.dumps(
-        {
-            "arguments": dict(identity.argument_parts),
-            "code": dict(identity.key.code_parts),
-            "content": dict(identity.key.content_parts),
-        },
-        separators=(",", ":"),
-    ).encode()
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def about_call(identity: Identity, shown: Mapping[str, str]) -> bytes:
+    """What is stored of a call for people and for comparing: short texts of its arguments, and digests per part."""
+    about: dict[str, Mapping[str, str]] = {}
+    if shown:
+        about["shown"] = shown
+    if identity.argument_parts:
+        about["arguments"] = dict(identity.argument_parts)
+    if identity.key.content_parts:
+        about["content"] = dict(identity.key.content_parts)
+    return _encode(about).encode() if about else b""
+
+
+def about_of(promise: Promise) -> dict[str, dict[str, str]]:
+    """What `about_call` stored; nothing where that is no record of ours."""
+    data = promise.param.data
+    if not data or "arguments" not in promise.param.headers:
+        return {}
+    try:
+        about = json.loads(data)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def parts_note(identity: Identity) -> bytes:
+    """Digests per part of the code. Stored once per fingerprint of code."""
+    return _encode(dict(identity.key.code_parts)).encode()
 
 
 def sources_note(identity: Identity) -> bytes:
     """The canonical source of each code part, for diffs. Stored once per fingerprint of code."""
-    return json.dumps(dict(identity.key.sources), separators=(",", ":")).encode()
+    return _encode(dict(identity.key.sources)).encode()
 
 
-def what_is_new(identity: Identity, stored_key: bytes | None) -> str | None:
-    """One phrase that says which part differs from the last computed call of this name; None when none does."""
-    before = _load_key(stored_key)
+def what_is_new(identity: Identity, promise: Promise, stored_parts: bytes | None) -> str | None:
+    """One phrase that says which part differs from an earlier call of this name; None when none does.
+
+    `stored_parts` is what `parts_note` stored of that call's code.
+    """
+    before = about_of(promise)
+    if stored_parts is not None:
+        before["code"] = json.loads(stored_parts)
     if not before:
         return None
     phrases = []
@@ -162,7 +195,10 @@ def what_is_new(identity: Identity, stored_key: bytes | None) -> str | None:
         ("global", identity.key.content_parts),
         ("argument", identity.argument_parts),
     ):
-        theirs = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind], {})
+        stored = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind])
+        if stored is None and kind == "code of":
+            continue  # of an earlier version of this package, which did not keep them
+        theirs = stored or {}
         changed = [f"`{name}`" for name in ours if name in theirs and theirs[name] != ours[name]]
         changed += [f"`{name}` (new)" for name in ours if name not in theirs]
         changed += [f"`{name}` (gone)" for name in theirs if name not in ours]
@@ -175,6 +211,8 @@ def what_is_new(identity: Identity, stored_key: bytes | None) -> str | None:
 
 def code_diff(before: bytes | None, identity: Identity) -> str:
     """A unified diff of the canonical sources, from those stored to ours; "" when there is nothing to compare."""
+    import difflib
+
     theirs: dict[str, str] = json.loads(before) if before else {}
     ours = identity.key.sources
     lines: list[str] = []
@@ -188,10 +226,6 @@ def code_diff(before: bytes | None, identity: Identity) -> str:
             n=2,
         )
     return "\n".join(lines)
-
-
-def _load_key(stored: bytes | None) -> dict[str, dict[str, str]]:
-    return {} if stored is None else json.loads(stored)
 
 
 _PLACES = ("now", "today", "user", "host", "git_sha", "notebook", "uuid", "env")
@@ -280,6 +314,11 @@ def _encoded(letter: str) -> str:
 
 
 def _place(name: str) -> object:
+    # Imported where an id asks for them: the import of this package is to be felt by nobody.
+    import getpass
+    import socket
+    import uuid
+
     match name:
         case "now":
             return local_now()
@@ -302,6 +341,8 @@ def _place(name: str) -> object:
 
 
 def _git_sha() -> str:
+    import subprocess
+
     try:
         found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:

@@ -27,8 +27,10 @@ from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 
 from ._engine import Engine
 from ._generators import generators_phrase
+from ._identity import about_of
 from ._look import DRAWS, Detail, Record, Shown
 from ._say import say
+from ._tries import tries_of
 from .call import load
 
 if TYPE_CHECKING:
@@ -41,22 +43,21 @@ PREVIEW_BYTES = 50_000_000
 def record_of(engine: Engine, promise: Promise) -> Record:
     """One promise with what is known around it."""
     with engine.store.read() as reader:
-        return _Looking(engine, reader, [promise.id]).record(promise)
+        return _Looking(engine, reader).record(promise)
 
 
 class _Looking:
     """One look at many promises: a snapshot, and each owner asked for once."""
 
-    def __init__(self, engine: Engine, reader: Reader, ids: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, reader: Reader) -> None:
         self._engine = engine
         self._reader = reader
         self._owners: dict[str, OwnerInfo] = {}
-        self._arguments = reader.notes("arguments", ids)
         self._marked = engine.marks(reader)
         self._now = engine.clock.now_ms()
 
     def record(self, promise: Promise) -> Record:
-        tries = tuple(self._reader.attempts(promise.id))
+        tries = tries_of(promise, self._reader.attempts(promise.id))
         headers = promise.value.headers
         marks = [
             f"{kind.replace('_', ' ')}: {headers[kind]}" for kind in ("not_stored", "not_replayable") if kind in headers
@@ -65,17 +66,16 @@ class _Looking:
             marks.append("rerun")
         if "draws" in headers:
             marks.append(f"{DRAWS}: {generators_phrase(headers['draws'].split(','))}")
-        hits, saved_ms = self._engine.replays.get(promise.id, (0, 0))
-        arguments = self._arguments.get(promise.id)
+        hits = self._engine.hits.get(promise.id)
         return Record(
             promise,
             shown(self._engine, promise, tries, self._now),
             tries,
             self._owner(promise.owner or (tries[-1].owner if tries else None)),
-            hits,
-            saved_ms,
+            0 if hits is None else hits.count,
+            0 if hits is None else hits.saved_ms,
             tuple(marks),
-            {} if arguments is None else json.loads(arguments),
+            about_of(promise).get("shown", {}),
             self._now,
         )
 
@@ -104,7 +104,7 @@ def look(engine: Engine, query: Query) -> list[Record]:
     now = engine.clock.now_ms()
     with engine.store.read() as reader:
         found = [project(promise, now) for promise in reader.search(replace(query, now=now), bare=True)]
-        looking = _Looking(engine, reader, [promise.id for promise in found])
+        looking = _Looking(engine, reader)
         return [looking.record(promise) for promise in found]
 
 
@@ -211,7 +211,7 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for record in records:
         promise = record.promise
-        elapsed = promise.value.headers.get("elapsed_ms")
+        elapsed = promise.value.headers.get("elapsed_us")
         rows.append(
             {
                 "id": promise.id,
@@ -221,7 +221,7 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
                 "created_at": promise.created_at,
                 "settled_at": promise.settled_at,
                 "timeout_at": promise.timeout_at if promise.timeout_at < NEVER else None,
-                "elapsed_s": None if elapsed is None else int(elapsed) / 1000,
+                "elapsed_s": None if elapsed is None else int(elapsed) / 1e6,
                 "attempts": len(record.attempts),
                 "size_bytes": promise.value.size_bytes,
                 "replays": record.replays,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from resonate_nb.errors import InvalidOptionError
 from resonate_nb.fingerprint import Subject
 from resonate_nb.records import dataclass
+
+if TYPE_CHECKING:
+    from resonate_nb.retry import Policy
+
+
+OnReuse = Literal["raise", "rerun", "warn", "ignore"]
+OnDrift = Literal["warn", "raise", "rerun", "ignore"]
+OnRejected = Literal["rerun", "raise"]
+KeyedBy = Literal["args", "call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +29,22 @@ class Options:
     name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    keyed_by: KeyedBy = "args"
+    retry: Policy | None = None
+    """None never tries again."""
+    timeout: float | None = None
+    """Seconds from a promise's creation to its deadline."""
+    attempt_timeout: float | None = None
+    """Seconds."""
+    max_age: float | None = None
+    """Seconds."""
+    on_reuse: OnReuse = "raise"
+    on_drift: OnDrift | None = None
+    """None warns of a settled promise, and raises where a pending one would be taken over."""
+    on_rejected: OnRejected = "rerun"
 
 
-OPTION_NAMES = ("id", "version", "name", "tags", "ignore")
+OPTION_NAMES = tuple(each.name for each in fields(Options))
 
 MAX_ID = 512
 """Characters of a promise's id, its version included."""
@@ -36,6 +59,14 @@ def checked_options(
     name: object = None,
     tags: object = None,
     ignore: object = (),
+    keyed_by: object = "args",
+    retry: object = None,
+    timeout: object = None,
+    attempt_timeout: object = None,
+    max_age: object = None,
+    on_reuse: object = "raise",
+    on_drift: object = None,
+    on_rejected: object = "rerun",
 ) -> Options:
     """The options as a record. Raises InvalidOptionError that names the option, what was given and what to write."""
     if id is not None:
@@ -59,7 +90,49 @@ def checked_options(
         ignore = (ignore,)
     if not isinstance(ignore, tuple | list | set | frozenset) or not all(isinstance(item, str) for item in ignore):
         raise InvalidOptionError(f"ignore must be names of arguments or globals, e.g. ignore=('conn',), not {ignore!r}")
-    return Options(id, version, name, dict(tags or {}), tuple(sorted(ignore)))
+    return Options(
+        id,
+        version,
+        name,
+        dict(tags or {}),
+        tuple(sorted(ignore)),
+        _one_of("keyed_by", keyed_by, KeyedBy),
+        _policy(retry),
+        _span("timeout", timeout),
+        _span("attempt_timeout", attempt_timeout),
+        _span("max_age", max_age),
+        _one_of("on_reuse", on_reuse, OnReuse),
+        None if on_drift is None else _one_of("on_drift", on_drift, OnDrift),
+        _one_of("on_rejected", on_rejected, OnRejected),
+    )
+
+
+def _one_of(option: str, given: object, choices: Any) -> Any:
+    words = get_args(choices)
+    if given not in words:
+        listed = " or ".join(repr(word) for word in words)
+        raise InvalidOptionError(f"{option} must be {listed}, not {given!r}")
+    return given
+
+
+def _policy(retry: object) -> Policy | None:
+    if retry is None:
+        return None
+    from resonate_nb.retry import policy_of  # costs more to import than most of this package
+
+    return policy_of(retry)
+
+
+def _span(option: str, given: object) -> float | None:
+    """A length of time in seconds; None for none."""
+    if given is None:
+        return None
+    from resonate_nb.retry import seconds_of
+
+    seconds = seconds_of(given, option)
+    if seconds <= 0:
+        raise InvalidOptionError(f"{option} must be longer than nothing, not {given!r}")
+    return seconds
 
 
 def refuse_reserved(text: str, what: str) -> None:
@@ -95,6 +168,10 @@ class Work:
     @property
     def title(self) -> str:
         return self.label or self.name
+
+    @property
+    def max_attempts(self) -> int:
+        return 1 if self.options.retry is None else self.options.retry.max_attempts
 
 
 _works: dict[tuple[str, str], Work] = {}

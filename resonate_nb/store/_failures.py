@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from resonate_nb.errors import ReadOnlyStoreError, StoreError
+from resonate_nb.errors import ReadOnlyStoreError, StoreError, UnwritableStoreError
 
 _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
 
@@ -59,15 +59,22 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, DamagedError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+_UNWRITABLE_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_UNWRITABLE_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
+
+
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """The StoreError for a failure of the database or of a file under `path`."""
+    kind = StoreError
     if isinstance(error, OSError):
         what, remedy = _by_errno(error)
+        kind = UnwritableStoreError if error.errno in _UNWRITABLE_ERRNO else StoreError
     else:
         # The low byte is the primary code; the rest says more exactly where it happened.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
-    return StoreError(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
+        kind = UnwritableStoreError if code in _UNWRITABLE_SQLITE else StoreError
+    return kind(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
 
 
 def read_only(path: Path) -> ReadOnlyStoreError:

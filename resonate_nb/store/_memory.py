@@ -240,6 +240,10 @@ class _Lookups:
         found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
         return [_ahead(promise, size_bytes) for promise in found[: -limit - 1 : -1]]
 
+    def under(self, prefix: str, limit: int, size_bytes: int) -> list[Ahead]:
+        found = (promise for promise in self._state.promises.values() if split_id(promise.id)[0].startswith(prefix))
+        return [_ahead(promise, size_bytes) for promise in sorted(found, key=lambda each: split_id(each.id))[:limit]]
+
     def deadlines(self, limit: int) -> list[tuple[int, str]]:
         pending = (promise for promise in self._state.promises.values() if promise.state is State.PENDING)
         return sorted((promise.timeout_at, promise.id) for promise in pending if promise.timeout_at < NEVER)[:limit]
@@ -399,6 +403,7 @@ def _ahead(promise: Promise, size_bytes: int) -> Ahead:
         base,
         generation,
         promise.state,
+        promise.task,
         promise.version,
         value.headers.get("code") or param.get("code"),
         param.get("arguments"),

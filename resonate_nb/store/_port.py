@@ -86,6 +86,7 @@ class Ahead(NamedTuple):
     base: str
     generation: int
     state: str
+    task: str
     version: int
     code: str | None
     """Header ``code`` of the value, else of the param."""
@@ -179,6 +180,10 @@ class Reader(Protocol):
 
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
         """The last `limit` promises of this name, newest first, with values of up to `size_bytes`."""
+        ...
+
+    def under(self, prefix: str, limit: int, size_bytes: int) -> list[Ahead]:
+        """The promises whose ids without generation begin so, by id and generation."""
         ...
 
     def deadlines(self, limit: int) -> list[tuple[int, str]]:

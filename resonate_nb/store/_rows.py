@@ -324,11 +324,13 @@ NEWEST = f"SELECT {COLUMNS} FROM promises WHERE name = ? ORDER BY row DESC LIMIT
 DEADLINES = f"""
 SELECT timeout_at, {_ID} FROM promises WHERE state = 'pending' AND timeout_at < {NEVER} ORDER BY timeout_at LIMIT ?
 """
-AHEAD = """
-SELECT base, generation, state, version, COALESCE(value_code, param_code), param_arguments, codec, signature,
+_AHEAD = """
+SELECT base, generation, state, task, version, COALESCE(value_code, param_code), param_arguments, codec, signature,
     elapsed_us, value_headers, CASE WHEN value_size <= ? THEN value_data END
-FROM promises WHERE name = ? ORDER BY row DESC LIMIT ?
+FROM promises
 """
+AHEAD = f"{_AHEAD} WHERE name = ? ORDER BY row DESC LIMIT ?"
+UNDER = f"{_AHEAD} WHERE base >= ? AND base < ? ORDER BY base, generation LIMIT ?"
 LATEST = f"SELECT {COLUMNS} FROM promises WHERE base = ? ORDER BY generation DESC LIMIT 1"
 AT_ROW = f"SELECT {COLUMNS} FROM promises WHERE row = ?"
 BARE_AT_ROW = AT_ROW.replace("value_data", f"CASE state WHEN '{State.RESOLVED}' THEN NULL ELSE value_data END")

@@ -103,6 +103,12 @@ class _Rows:
         rows = self.link.cursor.execute(_rows.AHEAD, (size_bytes, name, limit)).fetchall()
         return list(map(Ahead._make, rows))
 
+    def under(self, prefix: str, limit: int, size_bytes: int) -> list[Ahead]:
+        # What begins so lies between the prefix and the same with its last letter raised.
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        rows = self.link.cursor.execute(_rows.UNDER, (size_bytes, prefix, end, limit)).fetchall()
+        return list(map(Ahead._make, rows))
+
     def deadlines(self, limit: int) -> list[tuple[int, str]]:
         return self.link.cursor.execute(_rows.DEADLINES, (limit,)).fetchall()
 

@@ -122,8 +122,8 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         pass  # counted where it is drawn
     elif ended is not None and ended.elapsed_us is not None:
         elapsed_ms = ended.elapsed_us // 1000
-    elif headers.get("elapsed_ms", "").isdecimal():
-        elapsed_ms = int(headers["elapsed_ms"])
+    elif headers.get("elapsed_us", "").isdecimal():
+        elapsed_ms = int(headers["elapsed_us"]) // 1000
     elif ended is not None and ended.ended_at is not None:
         elapsed_ms = max(0, ended.ended_at - ended.started_at)
     elif promise.settled_at is not None:

@@ -221,15 +221,18 @@ def other_code(version: int):
     return work
 
 
-def test_a_begun_promise_of_a_fixed_version_that_goes_on_with_other_code_is_said():
+def test_a_begun_promise_of_a_fixed_version_is_taken_over_with_other_code_only_where_that_is_allowed():
     @durable(id="work", version=1)
     def work():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         work()
+    with pytest.raises(rnb.DriftError, match=r"\+    return 'other code'"):
+        other_code(1)()
+    goes_on = other_code(1).options(on_drift="warn")
     with pytest.warns(rnb.DurableWarning, match="was begun, and it goes on with the code as it is now") as caught:
-        assert "other code" == other_code(1)()
+        assert "other code" == goes_on()
     assert "+    return 'other code'" in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -98,11 +98,19 @@ class StoreContract:
             assert ("f/a@1", 2, "pending", None) == (newest.base, newest.generation, newest.state, newest.data)
             assert ("f/a@1", 1, "c" * 32, "a" * 32, "json", "s", "1500", None, b"12") == (
                 *first[:2],
-                *first[4:],
+                *first[5:],
             )
             assert ("d", '{"files":"[]"}', None) == (other.code, other.headers.replace(" ", ""), other.data)  # type: ignore[union-attr]
             assert [newest] == reader.ahead("f", 1, 2)
         assert {**value, "files": "[]", "code": "d"} == get(store, "f/b@1").value.headers  # type: ignore[union-attr]
+
+    def test_promises_under_a_prefix_are_read_with_their_small_values(self, store: Store) -> None:
+        """By id and generation; what merely begins alike is not under it."""
+        insert(store, *map(plain, ("p:b.1", "p:a.1", "p:a.1~2", "p", "p:a.1:c.1", "p~2:a.1", "q:a.1", "p;")))
+        with store.read() as reader:
+            found = reader.under("p:", 10, 0)
+            assert [("p:a.1", 1), ("p:a.1", 2), ("p:a.1:c.1", 1), ("p:b.1", 1)] == [row[:2] for row in found]
+            assert found[:2] == reader.under("p:", 2, 0)
 
     def test_deadlines_of_pending_promises_are_listed_soonest_first(self, store: Store) -> None:
         """Those without one, and those that have settled, are not among them."""

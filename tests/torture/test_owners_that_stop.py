@@ -40,7 +40,8 @@ def lease_until(tortured: Tortured, lapse: bool = False) -> int:
     try:
         with database:
             if lapse:
-                assert 1 == database.execute("UPDATE promises SET lease_until = 1 WHERE owner IS NOT NULL").rowcount
+                lapsed = "UPDATE promises SET lease_until = 1, lease_ms = 50 WHERE owner IS NOT NULL"
+                assert 1 == database.execute(lapsed).rowcount
             ((found,),) = database.execute("SELECT MIN(lease_until) FROM promises")
         return int(found)
     finally:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -34,6 +34,39 @@ async def fetch(url: str) -> bytes:
 @durable(version="2024-q3")
 async def fetch_named(url: str) -> bytes:
     return url.encode()
+
+
+@durable(
+    keyed_by="call",
+    retry=rnb.Exponential(max_attempts=5, non_retryable=(KeyError,)),
+    timeout="2h",
+    attempt_timeout=timedelta(minutes=5),
+    max_age=3600,
+    on_reuse="rerun",
+    on_drift="raise",
+    on_rejected="raise",
+)
+def charge(card: str) -> str:
+    call = rnb.current()
+    assert_type(call, rnb.CurrentCall | None)
+    assert call is not None
+    assert_type(call.attempt, int)
+    assert_type(call.deadline, int | None)
+    return call.idempotency_key + card
+
+
+policies = (rnb.Linear(3, delay="1s"), rnb.Constant(delay=2.0), rnb.Never())
+
+
+def guards() -> None:
+    try:
+        assert_type(charge("1"), str)
+    except rnb.DurableTimeoutError as error:
+        assert_type(error.has_value, bool)
+    except rnb.DriftError as error:
+        assert_type(error.diff, str)
+    except rnb.UnwritableStoreError:
+        pass
 
 
 def functions() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from resonate_nb.codec import describe, in_words
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
 from resonate_nb.protocol import (
+    EMPTY,
+    NEVER,
     AcquireTask,
     Claim,
     Command,
@@ -20,6 +21,7 @@ from resonate_nb.protocol import (
     Promise,
     ReleaseTask,
     Reply,
+    SettlePromise,
     State,
     Status,
     TaskState,
@@ -31,9 +33,12 @@ from resonate_nb.store import Attempt, Transaction
 from .. import _context, _identity, _reads
 from .._engine import LEASE_MS, Engine, Holding
 from .._generators import Standing
-from .._held import cancel_on_interrupt
+from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
+from .._limit import Limited, run_limited, run_limited_async
 from .._registry import Work
+from .._tries import ended, spent, tries_of
+from ._children import NO_CHILDREN, KnownChildren
 from ._plan import Run, files_root
 
 
@@ -53,17 +58,40 @@ class Request:
     rerun: bool = False
 
 
+class Held(_context.Fence, Protocol):
+    """What a call holds while it runs: the task under which it writes, and the interrupts."""
+
+    @property
+    def interrupts(self) -> Hold: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The task is ours: the promise as it is now, and which try this is."""
+    """The right to run the body is ours: the promise as it is now, and which try this is."""
 
     promise: Promise
     identity: Identity
-    number: int
-    started_at: int
-    holding: Holding
+    holding: Held
+    current: _context.Current
+    number: int = 1
+    """Of the try, over the life of the promise."""
+    used: int = 0
+    """How many of the policy's attempts were used up before."""
+    started_at: int = 0
+    """Epoch milliseconds."""
+    is_child: bool = False
+    """It has no task of its own and is not in the store yet: the parent's task is the claim."""
+    owed: tuple[Command, ...] = ()
+    """What would have claimed it, where the store could not be written to: still to be done."""
     news: str | None = None
     """Which part of the key is new beside the last computed call of this name."""
+    not_before: int = 0
+    """When the try before was to be followed, epoch milliseconds."""
+
+    @property
+    def is_unborn(self) -> bool:
+        """Nothing in the store says that it runs."""
+        return self.is_child or bool(self.owed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,115 +102,185 @@ class Tried:
     error: Exception | None
     elapsed_us: int
     cpu_us: int
-    files: tuple[_reads.FileRead, ...]
-    effects: tuple[str, ...]
+    files: tuple[_reads.FileRead, ...] = ()
+    effects: tuple[str, ...] = ()
     """What a hit could not repeat."""
     draws: tuple[str, ...] = ()
     """The global random generators that moved meanwhile."""
+    is_late: bool = False
+    """It passed a limit of time."""
+    has_value: bool = True
+    """False where the body was stopped at its limit."""
     is_interrupted: bool = False
     """An interrupt came too late to stop the body, and must stop what comes after."""
 
 
 def claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
     """Make the promise and take its task, or take over the pending one; None when somebody else was first."""
-    work, options = request.work, request.work.options
-    mine = Claim(engine.store.owner, LEASE_MS)
-    commands: list[Command] = []
-    before = run.taken_over
-    if before is None:
-        param = Value(headers=_identity.param_headers(identity, work))
-        commands.append(CreatePromise(run.id, param=param, tags=options.tags, claim=mine))
-    else:
-        if before.task is TaskState.ACQUIRED:
-            commands.append(ReleaseTask(run.id, before.version))
-        commands.append(AcquireTask(run.id, before.version, mine))
-    number = 1
-    news: str | None = None
-    started_at = engine.clock.now_ms()
-    is_new_code = engine.is_new_code(identity.code)
-    # Cells without a label share a name and nothing else: one is known again by its code only. A cell and a function
-    # of one name are strangers.
-    kind = "function" if not work.is_cell else "label" if work.name != "cell" else identity.code
-    known_as = f"name:{kind}:{work.name}"
-
-    shown = {name: describe(value) for name, value in request.arguments.items()}
-
-    def also(transaction: Transaction, replies: list[Reply]) -> None:
-        nonlocal number, news
-        if replies[-1].status is not Status.DONE:
-            return
-        if before is not None:
-            earlier = transaction.attempts(run.id)
-            number = len(earlier) + 1
-            for attempt in earlier:
-                if attempt.outcome is None:
-                    transaction.put_attempt(_ended(attempt, started_at, "lost", "its owner died"))
-        transaction.put_attempt(Attempt(run.id, number, mine.owner, started_at))
-        transaction.put_note(run.id, "key", _identity.key_note(identity))
-        if shown:
-            transaction.put_note(run.id, "arguments", json.dumps(shown).encode())
-        if run.reason:
-            transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
-        if is_new_code or work.is_cell:
-            # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
-            latest = transaction.note(known_as, "latest")
-            if latest is not None:
-                news = _identity.what_is_new(identity, transaction.note(latest.decode(), "key"))
-        transaction.put_note(known_as, "latest", run.id.encode())
-        if is_new_code:
-            transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
-        if run.superseded is not None:
-            engine.clear_mark(transaction, run.superseded.id)
-
-    superseded = run.superseded
+    before, superseded = run.taken_over, run.superseded
+    now = engine.clock.now_ms()
+    commands = _claiming(engine, request, identity, run, now)
+    record = _Record(engine, request, identity, run, now)
     replies = engine.submit(
         commands,
-        also=also,
+        also=record.write,
         invalidate=superseded is not None and superseded.state is State.RESOLVED,
         interrupts=holding.interrupts,
     )
-    reply = replies[-1]
-    if reply.status is not Status.DONE or reply.promise is None:
+    promise = replies[-1].promise
+    if replies[-1].status is not Status.DONE or promise is None or promise.state.is_settled:
         return None
-    if reply.promise.state.is_settled:
-        return None
-    if is_new_code:
-        engine.note_code(identity.code)
-    engine.hold(holding, reply.promise.version)
-    return Claimed(reply.promise, identity, number, started_at, holding, news)
+    engine.note_code(identity.code)
+    engine.hold(holding, promise)
+    children = NO_CHILDREN if before is None and run.adopts is None else KnownChildren(engine, promise)
+    current = _context.Current(promise, record.used + 1, born(promise), holding, children)
+    return Claimed(
+        promise,
+        identity,
+        holding,
+        current,
+        record.number,
+        record.used,
+        now,
+        news=record.news,
+        not_before=record.not_before,
+    )
+
+
+def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed:
+    """The body is to run although the store cannot be written to: what would have claimed it is owed, and done with
+    the settlement if that can be written."""
+    now = engine.clock.now_ms()
+    commands = _claiming(engine, request, identity, run, now)
+    made = commands[-1]
+    if isinstance(made, CreatePromise):
+        # The task's first version, unless a promise of this id was forgotten: then the settlement is refused.
+        promise = Promise(run.id, State.PENDING, made.param, EMPTY, made.tags, made.timeout_at, now)
+        promise = replace(promise, task=TaskState.ACQUIRED, version=1)
+    else:
+        assert run.taken_over is not None
+        promise = replace(run.taken_over, version=run.taken_over.version + 1)
+    current = _context.Current(promise, 1, born(promise), holding, NO_CHILDREN)
+    return Claimed(promise, identity, holding, current, started_at=now, owed=tuple(commands))
+
+
+def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, now: int) -> list[Command]:
+    """The commands by which the promise is made, or taken over, with its task ours; the last one decides."""
+    options = request.work.options
+    mine = Claim(engine.store.owner, LEASE_MS)
+    before, superseded = run.taken_over, run.superseded
+    commands: list[Command] = []
+    if before is not None:
+        if before.task is TaskState.ACQUIRED:
+            commands.append(ReleaseTask(run.id, before.version))
+        commands.append(AcquireTask(run.id, before.version, mine))
+        return commands
+    if superseded is not None and superseded.state is State.PENDING:
+        if superseded.task is TaskState.ACQUIRED:
+            commands.append(ReleaseTask(superseded.id, superseded.version))
+        commands.append(SettlePromise(superseded.id, State.CANCELED))
+    timeout_at = NEVER if options.timeout is None else now + round(options.timeout * 1000)
+    param = param_of(request, identity, run.adopts)
+    commands.append(CreatePromise(run.id, timeout_at, param, options.tags, claim=mine))
+    return commands
+
+
+def param_of(request: Request, identity: Identity, adopts: str | None = None) -> Value:
+    """What is stored with a promise at its birth."""
+    headers = _identity.param_headers(identity, request.work)
+    if adopts is not None:
+        headers["adopts"] = adopts
+    shown = {name: describe(value) for name, value in request.arguments.items()}
+    about = _identity.about_call(identity, shown)
+    return Value(headers, about, None, len(about)) if about else Value(headers)
+
+
+def born(promise: Promise) -> str:
+    """Tells a generation from every other one, a forgotten one of the same id included."""
+    return f"{promise.id}|{promise.created_at}"
+
+
+class _Record:
+    """What is written beside a claim, in its transaction, and what is learned there."""
+
+    def __init__(self, engine: Engine, request: Request, identity: Identity, run: Run, now: int) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._run = run
+        self._now = now
+        self._is_new_code = engine.is_new_code(identity.code)
+        work = request.work
+        # Cells without a label share a name and nothing else: one is known again by its code only.
+        self._cell = f"cell:{work.name if work.name != 'cell' else identity.code}" if work.is_cell else None
+        # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
+        self._earlier = engine.newest(work.name) if self._is_new_code and not work.is_cell else None
+        self.number = 1
+        self.used = 0
+        self.news: str | None = None
+        self.not_before = 0
+
+    def write(self, transaction: Transaction, replies: list[Reply]) -> None:
+        if replies[-1].status is not Status.DONE:
+            return
+        run, identity = self._run, self._identity
+        if run.taken_over is not None:
+            self._follow(transaction, run.taken_over)
+        if run.reason:
+            transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
+        if self._cell is not None:
+            latest = transaction.note(self._cell, "latest")
+            self._earlier = None if latest is None else transaction.get(latest.decode())
+            transaction.put_note(self._cell, "latest", run.id.encode())
+        if self._earlier is not None and (self._earlier.param.headers.get("kind") == "cell") == bool(self._cell):
+            parts = transaction.note(f"code:{self._earlier.param.headers.get('code', '')}", "parts")
+            self.news = _identity.what_is_new(identity, self._earlier, parts)
+        if self._is_new_code:
+            transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
+            transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+        if run.superseded is not None:
+            self._engine.clear_mark(transaction, run.superseded.id)
+
+    def _follow(self, transaction: Transaction, before: Promise) -> None:
+        """This try comes after those of an owner that is gone, or that gave the task back."""
+        earlier = tries_of(before, transaction.attempts(before.id))
+        for attempt in earlier:
+            if attempt.outcome is None:
+                transaction.put_attempt(ended(attempt, self._now, "lost", "its owner died"))
+        last = earlier[-1] if earlier else None
+        self.number = 1 if last is None else last.number + 1
+        self.used = spent(earlier) + sum(attempt.outcome is None for attempt in earlier)
+        self.not_before = 0 if last is None else last.retry_at or 0
+        transaction.put_attempt(Attempt(before.id, self.number, self._engine.store.owner, self._now))
 
 
 def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:
     """The task is free again and its promise is shown as interrupted; nothing if it was lost meanwhile."""
     id = claimed.promise.id
-    ended_at = engine.clock.now_ms()
-    attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at)
+    attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at, elapsed_us=elapsed_us)
+    attempt = ended(attempt, engine.clock.now_ms(), "interrupted", type(why).__name__)
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         if replies[0].status is Status.DONE:
-            transaction.put_attempt(_ended(attempt, ended_at, "interrupted", type(why).__name__, elapsed_us))
+            transaction.put_attempt(attempt)
 
     engine.release(ReleaseTask(id, claimed.promise.version), also)
-
-
-def _ended(attempt: Attempt, ended_at: int, outcome: str, error: str, elapsed_us: int | None = None) -> Attempt:
-    return replace(attempt, ended_at=ended_at, outcome=outcome, error=error, elapsed_us=elapsed_us)
 
 
 class _Try:
     """Around one run of the body: the current call, the files it opens, the generators it moves, its times, and the
     way back on an interrupt."""
 
-    def __init__(self, engine: Engine, claimed: Claimed, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, engine: Engine, claimed: Claimed) -> None:
         self._engine = engine
         self._claimed = claimed
-        self._running = _context.running(claimed.promise.id, loop)
+        self._running = _context.Running(claimed.current)
         self._recording = _reads.recording(files_root(engine), engine.clock, engine.store.path)
         self.reads: _reads.Reads
 
     def __enter__(self) -> _Try:
-        self._started = self._engine.clock.monotonic()
-        self._cpu = self._engine.clock.cpu()
+        clock = self._engine.clock
+        self._started = clock.monotonic()
+        self._cpu = clock.cpu()
         self._running.__enter__()
         self.reads = self._recording.__enter__()
         self.generators = Standing()
@@ -193,57 +291,77 @@ class _Try:
     ) -> None:
         self._recording.__exit__(kind, error, trace)
         self._running.__exit__(kind, error, trace)
-        self.elapsed_us = round((self._engine.clock.monotonic() - self._started) * 1e6)
-        self.cpu_us = round((self._engine.clock.cpu() - self._cpu) * 1e6)
-        if error is not None and not isinstance(error, Exception) and self._claimed.holding.is_ours:
+        clock = self._engine.clock
+        self.elapsed_us = round((clock.monotonic() - self._started) * 1e6)
+        self.cpu_us = round((clock.cpu() - self._cpu) * 1e6)
+        claimed = self._claimed
+        if error is not None and not isinstance(error, Exception) and claimed.holding.is_ours and not claimed.is_unborn:
             # KeyboardInterrupt, CancelledError, SystemExit: nothing failed, the work was only stopped.
-            give_back(self._engine, self._claimed, self.elapsed_us, error)
+            give_back(self._engine, claimed, self.elapsed_us, error)
 
 
 def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """Run the body here. What is no `Exception` gives the task back and goes through."""
-    value, failure = None, None
-    with _Try(engine, claimed, None) as run:
-        try:
-            with claimed.holding.interrupts.let_through():
-                value = request.body()
-        except Exception as error:
-            failure = error
-    return _tried(request, claimed.identity, run, value, failure)
+    seconds = _limit(engine, request, claimed)
+    with _Try(engine, claimed) as run, claimed.holding.interrupts.let_through():
+        limited = run_limited(request.body, seconds, engine.clock)
+    return _tried(request, claimed.identity, run, limited)
 
 
 async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """The same for a body that is awaited on the caller's loop; an interrupt of the kernel cancels it."""
-    value, failure = None, None
-    is_done = is_interrupted = False
+    seconds = _limit(engine, request, claimed)
+    limited: Limited[Any] | None = None
+    is_interrupted = False
     loop = asyncio.get_running_loop()
+    claimed.current.loop = loop
     task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with _Try(engine, claimed, loop) as run:
+    with _Try(engine, claimed) as run:
         try:
             with claimed.holding.interrupts.let_through(), cancel_on_interrupt(loop, task):
-                value = await cast("Awaitable[Any]", request.body())
-                is_done = True
+                limited = await run_limited_async(cast("Awaitable[Any]", request.body()), seconds, engine.clock)
         except asyncio.CancelledError:
-            if not is_done:
+            if limited is None:
                 raise
             # The body came to its end first: its value is stored before the interrupt is passed on.
             is_interrupted = True
         except Exception as error:
-            failure = error
-    return replace(_tried(request, claimed.identity, run, value, failure), is_interrupted=is_interrupted)
+            limited = Limited(None, error, False, False)  # it raised before there was anything to await
+    tried = _tried(request, claimed.identity, run, limited)
+    return replace(tried, is_interrupted=True) if is_interrupted else tried
 
 
-def _tried(request: Request, identity: Identity, run: _Try, value: Any, failure: Exception | None) -> Tried:
+def _limit(engine: Engine, request: Request, claimed: Claimed) -> float | None:
+    """Seconds that this try may take: what is left until the deadline, or the limit of a single try."""
+    seconds = request.work.options.attempt_timeout
+    deadline = claimed.promise.timeout_at
+    if deadline == NEVER:
+        return seconds
+    left = (deadline - engine.clock.now_ms()) / 1000
+    return left if seconds is None else min(left, seconds)
+
+
+def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any]) -> Tried:
     draws: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     try:
-        if failure is None:
+        if limited.error is None and limited.has_value:
             draws = run.generators.moved()  # first: looking at the rest may import
-            effects = _effects(request, identity, value)
+            effects = _effects(request, identity, limited.value)
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
         effects = (f"could not be looked at afterwards ({in_words(error)})",)
-    return Tried(value, failure, run.elapsed_us, run.cpu_us, run.reads.files(), effects, draws)
+    return Tried(
+        limited.value,
+        limited.error,
+        run.elapsed_us,
+        run.cpu_us,
+        run.reads.files(),
+        effects,
+        draws,
+        limited.is_late,
+        limited.has_value,
+    )
 
 
 def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...]:
@@ -270,11 +388,11 @@ def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
     return named or ["changed something that its code reads (an attribute of a class or function)"]
 
 
-_IMMUTABLE = (type(None), bool, int, float, complex, str, bytes)
+_IMMUTABLE = frozenset((type(None), bool, int, float, complex, str, bytes))
 
 
 def _changed_arguments(request: Request, identity: Identity) -> list[str]:
-    if all(type(value) in _IMMUTABLE for value in request.arguments.values()):
+    if _IMMUTABLE.issuperset(map(type, request.arguments.values())):
         return []
     try:
         after = fingerprint_named(request.arguments).parts

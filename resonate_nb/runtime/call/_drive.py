@@ -7,27 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Generator, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, assert_never, cast
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words
-from resonate_nb.errors import NotStoredError, RejectedError, UntrustedValueError
-from resonate_nb.protocol import Promise, State
+from resonate_nb.errors import (
+    DurableTimeoutError,
+    NotStoredError,
+    RejectedError,
+    UntrustedValueError,
+    UnwritableStoreError,
+)
+from resonate_nb.protocol import EMPTY, NEVER, Promise, State, join_id
 from resonate_nb.records import dataclass
+from resonate_nb.store import Ahead
 
 from .. import _config, _context, _identity, _reads
-from .._engine import Engine
+from .._engine import Engine, Holding
 from .._held import cancel_on_interrupt
 from .._identity import Identity, Undurable
-from .._say import say, warn
+from .._memo import Entry
+from .._say import Line, live, log_call, say, warn
 from ._alias import held
-from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim
+from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
+from ._children import Under, child_id, promise_of
 from ._patience import LIVENESS_SECONDS, Patience
-from ._plan import Hit, Run, Wait, load, plan
-from ._settle import settle
+from ._plan import Hit, Refuse, Run, Wait, load, plan, why_no_hit
+from ._retry import Pause, is_over, judged, left, next_try, pause_after, pause_before
+from ._settle import Settled, expire, settle
+
+TELL_SECONDS = 1.0
+"""How often the time that is left until the next try is told anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,10 @@ class Result:
     """On a hit of a cell: what was stored with it (``output``)."""
     error: Exception | None = None
     """What the body raised, or what the generation that was waited for was rejected with; then `value` is None."""
+    identity: Identity | None = None
+    """What the call was found to be, where `entry` is its value."""
+    entry: Entry | None = None
+    """The value in the memory layer, for whoever remembers the way to it."""
 
 
 def call(request: Request) -> Result:
@@ -54,74 +72,193 @@ def call(request: Request) -> Result:
     user's traceback shows one frame of ours; an interrupt gives the task back and goes through."""
     started = _begin(request)
     if isinstance(started, Result):
-        try:
-            return replace(started, value=request.body())
-        except Exception as error:
-            return replace(started, error=without_our_frames(error))
-    with _config.InUse() as engine, closing(_steps(engine, request, started)) as steps:
-        answer: Promise | Tried | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return cast(Result, end.value)
-            answer = _wait(engine, request, step) if isinstance(step, Wait) else attempt(engine, request, step)
+        return _plainly(request, started)
+    try:
+        engine = _config.enter_engine()
+    except UnwritableStoreError as error:
+        return _plainly(request, _without_store(request, error))
+    try:
+        with closing(_steps(engine, request, started)) as steps:
+            answer: Promise | Tried | None = None
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    return cast(Result, end.value)
+                match step:
+                    case Claimed():
+                        answer = attempt(engine, request, step)
+                    case Wait():
+                        answer = _wait(engine, request, step)
+                    case Pause():
+                        _pause(engine, step)
+                        answer = None
+                    case never:
+                        assert_never(never)
+    finally:
+        engine.leave()
 
 
 async def call_async(request: Request) -> Result:
     """The same for a body that returns an awaitable; runs and waits on the caller's loop."""
     started = _begin(request)
     if isinstance(started, Result):
-        try:
-            return replace(started, value=await request.body())
-        except Exception as error:
-            return replace(started, error=without_our_frames(error))
-    with _config.InUse() as engine, closing(_steps(engine, request, started)) as steps:
-        answer: Promise | Tried | None = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                if isinstance(answer, Tried) and answer.is_interrupted:
-                    raise asyncio.CancelledError("interrupted") from None
-                return cast(Result, end.value)
-            if isinstance(step, Wait):
-                answer = await _wait_async(engine, request, step)
-            else:
-                answer = await attempt_async(engine, request, step)
+        return await _plainly_async(request, started)
+    try:
+        engine = _config.enter_engine()
+    except UnwritableStoreError as error:
+        return await _plainly_async(request, _without_store(request, error))
+    try:
+        with closing(_steps(engine, request, started)) as steps:
+            answer: Promise | Tried | None = None
+            while True:
+                try:
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    if isinstance(answer, Tried) and answer.is_interrupted:
+                        raise asyncio.CancelledError("interrupted") from None
+                    return cast(Result, end.value)
+                match step:
+                    case Claimed():
+                        answer = await attempt_async(engine, request, step)
+                    case Wait():
+                        answer = await _wait_async(engine, request, step)
+                    case Pause():
+                        await _pause_async(engine, step)
+                        answer = None
+                    case never:
+                        assert_never(never)
+    finally:
+        engine.leave()
 
 
-def _steps(
-    engine: Engine, request: Request, identity: Identity
-) -> Generator[Wait | Claimed, Promise | Tried | None, Result]:
-    """The brain of both legs: yields what takes time (a wait, an attempt) and is sent what came of it.
+Step = Wait | Claimed | Pause
+"""What takes time: a wait for another's run, a try, and the time between two tries."""
+Steps = Generator[Step, Promise | Tried | None, Result]
+
+
+def _steps(engine: Engine, request: Request, identity: Identity) -> Steps:
+    """The brain of both legs: yields what takes time and is sent what came of it.
 
     Closed in the middle, by an interrupt, it gives back what it held.
     """
+    if request.work.options.keyed_by == "call" and (parent := _context.current()) is not None:
+        if parent.fence.is_ours:
+            return (yield from _child_steps(engine, request, identity, parent))
+        say(
+            f"{request.work.title}: called in a process that its parent has forked, so it counts by its arguments, "
+            "not by its place in the parent",
+            once=True,
+            about=request.work.name,
+        )
+    return (yield from _own_steps(engine, request, identity))
+
+
+def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
+    """A call that is a promise of its own."""
     rerun, reason = request.rerun, ""
     while True:
         step, identity = plan(engine, request.work, identity, rerun=rerun)
-        if isinstance(step, Hit):
-            replayed = _replay(engine, request, identity, step)
-            if isinstance(replayed, Result):
-                return replayed
-            rerun, reason = True, replayed
-        elif isinstance(step, Wait):
-            _say_joining(request, step)
-            settled = cast("Promise | None", (yield step))
-            if (joined := _joined(engine, request, settled)) is not None:
-                return joined
-            rerun = False
-        else:
-            with engine.holding(step.id) as holding:
-                claimed = claim(engine, request, identity, step, holding)
-                if claimed is None:
+        match step:
+            case Hit():
+                replayed = _replay(engine, request, identity, step.entry)
+                if isinstance(replayed, Result):
+                    return replayed
+                rerun, reason = True, replayed
+            case Refuse():
+                return Result(None, step.promise, True, error=stored_error(step.promise))
+            case Wait():
+                _say_joining(request, step)
+                settled = cast("Promise | None", (yield step))
+                if not step.is_other:
+                    if (joined := _joined(engine, request, identity, settled)) is not None:
+                        return joined
                     rerun = False
-                    continue
-                why = _say_why(engine, request, step, claimed, reason)
-                tried = cast(Tried, (yield claimed))
-                promise = settle(engine, request, claimed, tried, why)
-            return _returned(request, identity, tried, promise, why)
+            case Run():
+                with engine.holding(step.id) as holding:
+                    claimed = _claim(engine, request, identity, step, holding)
+                    if claimed is None:
+                        rerun = False
+                        continue
+                    why = _say_why(request, step, claimed, reason)
+                    return (yield from _run(engine, request, claimed, why))
+            case never:
+                assert_never(never)
+
+
+def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _context.Current) -> Steps:
+    """A call that belongs to its place in another call, which is ours."""
+    options = request.work.options
+    id = child_id(parent, identity)
+    identity = replace(identity, base=id, wide_base=None, is_automatic_id=False)
+    why, run_id = "first run", id
+    if (row := parent.children.find(id)) is not None:
+        replayed = _replayed_child(engine, request, identity, row)
+        if isinstance(replayed, Result):
+            return replayed
+        why = replayed
+        if row.base == id:
+            run_id = join_id(id, row.generation + 1) if State(row.state).is_settled else join_id(id, row.generation)
+    if options.timeout is not None or request.work.max_attempts > 1 or (row is not None and run_id == id):
+        # Its tries and its deadline outlive the process only if it is in the store before it has ended.
+        return (yield from _own_steps(engine, replace(request, rerun=run_id != id), identity))
+    param = param_of(request, identity)
+    promise = Promise(run_id, State.PENDING, param, EMPTY, options.tags, NEVER, engine.clock.now_ms())
+    under = Under(parent.fence)
+    current = _context.Current(promise, 1, f"{parent.born}{run_id[len(parent.id) :]}", parent.fence, parent.children)
+    with under:
+        claimed = Claimed(promise, identity, under, current, started_at=promise.created_at, is_child=True)
+        if why != "first run":
+            say(f"{request.work.title}: runs again, {why}")
+        return (yield from _run(engine, request, claimed, why))
+
+
+def _replayed_child(engine: Engine, request: Request, identity: Identity, row: Ahead) -> Result | str:
+    """What the child came to when the parent ran before, whatever that was; or why it runs again."""
+    id = join_id(row.base, row.generation)
+    found = engine.peek([id])[0] if row.data is None or row.headers is not None else None
+    promise = found or promise_of(row)
+    if promise.state is State.PENDING:
+        return "taken up again after an interruption"
+    if promise.state is not State.RESOLVED:
+        return Result(None, promise, True, error=stored_error(promise))
+    return replay_child(engine, request, identity, promise)
+
+
+def _run(engine: Engine, request: Request, claimed: Claimed, why: str) -> Steps:
+    """The body runs until it returns or is not to be tried again, and the promise settles."""
+    pause = pause_before(engine, request, claimed)
+    while True:
+        if pause is not None:
+            yield pause
+        tried = judged(request, claimed, cast(Tried, (yield claimed)))
+        if is_over(engine, claimed):
+            return _late(engine, request, claimed, tried, why)
+        pause = pause_after(engine, request, claimed, tried)
+        if pause is None:
+            break
+        log_call(request.work.title, claimed.promise.id, "failed", pause.text, tried.elapsed_us / 1000)
+        claimed = next_try(engine, claimed)
+    settled = settle(engine, request, claimed, tried, why)
+    if settled.promise.state is State.TIMEDOUT:
+        return _late(engine, request, claimed, tried, why)
+    return _returned(request, claimed.identity, tried, settled, why)
+
+
+def _late(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Result:
+    """The deadline has passed: nobody hears of the value but the caller, in the error."""
+    promise = expire(engine, claimed, tried)
+    error = timed_out(promise, tried.value, has_value=tried.has_value and tried.error is None)
+    error.__cause__ = tried.error
+    return Result(None, promise, False, reason=why, error=error)
+
+
+def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
+    try:
+        return claim(engine, request, identity, run, holding)
+    except UnwritableStoreError as error:
+        warn(f"{request.work.title} runs, and what it returns may not be stored: {error}", once=True)
+        return unclaimed(engine, request, identity, run, holding)
 
 
 def _begin(request: Request) -> Identity | Result:
@@ -138,9 +275,27 @@ def _begin(request: Request) -> Identity | Result:
     return identity
 
 
-def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> Result | str:
+def _without_store(request: Request, error: UnwritableStoreError) -> Result:
+    warn(f"{request.work.title} runs plainly, not durably: {error}", once=True)
+    return Result(None, None, False, (str(error),), str(error))
+
+
+def _plainly(request: Request, result: Result) -> Result:
+    try:
+        return replace(result, value=request.body())
+    except Exception as error:
+        return replace(result, error=without_our_frames(error))
+
+
+async def _plainly_async(request: Request, result: Result) -> Result:
+    try:
+        return replace(result, value=await request.body())
+    except Exception as error:
+        return replace(result, error=without_our_frames(error))
+
+
+def _replay(engine: Engine, request: Request, identity: Identity, entry: Entry) -> Result | str:
     """The stored value, fresh for this caller; or why it cannot be had, so that the body runs again."""
-    entry = hit.entry
     try:
         value = decode(entry.codec, entry.data)
     except Exception as error:
@@ -148,24 +303,44 @@ def _replay(engine: Engine, request: Request, identity: Identity, hit: Hit) -> R
         reason = f"the stored value cannot be read any more ({in_words(error)})"
         warn(f"{request.work.title}: {reason}; it is kept, and computed again", once=True, about=entry.promise.id)
         return reason
-    return _handed_out(engine, request, entry.promise, value)
+    return _handed_out(engine, request, identity, entry, value)
 
 
-def _handed_out(engine: Engine, request: Request, promise: Promise, value: Any, *, has_waited: bool = False) -> Result:
+def _handed_out(
+    engine: Engine, request: Request, identity: Identity, entry: Entry, value: Any, *, has_waited: bool = False
+) -> Result:
     """A stored value, with what belongs to it; the hit is counted, and saved nothing to whoever waited for the run."""
-    headers = promise.value.headers
-    saved_ms = int(headers.get("elapsed_ms", "0"))
-    engine.replayed(promise, 0 if has_waited else saved_ms)
-    if "files" in headers:
+    promise = entry.promise
+    entry.hits.count += 1
+    if not has_waited:
+        entry.hits.saved_ms += entry.saved_ms
+    engine.feed.nudge()
+    if (files := promise.value.headers.get("files")) is not None:
         # What a hit depended on, the call around it depends on too.
-        _reads.add_to_current(_reads.from_json(headers["files"]))
+        _reads.add_to_current(_reads.from_json(files))
     notes: dict[str, bytes] = {}
     if request.work.is_cell and (output := engine.note(promise.id, "output")) is not None:
         notes["output"] = output
-    return Result(value, promise, True, saved_ms=saved_ms, notes=notes)
+    if not has_waited:
+        log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)
+    return Result(value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=entry)
 
 
-def _joined(engine: Engine, request: Request, settled: Promise | None) -> Result | None:
+def replay_child(engine: Engine, request: Request, identity: Identity, promise: Promise) -> Result | str:
+    """The stored value of a child; or why it cannot be used, so that it runs again."""
+    with engine.store.read() as reader:
+        counter = reader.invalidation
+    if (why_not := why_no_hit(engine, request.work, promise, counter)) is not None:
+        return why_not
+    try:
+        entry = load(engine, promise, counter)
+    except (NotStoredError, UntrustedValueError) as error:
+        warn(f"{request.work.title}: {error}; it is computed again", once=True, about=promise.id)
+        return str(error)
+    return _replay(engine, request, identity, entry)
+
+
+def _joined(engine: Engine, request: Request, identity: Identity, settled: Promise | None) -> Result | None:
     """What a waiter gets from the generation it waited for; None when it must look again or run the body itself."""
     if settled is None or not settled.state.is_settled:
         return None
@@ -182,12 +357,19 @@ def _joined(engine: Engine, request: Request, settled: Promise | None) -> Result
     except (NotStoredError, UntrustedValueError):
         # The next look finds the same and runs the body, with the reason said there.
         return None
-    return _handed_out(engine, request, settled, value, has_waited=True)
+    return _handed_out(engine, request, identity, entry, value, has_waited=True)
+
+
+def timed_out(promise: Promise, value: Any = None, *, has_value: bool = False) -> DurableTimeoutError:
+    """What to raise for a promise whose deadline has passed; carries the late value, if there is one."""
+    return DurableTimeoutError(promise.id, deadline=promise.timeout_at, has_value=has_value, value=value)
 
 
 def stored_error(promise: Promise) -> Exception:
     """What to raise for a promise that settled otherwise than resolved: the failure as data, as near to the original
     as can be had without unpickling. Builtin exceptions come back as their own type."""
+    if promise.state is State.TIMEDOUT:
+        return timed_out(promise)
     if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
         return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
     failure = failure_from_bytes(promise.value.data)
@@ -239,6 +421,46 @@ async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise |
             await engine.feed.wait_async(seen, LIVENESS_SECONDS)
 
 
+def _pause(engine: Engine, pause: Pause) -> None:
+    """The time between two tries has passed. An interrupt ends it and gives the task back."""
+    with _counting_down(engine, pause) as tell, pause.claimed.holding.interrupts.let_through():
+        while (seconds := tell()) > 0:
+            threading.Event().wait(min(seconds, TELL_SECONDS))
+
+
+async def _pause_async(engine: Engine, pause: Pause) -> None:
+    loop = asyncio.get_running_loop()
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    with (
+        _counting_down(engine, pause) as tell,
+        pause.claimed.holding.interrupts.let_through(),
+        cancel_on_interrupt(loop, task),
+    ):
+        while (seconds := tell()) > 0:
+            await asyncio.wait((loop.create_future(),), timeout=min(seconds, TELL_SECONDS))
+
+
+@contextmanager
+def _counting_down(engine: Engine, pause: Pause) -> Iterator[Callable[[], float]]:
+    """Gives what says how many seconds are left, and tells of them in one line."""
+    line: Line | None = None
+
+    def tell() -> float:
+        nonlocal line
+        seconds, text = left(engine, pause)
+        if line is not None:
+            line.update(text)
+        elif seconds > 0:
+            line = live(text)
+        return seconds
+
+    try:
+        yield tell
+    finally:
+        if line is not None:
+            line.end(pause.text)
+
+
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -254,11 +476,13 @@ def without_our_frames(error: _Error) -> _Error:
     return BaseException.with_traceback(error, trace)
 
 
-def _say_why(engine: Engine, request: Request, run: Run, claimed: Claimed, reason: str) -> str:
+def _say_why(request: Request, run: Run, claimed: Claimed, reason: str) -> str:
     """Why the body runs, said in one line where that is news, and returned."""
     title = request.work.title
     if run.taken_over is not None:
-        say(f"{title}: attempt {claimed.number}, {run.reason}")
+        most = request.work.max_attempts
+        which = f"attempt {claimed.number}" if most == 1 else f"attempt {claimed.used + 1} of {most}"
+        say(f"{title}: {which}, {run.reason}")
         return run.reason
     if reason or run.reason:
         why = reason or run.reason
@@ -276,15 +500,21 @@ def _say_joining(request: Request, step: Wait) -> None:
         say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
 
 
-def _returned(request: Request, identity: Identity, tried: Tried, promise: Promise, why: str) -> Result:
+def _returned(request: Request, identity: Identity, tried: Tried, settled: Settled, why: str) -> Result:
+    promise = settled.promise
+    took_ms = tried.elapsed_us / 1000
     if tried.error is not None:
+        log_call(request.work.title, promise.id, f"raised {type(tried.error).__name__}", why, took_ms)
         return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
+    log_call(request.work.title, promise.id, "ran", why, took_ms)
     if not request.work.is_cell:
         _say_what_is_shared(request, identity, tried.value)
-    return Result(tried.value, promise, False, reason=why)
+    return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry)
 
 
 def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:
+    if type(value) in _UNSHARED:
+        return
     for kind, mine in (("argument", request.arguments), ("global", identity.key.values)):
         if (name := held(value, mine)) is not None:
             say(
@@ -293,3 +523,6 @@ def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> Non
                 once=True,
                 about=request.work.name,
             )
+
+
+_UNSHARED = (type(None), bool, int, float, complex, str, bytes)

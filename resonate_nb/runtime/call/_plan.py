@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, assert_never
 
-from resonate_nb.errors import NotStoredError, UntrustedValueError
+from resonate_nb.errors import DriftError, IdReuseError, NotStoredError, UntrustedValueError
 from resonate_nb.protocol import Promise, State, TaskState
 from resonate_nb.records import dataclass
 
@@ -13,7 +14,8 @@ from .._engine import Engine, next_id
 from .._identity import Identity
 from .._memo import Entry
 from .._registry import Work
-from .._say import warn
+from .._say import duration, warn
+from .._tries import elapsed_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,11 @@ class Run:
     id: str
     taken_over: Promise | None
     superseded: Promise | None
-    """The generation before, when this is the next one."""
+    """The generation before, when this is the next one. One that is pending, with nobody at it, is cancelled."""
     reason: str
     """Why it runs again; empty when nothing at all was stored under this id."""
+    adopts: str | None = None
+    """The generation before, where its finished children count for this one as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +44,57 @@ class Wait:
     """A living owner is at it."""
 
     promise: Promise
+    is_other: bool = False
+    """It is another call's, by the user's leave: when it is over this one runs as the next generation."""
 
 
-Step = Hit | Run | Wait
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """What was stored is an error, and the user wants to see it again."""
+
+    promise: Promise
+
+
+Step = Hit | Run | Wait | Refuse
 
 
 def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tuple[Step, Identity]:
-    """What to do now, and the identity it holds for (the wider one where two calls met in the short form)."""
+    """What to do now, and the identity it holds for (the wider one where two calls met in the short form).
+
+    Raises:
+        IdReuseError: the promise of this id was made with other arguments, and `on_reuse` does not allow it.
+        DriftError: it was made with other code, and `on_drift` does not allow it.
+    """
     if not rerun:
         entry = engine.memo.get(identity.base, engine.store.invalidation_word())
-        if entry is not None and _fits(identity, entry.promise) and _changed_file(engine, entry.promise) is None:
+        if entry is not None and _fits(identity, entry.promise) and _is_current(engine, work, entry.promise):
             return Hit(entry), identity
     found, counter = engine.latest(identity.base)
-    if found is not None and identity.wider is not None and _identity.meets_another(identity, found):
-        return plan(engine, work, identity.wider, rerun=rerun)
+    if found is not None and _identity.meets_another(identity, found) and (wider := identity.wider) is not None:
+        return plan(engine, work, wider, rerun=rerun)
     if found is None:
         return Run(identity.base, None, None, ""), identity
-    if not rerun:
-        # A rerun addresses the id, whatever arguments are stored with it.
-        _identity.guard_arguments(identity, found, _key_note_if_needed(engine, identity, found))
+    # A rerun addresses the id, whatever arguments and code are stored with it.
+    other = None if rerun else _reused(work, identity, found)
     if found.state is State.PENDING:
-        step = _plan_pending(engine, found)
-        if _identity.has_drifted(identity, found):
-            what = (
-                "it goes on with the code as it is now"
-                if isinstance(step, Run)
-                else "the other code's value is awaited"
-            )
-            _warn_of_drift(engine, work, identity, found, f"the promise was begun, and {what}")
-        return step, identity
+        return _plan_pending(engine, work, identity, found, other, rerun=rerun), identity
     if rerun:
         return Run(next_id(found), None, found, "rerun asked for"), identity
-    why_not = _why_no_hit(engine, found, counter)
+    if other is not None:
+        return Run(next_id(found), None, found, other), identity
+    if found.state is not State.RESOLVED:
+        if work.options.on_rejected == "raise":
+            return Refuse(found), identity
+        why = "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
+        adopts = found.id if found.state in (State.REJECTED, State.TIMEDOUT) else None
+        return Run(next_id(found), None, found, why, adopts), identity
+    return _plan_resolved(engine, work, identity, found, counter), identity
+
+
+def _plan_resolved(engine: Engine, work: Work, identity: Identity, found: Promise, counter: int) -> Hit | Run:
+    why_not = why_no_hit(engine, work, found, counter)
+    if why_not is None:
+        why_not = _drifted(engine, work, identity, found, "its stored result is still used")
     if why_not is None:
         try:
             entry = load(engine, found, counter)
@@ -79,11 +102,9 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
             why_not = str(error)
             warn(f"{work.title}: {error}; it is computed again", once=True, about=found.id)
         else:
-            if _identity.has_drifted(identity, found):
-                _warn_of_drift(engine, work, identity, found, "its stored result is still used")
             engine.memo.put(identity.base, entry)
-            return Hit(entry), identity
-    return Run(next_id(found), None, found, why_not), identity
+            return Hit(entry)
+    return Run(next_id(found), None, found, why_not)
 
 
 def load(engine: Engine, promise: Promise, counter: int) -> Entry:
@@ -96,21 +117,22 @@ def load(engine: Engine, promise: Promise, counter: int) -> Entry:
     headers = promise.value.headers
     if (reason := headers.get("not_stored")) is not None:
         raise NotStoredError(f"the value of {promise.id!r} was not stored ({reason})")
+    codec = headers.get("codec", "")
+    if not codec:
+        raise NotStoredError(f"promise {promise.id!r} holds no value of ours")
     if promise.value.file is not None:
         data = engine.store.read_file(promise.value.file, promise.value.size_bytes)
     else:
         data = promise.value.data if promise.value.data is not None else b""
-    codec = headers.get("codec", "")
-    if not codec:
-        raise NotStoredError(f"promise {promise.id!r} holds no value of ours")
     verify(engine, promise, codec, data)
-    return Entry(counter, promise, codec, data)
+    return Entry(counter, promise, codec, data, engine.hits_of(promise), elapsed_ms(promise))
 
 
 def verify(engine: Engine, promise: Promise, codec: str, data: bytes) -> None:
     """Raise UntrustedValueError unless this user signed just these bytes for just this promise and task version."""
     signature = promise.value.headers.get("signature", "")
-    if engine.signer.verify(data, signature, promise=f"{promise.id}|{codec}", version=promise.version):
+    about = signed_as(promise.id, codec)
+    if engine.signer.verify(data, signature, promise=about, version=signed_version(promise)):
         return
     raise UntrustedValueError(
         f"the stored value of {promise.id!r} is not signed with your key, so it is not unpickled; it counts as absent. "
@@ -118,17 +140,111 @@ def verify(engine: Engine, promise: Promise, codec: str, data: bytes) -> None:
     )
 
 
-def _plan_pending(engine: Engine, found: Promise) -> Step:
-    if engine.is_owned(found):
-        return Wait(found)
-    if found.task is TaskState.ABSENT:
-        # Nobody runs it: somebody else settles it, and that is what there is to wait for.
-        return Wait(found)
+def signed_as(id: str, codec: str) -> str:
+    """What a signature names beside the bytes."""
+    return f"{id}|{codec}"
+
+
+def signed_version(promise: Promise) -> int:
+    """The task version that a signature names: 0 for a promise that never had a task."""
+    return 0 if promise.task is TaskState.ABSENT else promise.version
+
+
+def _plan_pending(
+    engine: Engine, work: Work, identity: Identity, found: Promise, other: str | None, *, rerun: bool
+) -> Run | Wait:
+    # Without a task nobody runs it: somebody else settles it, and that is what there is to wait for.
+    is_at_work = found.task is TaskState.ABSENT or engine.is_owned(found)
+    if other is not None:
+        return Wait(found, is_other=True) if is_at_work else Run(next_id(found), None, found, other)
+    if is_at_work:
+        drifted = _drifted(
+            engine, work, identity, found, "the promise was begun, and the other code's value is awaited"
+        )
+        return Wait(found, is_other=drifted is not None and not rerun)
+    if rerun and _identity.has_drifted(identity, found):
+        return Run(next_id(found), None, found, "rerun asked for")
+    drifted = _drifted(
+        engine,
+        work,
+        identity,
+        found,
+        "the promise was begun, and it goes on with the code as it is now",
+        by_default="raise",
+    )
+    if drifted is not None:
+        return Run(next_id(found), None, found, drifted)
     if found.owner is not None and found.owner != engine.store.owner:
         info = engine.store.describe(found.owner)
         what = "was stopped for a whole lease" if info.is_alive else "died"
         return Run(found.id, found, None, f"taken over after owner {info.pid} {what}")
     return Run(found.id, found, None, "taken up again after an interruption")
+
+
+def _reused(work: Work, identity: Identity, found: Promise) -> str | None:
+    """Why the next generation runs, where the promise was made with other arguments and the user wants that."""
+    differing = _identity.differing_arguments(identity, found)
+    if differing is None:
+        return None
+    named = ", ".join(f"`{name}`" for name in differing) or "unknown (the stored key is older)"
+    match work.options.on_reuse:
+        case "raise":
+            raise IdReuseError(found.id, differing)
+        case "rerun":
+            return f"its id was used with other arguments (differing: {named})"
+        case "warn":
+            warn(
+                f"{work.title}: promise {found.id!r} was made with other arguments (differing: {named}), "
+                'and is used because on_reuse="warn" says so',
+                once=True,
+                about=found.id + identity.arguments,
+            )
+        case "ignore":
+            pass
+        case never:
+            assert_never(never)
+    return None
+
+
+def _drifted(
+    engine: Engine,
+    work: Work,
+    identity: Identity,
+    found: Promise,
+    otherwise: str,
+    by_default: Literal["warn", "raise"] = "warn",
+) -> str | None:
+    """Why the next generation runs, where the code behind a fixed version has changed and the user wants that.
+
+    `otherwise` says what is done under ``"warn"``.
+    """
+    if not _identity.has_drifted(identity, found):
+        return None
+    version = work.options.version
+    match work.options.on_drift or by_default:
+        case "rerun":
+            return f"its code has changed since version {version!r} was recorded"
+        case "raise":
+            raise DriftError(found.id, _diff(engine, identity, found), None if version is None else str(version))
+        case "warn":
+            diff = _diff(engine, identity, found)
+            warn(
+                f"{work.title}: the code has changed since version {version!r} was recorded, and {otherwise} "
+                "because the version says so; give it another version= to keep the two apart"
+                + (f"\n{diff}" if diff else ""),
+                once=True,
+                about=found.id + identity.code,
+            )
+        case "ignore":
+            pass
+        case never:
+            assert_never(never)
+    return None
+
+
+def _diff(engine: Engine, identity: Identity, found: Promise) -> str:
+    made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
+    return _identity.code_diff(engine.note(f"code:{made_by}", "sources"), identity)
 
 
 def _fits(identity: Identity, promise: Promise) -> bool:
@@ -138,18 +254,22 @@ def _fits(identity: Identity, promise: Promise) -> bool:
     )
 
 
-def _key_note_if_needed(engine: Engine, identity: Identity, found: Promise) -> bytes | None:
-    if found.param.headers.get("arguments") in (None, identity.arguments):
+def _is_current(engine: Engine, work: Work, promise: Promise) -> bool:
+    return _expired(engine, work, promise) is None and _changed_file(engine, promise) is None
+
+
+def _expired(engine: Engine, work: Work, promise: Promise) -> str | None:
+    max_age = work.options.max_age
+    if max_age is None or promise.settled_at is None:
         return None
-    return engine.note(found.id, "key")
+    age_ms = engine.clock.now_ms() - promise.settled_at
+    if age_ms <= max_age * 1000:
+        return None
+    return f"expired: it is {duration(age_ms)} old, and max_age is {duration(max_age * 1000)}"
 
 
-def _why_no_hit(engine: Engine, found: Promise, counter: int) -> str | None:
-    """Why a settled promise is not to be replayed; None when it is."""
-    if found.state is not State.RESOLVED:
-        return (
-            "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
-        )
+def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str | None:
+    """Why a resolved promise is not to be replayed; None when it is."""
     headers: Mapping[str, str] = found.value.headers
     if (reason := headers.get("not_replayable")) is not None:
         return f"the last run is not replayable: {reason}"
@@ -157,6 +277,8 @@ def _why_no_hit(engine: Engine, found: Promise, counter: int) -> str | None:
         return f"the last result was not stored: {reason}"
     if engine.is_marked(found.id, counter):
         return "marked for a rerun"
+    if (expired := _expired(engine, work, found)) is not None:
+        return expired
     changed = _changed_file(engine, found)
     if changed is not None:
         return f"file {changed} differs from when it was read"
@@ -174,14 +296,3 @@ def files_root(engine: Engine) -> str | None:
     """The folder that holds the store: files inside it are recorded relative to it, so that both can move."""
     path = engine.store.path
     return None if path is None else str(path.parent)
-
-
-def _warn_of_drift(engine: Engine, work: Work, identity: Identity, found: Promise, what: str) -> None:
-    made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
-    diff = _identity.code_diff(engine.note(f"code:{made_by}", "sources"), identity)
-    warn(
-        f"{work.title}: the code has changed since version {work.options.version!r} was recorded, and {what} "
-        "because the version says so; give it another version= to keep the two apart" + (f"\n{diff}" if diff else ""),
-        once=True,
-        about=found.id + identity.code,
-    )

@@ -8,7 +8,24 @@ from dataclasses import replace
 
 from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_words
 from resonate_nb.errors import ResonateNbError, StoreError
-from resonate_nb.protocol import Promise, ReleaseTask, Reply, SettlePromise, State, Status, Value, split_id
+from resonate_nb.protocol import (
+    NEVER,
+    Command,
+    CreatePromise,
+    ExpirePromise,
+    FenceTask,
+    Outcome,
+    Promise,
+    ReleaseTask,
+    Reply,
+    SettlePromise,
+    State,
+    Status,
+    Value,
+    project,
+    split_id,
+)
+from resonate_nb.records import dataclass
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
 from .. import _reads
@@ -17,10 +34,11 @@ from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
 from .._say import say, warn
 from ._attempt import Claimed, Request, Tried
+from ._plan import signed_as, signed_version
 
 
-def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Promise:
-    """Settle the promise as the try came out, committed when this returns; the record as it is then.
+def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Settled:
+    """Settle the promise as the try came out, committed when this returns.
 
     Never raises for a value or disk that does not allow storing: the caller has the value, and is warned. Call with
     interrupts held back, from the end of the body on. `why` is what has been said of why it ran, so that it is
@@ -28,11 +46,41 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     """
     if not claimed.holding.is_ours:
         # A child that the body forked has come back from it as well.
-        return claimed.promise
+        return Settled(claimed.promise)
     notes = _notes(request)
     if tried.error is not None:
-        return _reject(engine, request, claimed, tried, tried.error, notes)
-    return _resolve(engine, request, claimed, tried, why, notes)
+        settled = _reject(engine, request, claimed, tried, tried.error, notes)
+    else:
+        settled = _resolve(engine, request, claimed, tried, why, notes)
+    try:
+        engine.store.sync(tried.elapsed_us / 1e6)
+    except StoreError as error:
+        warn(f"{request.work.title}: {error}", once=True)
+    return settled
+
+
+def expire(engine: Engine, claimed: Claimed, tried: Tried) -> Promise:
+    """The deadline passed while the body ran: the promise is timed out, and the try is known to have been late."""
+    promise = claimed.promise
+    attempt = replace(_attempt(engine, claimed, tried), outcome="late")
+
+    def also(transaction: Transaction, replies: list[Reply]) -> None:
+        transaction.put_attempt(attempt)
+
+    try:
+        reply = engine.submit([ExpirePromise(promise.id)], also=also)[0]
+    except StoreError as error:
+        warn(f"promise {promise.id!r} timed out, which could not be written down yet: {error}")
+        return project(promise, engine.clock.now_ms())
+    return reply.promise or promise
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The record as it is after the settlement, and its value for the memory layer, where it is there to be hit."""
+
+    promise: Promise
+    entry: Entry | None = None
 
 
 def _notes(request: Request) -> dict[str, bytes]:
@@ -45,6 +93,20 @@ def _notes(request: Request) -> dict[str, bytes]:
         return {}
 
 
+def _headers(engine: Engine, claimed: Claimed, tried: Tried) -> dict[str, str]:
+    """What is known of the try that settles: see `runtime._tries`."""
+    headers = {
+        "elapsed_us": str(tried.elapsed_us),
+        "cpu_us": str(tried.cpu_us),
+        "owner": engine.store.owner,
+    }
+    if claimed.identity.code != claimed.promise.param.headers.get("code"):
+        headers["code"] = claimed.identity.code
+    if claimed.number > 1:
+        headers["attempt"] = str(claimed.number)
+    return headers
+
+
 def _resolve(
     engine: Engine,
     request: Request,
@@ -52,9 +114,9 @@ def _resolve(
     tried: Tried,
     why: str,
     notes: Mapping[str, bytes],
-) -> Promise:
+) -> Settled:
     title = request.work.title
-    headers = {"code": claimed.identity.code, "elapsed_ms": str(round(tried.elapsed_us / 1000))}
+    headers = _headers(engine, claimed, tried)
     if tried.files:
         headers["files"] = _reads.to_json(tried.files)
     if tried.effects:
@@ -70,21 +132,22 @@ def _resolve(
                 once=True,
                 about=claimed.identity.code,
             )
-    bare = dict(headers)
+    id, version = claimed.promise.id, signed_version(claimed.promise)
     encoded: Encoded | None = None
     stored: StoredFile | None = None
     why_not = ""
-    reply: Reply | None
     try:
         encoded = encode(tried.value)
-        headers["codec"] = encoded.codec
-        headers["signature"] = engine.signer.sign(
-            encoded.data, promise=f"{claimed.promise.id}|{encoded.codec}", version=claimed.promise.version
-        )
+        about = signed_as(id, encoded.codec)
+        signed = {
+            **headers,
+            "codec": encoded.codec,
+            "signature": engine.signer.sign(encoded.data, promise=about, version=version),
+        }
         if len(encoded.data) > INLINE_BYTES:
             stored = engine.store.put_file([encoded.data])
         value = Value(
-            headers,
+            signed,
             None if stored is not None else encoded.data,
             None if stored is None else stored.name,
             len(encoded.data),
@@ -92,31 +155,27 @@ def _resolve(
     except Exception as error:
         # Whatever the user's classes raise while they are pickled: the value is still the caller's.
         why_not = str(error) if isinstance(error, ResonateNbError) else in_words(error)
-        value = Value({**bare, "not_stored": why_not})
-    try:
-        reply, counter = _commit(engine, claimed, State.RESOLVED, value, tried, notes)
-    except StoreError as error:
+        value = Value({**headers, "not_stored": why_not})
+    reply, counter, problem = _write(engine, claimed, State.RESOLVED, value, notes)
+    if problem:
         _drop(engine, stored)
-        why_not = str(error)
-        reply, counter = _say_at_least(engine, claimed, Value({**bare, "not_stored": why_not}), tried)
+        why_not = problem
     if why_not:
         warn(f"{title}: the value is returned but not stored: {why_not}")
-    if reply is None:
-        engine.release(ReleaseTask(claimed.promise.id, claimed.promise.version))
-        return claimed.promise
-    if reply.promise is None:
-        return claimed.promise
+    if reply is None or reply.promise is None:
+        return Settled(claimed.promise)
     if reply.status is not Status.DONE:
         _drop(engine, stored)
-        warn(
-            f"{title}: the value is returned, but promise {claimed.promise.id!r} is no longer this process's to settle "
-            f"(it is {reply.promise.state.value}); another owner took it over"
-        )
-        return reply.promise
-    if encoded is not None and not why_not and not tried.effects and not engine.is_marked(claimed.promise.id, counter):
-        base, _ = split_id(claimed.promise.id)
-        engine.memo.put(base, Entry(counter, reply.promise, encoded.codec, encoded.data))
-    return reply.promise
+        return Settled(_refused(request, claimed, reply.promise))
+    if encoded is None or why_not or tried.effects or engine.is_marked(id, counter):
+        return Settled(reply.promise)
+    promise = reply.promise
+    hits, saved_ms = engine.hits_of(promise), tried.elapsed_us // 1000
+    entry = Entry(counter, promise, encoded.codec, encoded.data, hits, saved_ms)
+    if not claimed.is_child:
+        base, _ = split_id(id)
+        engine.memo.put(base, entry)
+    return Settled(promise, entry)
 
 
 def _reject(
@@ -126,58 +185,93 @@ def _reject(
     tried: Tried,
     error: Exception,
     notes: Mapping[str, bytes],
-) -> Promise:
+) -> Settled:
     data = failure_to_bytes(failure_of(error))
-    headers = {"code": claimed.identity.code, "codec": "failure", "elapsed_ms": str(round(tried.elapsed_us / 1000))}
-    value = Value(headers, data, None, len(data))
-    try:
-        reply, _ = _commit(engine, claimed, State.REJECTED, value, tried, notes)
-    except StoreError as problem:
+    headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(error)}
+    reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
+    if problem:
         warn(f"{request.work.title}: the failure could not be stored: {problem}")
+    if reply is None or reply.promise is None:
+        return Settled(claimed.promise)
+    return Settled(reply.promise)
+
+
+def _refused(request: Request, claimed: Claimed, now: Promise) -> Promise:
+    """The settlement came too late: whose promise it is by now, said unless that is raised."""
+    if now.state is not State.TIMEDOUT:
+        warn(
+            f"{request.work.title}: the value is returned, but promise {claimed.promise.id!r} is no longer this "
+            f"process's to settle (it is {now.state.value}); another owner took it over"
+        )
+    return now
+
+
+def _write(
+    engine: Engine, claimed: Claimed, state: State, value: Value, notes: Mapping[str, bytes]
+) -> tuple[Reply | None, int, str]:
+    """The settlement is committed, with its value or at least without: the reply, the invalidation counter as of it,
+    and what stood in the way of the value. Where nothing at all can be written the task is given back."""
+    problem = ""
+    for attempted in (value, None):
+        if attempted is None:
+            reason = value.headers.get("not_stored", problem)
+            bare = {name: text for name, text in value.headers.items() if name not in ("codec", "signature")}
+            attempted = Value({**bare, "not_stored": reason}) if state is State.RESOLVED else Value(bare)
+            notes = {}
+        try:
+            reply, counter = _commit(engine, claimed, state, attempted, notes)
+        except StoreError as error:
+            problem = problem or str(error)
+        else:
+            return reply, counter, problem
+    if not claimed.is_unborn:
         engine.release(ReleaseTask(claimed.promise.id, claimed.promise.version))
-        return claimed.promise
-    return reply.promise or claimed.promise
+    return None, 0, problem
 
 
 def _commit(
-    engine: Engine, claimed: Claimed, state: State, value: Value, tried: Tried, notes: Mapping[str, bytes]
+    engine: Engine, claimed: Claimed, state: State, value: Value, notes: Mapping[str, bytes]
 ) -> tuple[Reply, int]:
-    id = claimed.promise.id
-    error = tried.error
-    attempt = Attempt(
-        id,
+    promise = claimed.promise
+    counter = 0
+
+    def also(transaction: Transaction, replies: list[Reply]) -> None:
+        nonlocal counter
+        counter = transaction.invalidation
+        if replies[-1].status is Status.DONE:
+            for kind, data in notes.items():
+                transaction.put_note(promise.id, kind, data)
+
+    if claimed.is_child:
+        birth = CreatePromise(promise.id, NEVER, promise.param, promise.tags, outcome=Outcome(state, value))
+        commands: list[Command] = [FenceTask(claimed.holding.id, claimed.holding.version, birth)]
+    else:
+        # What could not be claimed before the body, on a full disk, is claimed now.
+        commands = [*claimed.owed, SettlePromise(promise.id, state, value, promise.version)]
+    reply = engine.submit(commands, also=also)[-1]
+    if reply.promise is not None and reply.promise.id != promise.id:
+        # The fence has spoken: the parent is no longer ours.
+        return Reply(Status.CONFLICT, promise), counter
+    return reply, counter
+
+
+def _attempt(engine: Engine, claimed: Claimed, tried: Tried) -> Attempt:
+    """The row of a try that does not settle its promise; its outcome is still to be said."""
+    return Attempt(
+        claimed.promise.id,
         claimed.number,
         engine.store.owner,
         claimed.started_at,
         engine.clock.now_ms(),
         tried.elapsed_us,
         tried.cpu_us,
-        value.size_bytes if state is State.RESOLVED and "not_stored" not in value.headers else None,
-        state.value,
-        None if error is None else in_words(error),
+        error=None if tried.error is None else in_words(tried.error),
     )
-    counter = 0
-
-    def also(transaction: Transaction, replies: list[Reply]) -> None:
-        nonlocal counter
-        counter = transaction.invalidation
-        if replies[0].status is Status.DONE:
-            transaction.put_attempt(attempt)
-            for kind, data in notes.items():
-                transaction.put_note(id, kind, data)
-
-    replies = engine.submit([SettlePromise(id, state, value, claimed.promise.version)], also=also)
-    return replies[0], counter
 
 
-def _say_at_least(engine: Engine, claimed: Claimed, value: Value, tried: Tried) -> tuple[Reply | None, int]:
-    """The settlement without its value, which may still fit; None when even that cannot be written."""
-    try:
-        return _commit(engine, claimed, State.RESOLVED, replace(value, data=None), tried, {})
-    except StoreError:
-        # The caller is warned with the first reason, and the task is given back as soon as the store takes it: nothing
-        # is lost but the time.
-        return None, 0
+def failed(engine: Engine, claimed: Claimed, tried: Tried, retry_at: int) -> Attempt:
+    """The row of a try that another one is to follow at `retry_at`, epoch milliseconds."""
+    return replace(_attempt(engine, claimed, tried), outcome="late" if tried.is_late else "failed", retry_at=retry_at)
 
 
 def _drop(engine: Engine, stored: StoredFile | None) -> None:
