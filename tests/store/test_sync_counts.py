@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from traced import Record, Sync, trace
-from workload import commit, commit_and_end, commit_what_took_long
+from workload import call_durably, commit, commit_and_end, commit_what_took_long
 
 from resonate_nb.store import Durability
 
@@ -56,6 +56,15 @@ def test_what_took_long_is_synced_before_it_is_returned(tmp_path: Path) -> None:
     assert ("promises.db-wal", False) == (long[0], long[1].is_behind)
     assert [] == [name for name, sync in syncs(record, "begin", "returned", 1) if not sync.is_behind]
     assert ("promises.db-wal", True) in [(name, sync.is_behind) for name, sync in syncs(record, "begin", number=1)]
+
+
+def test_call_that_took_long_is_synced_before_its_value_is_returned(tmp_path: Path) -> None:
+    """By default. A short one does not wait for the disk."""
+    record = trace(tmp_path / "root", call_durably, tmp_path / "root" / "store")
+    long, short = (syncs(record, "begin", "returned", number) for number in (0, 1))
+    assert "promises.db-wal" in [name for name, sync in long if not sync.is_behind]
+    assert [] == [name for name, sync in short if not sync.is_behind]
+    assert "promises.db-wal" in [name for name, _ in syncs(record, "returned", number=1)]
 
 
 def test_process_that_ends_with_its_store_open_syncs_what_it_owes(tmp_path: Path) -> None:

@@ -160,5 +160,21 @@ def commit_and_end(path: str, durability: Durability) -> None:
     say("end")
 
 
+def call_durably(path: str) -> None:
+    """Calls as a user makes them, with the settings that nobody has touched: one that takes long, and a short one."""
+    import resonate_nb
+
+    @resonate_nb.durable
+    def call(seconds: float) -> float:
+        threading.Event().wait(seconds)
+        say("begin")
+        return seconds
+
+    resonate_nb.configure(store=path)
+    for seconds in (1.5, 0.0):
+        call(seconds)
+        say("returned")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])
