@@ -306,7 +306,7 @@ class Directory:
         self._undeleted = []
         self.pool.reset_in_child()
         if self._group is not None:
-            self._group.owe_nothing()
+            self._group.reset_in_child()
         self.owners.close()
         self.signal.renew()
 

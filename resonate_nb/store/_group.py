@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resonate_nb.clock import Clock
@@ -52,12 +53,17 @@ class GroupSync:
         self._clock = clock
         self._durations: deque[float] = deque(maxlen=_REMEMBERED)
         self._usual = _FIRST_GUESS_SECONDS
-        self.owe_nothing()
+        self._is_forked = False
+        self._owe_nothing()
         # A process that ends in good order leaves nothing to chance.
         atexit.register(self.flush)
 
-    def owe_nothing(self) -> None:
-        """As new; in a forked child, where the thread, the locks and what is owed are the parent's."""
+    def reset_in_child(self) -> None:
+        """After a fork, in the child: the thread, the locks and what is owed are the parent's."""
+        self._is_forked = True
+        self._owe_nothing()
+
+    def _owe_nothing(self) -> None:
         self._lock = threading.Lock()
         """Held for moments, over the four that follow."""
         self._committed = 0
@@ -86,6 +92,9 @@ class GroupSync:
             self._since = self._clock.monotonic()
             if self._thread is not None:
                 return
+            if self._is_forked:
+                self._is_forked = False
+                _at_the_end_of_a_child(self.flush)
             thread = self._thread = threading.Thread(target=self._run, name="resonate_nb sync", daemon=True)
             try:
                 thread.start()
@@ -190,6 +199,14 @@ class GroupSync:
             return
         self._durations.append(self._clock.monotonic() - started)
         self._usual = sorted(self._durations)[len(self._durations) // 2]
+
+
+def _at_the_end_of_a_child(work: Callable[[], None]) -> None:
+    """`multiprocessing` ends its forked children so that `atexit` is passed over; it has a list of its own, which it
+    empties when a child begins."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, work, exitpriority=0)
 
 
 def _sync_path(path: Path) -> None:

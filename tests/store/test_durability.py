@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
@@ -341,6 +342,22 @@ def test_interrupt_while_the_thread_is_started_leaves_nothing_locked(
     assert 1 == len(threads())
     store.sync(1_000)
     assert ["promises.db-wal"] == syncs.take()
+
+
+def test_child_of_multiprocessing_syncs_what_it_owes_at_its_end(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forked ones pass over `atexit`."""
+    reading, writing = os.pipe()
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda descriptor: os.write(writing, b"."))
+    child = multiprocessing.get_context("fork").Process(target=commit, args=(store, "child"))
+    child.start()
+    child.join()
+    assert 0 == child.exitcode
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        assert "...." == file.read()  # three folders, and the log
 
 
 def test_forked_child_owes_what_it_commits_itself(store: SqliteStore, syncs: Syncs) -> None:
