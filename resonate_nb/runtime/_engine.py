@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from glob import escape
 from types import TracebackType
 from weakref import WeakSet
@@ -84,7 +85,11 @@ _MARKS = "marks:"
 
 
 class Engine:
-    """A store under the law. Everything that changes a promise goes through `submit`."""
+    """A store under the law. Everything that changes a promise goes through `submit`.
+
+    Under a clock that is not the machine's nothing beats or ticks by itself: whoever moves the clock calls `beat`, and
+    `tick` of the timers.
+    """
 
     def __init__(self, store: Store, clock: Clock | None = None, signer: Signer | None = None) -> None:
         self.store = store
@@ -100,6 +105,7 @@ class Engine:
         claim one promise at the same time."""
         self._owed: list[ReleaseTask] = []
         """Tasks of ours at which nobody is any more, and which the store would not take back yet."""
+        self._has_thread = isinstance(self.clock, SystemClock)
         self._heart: threading.Thread | None = None
         self._beat = threading.Condition(self._lock)
         self._calls = 0
@@ -320,7 +326,7 @@ class Engine:
 
     def _start_heart(self) -> None:
         # Called with the lock held.
-        if self._heart is None or not self._heart.is_alive():
+        if self._has_thread and (self._heart is None or not self._heart.is_alive()):
             self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
             self._heart.start()
 
@@ -329,19 +335,27 @@ class Engine:
             with self._lock:
                 if not self._is_closing or self._calls:
                     self._beat.wait(HEARTBEAT_SECONDS)
-                held = [each for holdings in self._held.values() for each in holdings if each.version]
-                owed = list(self._owed)
-                if (self._is_closing and not self._calls) or not (held or owed):
+                held = any(each.version for holdings in self._held.values() for each in holdings)
+                if (self._is_closing and not self._calls) or not (held or self._owed):
                     self._heart = None
                     return
-            try:
-                # Refusals need no answer here: a lost claim is told to its holder when it settles.
-                self.submit([*owed, *(HeartbeatTask(each.id, each.version) for each in held)])
-            except StoreError:
-                # A full disk, say: the next beat tries again, and this process's lock says meanwhile that it lives.
-                continue
-            with self._lock:
-                self._owed = self._owed[len(owed) :]
+            # A full disk, say: the next beat tries again, and this process's lock says meanwhile that it lives.
+            with suppress(StoreError):
+                self.beat()
+
+    def beat(self) -> None:
+        """The leases of what this process holds are extended, and what it owes is given back.
+
+        Raises:
+            StoreError: the store could not be written; a later beat does the same.
+        """
+        with self._lock:
+            held = [each for holdings in self._held.values() for each in holdings if each.version]
+            owed = list(self._owed)
+        # Refusals need no answer here: a lost claim is told to its holder when it settles.
+        self.submit([*owed, *(HeartbeatTask(each.id, each.version) for each in held)])
+        with self._lock:
+            self._owed = self._owed[len(owed) :]
 
     def hits_of(self, promise: Promise) -> Hits:
         """Where the hits of a promise are counted: in memory only, and may be lost."""
