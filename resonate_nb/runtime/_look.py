@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 
@@ -52,7 +52,7 @@ class Record:
     @property
     def retry_at(self) -> int | None:
         """When the next try begins, epoch milliseconds; set exactly while it is shown as retrying."""
-        return self.attempts[-1].retry_at if self.shown is Shown.RETRYING else None
+        return retry_at_of(self.attempts) if self.shown is Shown.RETRYING else None
 
     @property
     def timeout_at(self) -> int | None:
@@ -64,6 +64,14 @@ class Record:
     def again(self) -> tuple[str, ...]:
         """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
         return tuple(mark for mark in self.marks if not mark.startswith(f"{DRAWS}:"))
+
+
+def retry_at_of(attempts: Sequence[Attempt]) -> int:
+    """When the body runs again after its last failure, epoch milliseconds; 0 where nothing is waited for.
+
+    Who took over in the middle of the wait has begun a try of its own, and waits for what is left.
+    """
+    return max((attempt.retry_at or 0 for attempt in attempts[-2:]), default=0)
 
 
 @dataclass(frozen=True, slots=True)

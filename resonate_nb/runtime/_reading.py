@@ -28,7 +28,7 @@ from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 from ._engine import Engine
 from ._generators import generators_phrase
 from ._identity import about_of
-from ._look import DRAWS, Detail, Record, Shown
+from ._look import DRAWS, Detail, Record, Shown, retry_at_of
 from ._say import say
 from ._tries import tries_of
 from .call import load
@@ -94,8 +94,7 @@ def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt], now: in
     if promise.task is TaskState.ABSENT:
         return Shown.WAITING
     if engine.is_owned(promise):
-        retry_at = attempts[-1].retry_at if attempts else None
-        return Shown.RUNNING if retry_at is None or now >= retry_at else Shown.RETRYING
+        return Shown.RETRYING if now < retry_at_of(attempts) else Shown.RUNNING
     return Shown.INTERRUPTED if attempts else Shown.QUEUED
 
 

@@ -10,6 +10,7 @@ from resonate_nb.protocol import NEVER, Promise, TaskState
 from resonate_nb.records import dataclass
 
 from ._engine import Engine
+from ._look import retry_at_of
 from ._say import Line, duration, live, tells
 
 SAY_AFTER_SECONDS = 1.0
@@ -31,8 +32,8 @@ def whom(engine: Engine, promise: Promise) -> str:
         if engine.store.is_stopped(info.owner):
             where += ", which is stopped,"
         last = tries[-1] if tries else None
-        if last is not None and last.retry_at is not None and now < last.retry_at:
-            told = f"attempt {last.number} failed, retrying in {duration(last.retry_at - now)} {where}"
+        if last is not None and now < (retry_at := retry_at_of(tries)):
+            told = f"attempt {last.number} failed, retrying in {duration(retry_at - now)} {where}"
         else:
             since = promise.created_at if last is None else last.started_at
             told = f"runs {where} for {duration(max(0, now - since))}"

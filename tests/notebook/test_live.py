@@ -122,3 +122,19 @@ def test_an_interrupt_ends_the_line_too(two: tuple[Kernel, Kernel], tmp_path: Pa
     (tmp_path / "go").touch()
     owner.collect(running)
     assert "7" == waiter.ok("busy()").result
+
+
+def test_the_line_of_each_call_is_text_and_no_part_of_a_durable_cell(tmp_path: Path) -> None:
+    """A level is all it takes; lines may be thousands, and a page drops displays at that rate."""
+    cell = "%%durable\nbusy()\nprint('shown')"
+    (tmp_path / "go").touch()
+    with Kernel(tmp_path, {"RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}) as kernel:
+        kernel.ok(SETUP + "import logging\nlogging.getLogger('resonate_nb').setLevel('DEBUG')\n")
+        ran = kernel.ok(cell)
+        kernel.restart()
+        kernel.ok(SETUP)
+        again = kernel.ok(cell)
+    assert ["[resonate_nb] busy@1: ran, "] == [
+        line[:27] for line in ran.text("stderr").splitlines() if "busy@1" in line
+    ]
+    assert ("shown\n", "shown\n", "") == (ran.text(), again.text(), again.text("stderr"))

@@ -227,17 +227,17 @@ def _replayed_child(engine: Engine, request: Request, identity: Identity, row: A
 
 def _run(engine: Engine, request: Request, claimed: Claimed, why: str) -> Steps:
     """The body runs until it returns or is not to be tried again, and the promise settles."""
-    pause = pause_before(engine, request, claimed)
+    if (left_over := pause_before(engine, request, claimed)) is not None:
+        yield left_over
     while True:
-        if pause is not None:
-            yield pause
         tried = judged(request, claimed, cast(Tried, (yield claimed)))
         if is_over(engine, claimed):
             return _late(engine, request, claimed, tried, why)
         pause = pause_after(engine, request, claimed, tried)
         if pause is None:
             break
-        log_call(request.work.title, claimed.promise.id, "failed", pause.text, tried.elapsed_us / 1000)
+        log_call(request.work.title, claimed.promise.id, _raised(tried), pause.why, tried.elapsed_us / 1000)
+        yield pause
         claimed = next_try(engine, claimed)
     settled = settle(engine, request, claimed, tried, why)
     if settled.promise.state is State.TIMEDOUT:
@@ -250,6 +250,7 @@ def _late(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why:
     promise = expire(engine, claimed, tried)
     error = timed_out(promise, tried.value, has_value=tried.has_value and tried.error is None)
     error.__cause__ = tried.error
+    log_call(request.work.title, promise.id, "timed out", why, tried.elapsed_us / 1000)
     return Result(None, promise, False, reason=why, error=error)
 
 
@@ -281,6 +282,7 @@ def _without_store(request: Request, error: UnwritableStoreError) -> Result:
 
 
 def _plainly(request: Request, result: Result) -> Result:
+    log_call(request.work.title, "", "runs plainly", result.reason)
     try:
         return replace(result, value=request.body())
     except Exception as error:
@@ -288,6 +290,7 @@ def _plainly(request: Request, result: Result) -> Result:
 
 
 async def _plainly_async(request: Request, result: Result) -> Result:
+    log_call(request.work.title, "", "runs plainly", result.reason)
     try:
         return replace(result, value=await request.body())
     except Exception as error:
@@ -504,12 +507,16 @@ def _returned(request: Request, identity: Identity, tried: Tried, settled: Settl
     promise = settled.promise
     took_ms = tried.elapsed_us / 1000
     if tried.error is not None:
-        log_call(request.work.title, promise.id, f"raised {type(tried.error).__name__}", why, took_ms)
+        log_call(request.work.title, promise.id, _raised(tried), why, took_ms)
         return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
     log_call(request.work.title, promise.id, "ran", why, took_ms)
     if not request.work.is_cell:
         _say_what_is_shared(request, identity, tried.value)
     return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry)
+
+
+def _raised(tried: Tried) -> str:
+    return f"raised {type(tried.error).__name__}"
 
 
 def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:

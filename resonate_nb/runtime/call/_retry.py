@@ -32,6 +32,8 @@ class Pause:
     until: int
     text: str
     """What is told of it."""
+    why: str = ""
+    """The same for the log, which names the call and the error by itself."""
 
 
 def judged(request: Request, claimed: Claimed, tried: Tried) -> Tried:
@@ -68,7 +70,12 @@ def pause_after(engine: Engine, request: Request, claimed: Claimed, tried: Tried
         return None
     reason = f"{type(tried.error).__name__}: {tried.error}".split("\n")[0][:200]
     which = f"attempt {claimed.used + 1} of {policy.max_attempts}"
-    return Pause(claimed, until, f"{request.work.title}: {which} failed ({reason})")
+    return Pause(
+        claimed,
+        until,
+        f"{request.work.title}: {which} failed ({reason})",
+        f"{which}, retrying in {duration(seconds * 1000)}",
+    )
 
 
 def pause_before(engine: Engine, request: Request, claimed: Claimed) -> Pause | None:
