@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from weakref import WeakSet
 
@@ -34,6 +35,11 @@ class Link:
         self.thread = 0
 
     def close(self) -> None:
+        # By itself a closed connection lives on, its transaction and all, while a cursor is half read that the frames
+        # of somebody's traceback keep.
+        if self.connection.in_transaction:
+            with suppress(sqlite3.Error):  # a disk that fails undoes it by itself
+                self.connection.rollback()
         self.cursor.close()
         self.snapshot.close()
         self.connection.close()
