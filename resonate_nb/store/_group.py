@@ -19,6 +19,7 @@ Value files come first, so that a row that is safe names a file that is. Rows ma
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 import threading
@@ -30,7 +31,7 @@ from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
 
 from . import _failures
-from ._sync import sync_directory, sync_file, sync_names
+from ._sync import sync_file, sync_names
 
 GROUP_SECONDS = 0.1
 """What was committed is synced when this has passed, as far as the disk is able to."""
@@ -65,18 +66,19 @@ class GroupSync:
 
     def _owe_nothing(self) -> None:
         self._lock = threading.Lock()
-        """Held for moments, over the four that follow."""
+        """Held for moments, over the five that follow."""
         self._committed = 0
         self._files: list[str] = []
         self._since: float | None = None
         """When the oldest commit was made that no sync has been begun for."""
         self._thread: threading.Thread | None = None
+        self._failure: StoreError | None = None
+        """Of a sync that nobody waited for, until it is said."""
         self._turn = threading.Lock()
         """Held while syncing."""
         self._synced = 0
         """How many of the commits are known to be safe."""
         self._closing = threading.Event()
-        self._failure: StoreError | None = None
 
     def owe_file(self, name: str) -> None:
         """A value file has been written that the next group syncs."""
@@ -113,17 +115,19 @@ class GroupSync:
 
         Raises StoreError if that fails; and, once, if a sync in the background has failed since the last call."""
         if seconds > LONG_SYNCS * self._usual:
-            self.flush()
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+            self._sync(self._committed)
+        if self._failure is not None:
+            with self._lock:
+                failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure
 
     def flush(self) -> None:
-        """All that has been committed is on the medium. Raises StoreError."""
-        self._sync(self._committed)
+        """All that has been committed is on the medium. Raises as `sync` does."""
+        self.sync(math.inf)
 
     def close(self) -> None:
-        """All that has been committed is on the medium, and no thread runs. Raises StoreError; idempotent."""
+        """All that has been committed is on the medium, and no thread runs. Raises as `sync` does; idempotent."""
         atexit.unregister(self.flush)
         self._closing.set()
         thread = self._thread
@@ -154,9 +158,10 @@ class GroupSync:
     def _sync_behind(self) -> None:
         """A sync whose failure is kept for the next `sync`: nobody waits for it."""
         try:
-            self.flush()
+            self._sync(self._committed)
         except StoreError as error:
-            self._failure = error
+            with self._lock:
+                self._failure = error
 
     def _sync(self, wanted: int) -> None:
         """The first `wanted` commits are on the medium, by a sync of somebody else's perhaps."""
@@ -183,20 +188,13 @@ class GroupSync:
 
     def _sync_files(self, names: list[str]) -> None:
         for name in names:
-            try:
-                _sync_path(self._values / name)
-            except FileNotFoundError:
-                # Dropped, or forgotten, meanwhile.
-                continue
+            _sync_path(self._values / name)
         if names:
-            sync_directory(self._values)
+            sync_names((self._values,))
 
     def _sync_log(self) -> None:
         started = self._clock.monotonic()
-        try:
-            _sync_path(self._log)
-        except FileNotFoundError:
-            return
+        _sync_path(self._log)
         self._durations.append(self._clock.monotonic() - started)
         self._usual = sorted(self._durations)[len(self._durations) // 2]
 
@@ -210,7 +208,12 @@ def _at_the_end_of_a_child(work: Callable[[], None]) -> None:
 
 
 def _sync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """The file's bytes are on the medium, if it is there: it may have been forgotten meanwhile, and the store with it,
+    of which those are told who use it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
     try:
         sync_file(descriptor)
     finally:

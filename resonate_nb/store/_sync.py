@@ -22,9 +22,10 @@ def sync_file(descriptor: int) -> None:
 
 
 def sync_names(folders: Iterable[Path]) -> None:
-    """The names in these directories are on the medium; one that we may not read is left to the system."""
+    """The names in these directories are on the medium. One that we may not read is left to the system, and one that
+    is gone is said to those who use what was in it."""
     for folder in folders:
-        with suppress(PermissionError):
+        with suppress(PermissionError, FileNotFoundError):
             sync_directory(folder)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -307,6 +308,34 @@ def test_store_whose_last_sync_fails_is_closed(tmp_path: Path, syncs: Syncs) -> 
     other = opened(tmp_path / "store", "adaptive")
     assert not other.is_alive(owner)
     other.close()
+
+
+def test_failed_group_is_said_at_the_latest_when_the_store_is_closed(
+    tmp_path: Path, syncs: Syncs, clock: ManualClock
+) -> None:
+    """Though the last sync has gone through: what a system could not write once it may have given up."""
+    store = SqliteStore.open(tmp_path / "store", durability="adaptive", clock=clock)
+    commit(store)
+    (thread,) = threads()
+    syncs.error = OSError(errno.EIO, "broken")
+    clock.advance(100)
+    thread.join()
+    syncs.error = None
+    with pytest.raises(StoreError, match="could not be synced"):
+        store.close()
+    assert "promises.db-wal" in syncs.take()
+    store.close()
+
+
+def test_deleted_store_owes_nothing(tmp_path: Path, syncs: Syncs) -> None:
+    """That it is gone is said to those who use it, not to who closes it."""
+    store = opened(tmp_path / "store", "adaptive")
+    store.put_file([b"x"])
+    commit(store)
+    shutil.rmtree(tmp_path / "store")
+    store.sync(1_000)
+    store.close()
+    assert [tmp_path.name] == syncs.take()
 
 
 def test_commit_is_synced_at_once_where_no_thread_can_be_had(
