@@ -86,7 +86,8 @@ class Claimed:
     news: str | None = None
     """Which part of the key is new beside the last computed call of this name."""
     not_before: int = 0
-    """When the try before was to be followed, epoch milliseconds."""
+    """When the try is to begin, epoch milliseconds, after one that failed; 0 once it has begun. Nothing in the store
+    tells of it before."""
 
     @property
     def is_unborn(self) -> bool:
@@ -210,6 +211,7 @@ class _Record:
         self._now = now
         self._is_new_code = engine.is_new_code(identity.code)
         work = request.work
+        self._has_deadline = work.options.timeout is not None
         # Cells without a label share a name and nothing else: one is known again by its code only.
         self._cell = f"cell:{work.name if work.name != 'cell' else identity.code}" if work.is_cell else None
         # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
@@ -225,6 +227,9 @@ class _Record:
         run, identity = self._run, self._identity
         if run.taken_over is not None:
             self._follow(transaction, run.taken_over)
+        elif self._has_deadline:
+            # A promise that its deadline settles tells nothing of its tries, and nobody may be left to do so.
+            transaction.put_attempt(Attempt(run.id, 1, self._engine.store.owner, self._now))
         if run.reason:
             transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
         if self._cell is not None:
@@ -249,8 +254,11 @@ class _Record:
         last = earlier[-1] if earlier else None
         self.number = 1 if last is None else last.number + 1
         self.used = spent(earlier) + sum(attempt.outcome is None for attempt in earlier)
-        self.not_before = 0 if last is None else last.retry_at or 0
-        transaction.put_attempt(Attempt(before.id, self.number, self._engine.store.owner, self._now))
+        if last is not None and last.retry_at is not None and last.ended_at is not None and self._now < last.retry_at:
+            # No longer than the policy itself would have waited: the clock may have been set back since.
+            self.not_before = min(last.retry_at, self._now + last.retry_at - last.ended_at)
+        else:
+            transaction.put_attempt(Attempt(before.id, self.number, self._engine.store.owner, self._now))
 
 
 def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:

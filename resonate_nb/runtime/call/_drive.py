@@ -37,7 +37,7 @@ from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, pa
 from ._children import Under, child_id, promise_of
 from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Hit, Refuse, Run, Wait, load, plan, why_no_hit
-from ._retry import Pause, is_over, judged, left, next_try, pause_after, pause_before
+from ._retry import Pause, begin, is_over, judged, left, next_try, pause, timed_out
 from ._settle import Settled, expire, settle
 
 TELL_SECONDS = 1.0
@@ -124,6 +124,8 @@ async def call_async(request: Request) -> Result:
                     case Wait():
                         answer = await _wait_async(engine, request, step)
                     case Pause():
+                        if isinstance(answer, Tried) and answer.is_interrupted:
+                            raise asyncio.CancelledError("interrupted")
                         await _pause_async(engine, step)
                         answer = None
                     case never:
@@ -181,7 +183,10 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
                         rerun = False
                         continue
                     why = _say_why(request, step, claimed, reason)
-                    return (yield from _run(engine, request, claimed, why))
+                    result = yield from _run(engine, request, claimed, why)
+                    if result is not None:
+                        return result
+                    rerun = False
             case never:
                 assert_never(never)
 
@@ -210,7 +215,8 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
         claimed = Claimed(promise, identity, under, current, started_at=promise.created_at, is_child=True)
         if why != "first run":
             say(f"{request.work.title}: runs again, {why}")
-        return (yield from _run(engine, request, claimed, why))
+        # It does not wait between tries: those with a policy are promises of their own.
+        return cast(Result, (yield from _run(engine, request, claimed, why)))
 
 
 def _replayed_child(engine: Engine, request: Request, identity: Identity, row: Ahead) -> Result | str:
@@ -225,33 +231,41 @@ def _replayed_child(engine: Engine, request: Request, identity: Identity, row: A
     return replay_child(engine, request, identity, promise)
 
 
-def _run(engine: Engine, request: Request, claimed: Claimed, why: str) -> Steps:
-    """The body runs until it returns or is not to be tried again, and the promise settles."""
-    if (left_over := pause_before(engine, request, claimed)) is not None:
-        yield left_over
+def _run(
+    engine: Engine, request: Request, claimed: Claimed, why: str
+) -> Generator[Step, Promise | Tried | None, Result | None]:
+    """The body runs until it returns or is not to be tried again, and the promise settles; None when the task was
+    lost between two tries."""
+    tried: Tried | None = None
     while True:
-        tried = judged(request, claimed, cast(Tried, (yield claimed)))
+        if claimed.not_before:
+            yield pause(engine, request, claimed, tried)
+            if is_over(engine, claimed):
+                return _late(request, expire(engine, request, claimed, None), tried, why)
+            begun = begin(engine, claimed)
+            if begun is None:
+                return None
+            claimed = begun
+        tried = cast(Tried, (yield claimed))
         if is_over(engine, claimed):
-            return _late(engine, request, claimed, tried, why)
-        pause = pause_after(engine, request, claimed, tried)
-        if pause is None:
+            promise = expire(engine, request, claimed, tried)
+            if promise.state is State.TIMEDOUT:
+                return _late(request, promise, tried, why)
+        tried = judged(request, claimed, tried)
+        following = next_try(engine, request, claimed, tried)
+        if following is None:
             break
-        log_call(request.work.title, claimed.promise.id, _raised(tried), pause.why, tried.elapsed_us / 1000)
-        yield pause
-        claimed = next_try(engine, claimed)
+        claimed = following
     settled = settle(engine, request, claimed, tried, why)
     if settled.promise.state is State.TIMEDOUT:
-        return _late(engine, request, claimed, tried, why)
+        return _late(request, expire(engine, request, claimed, tried), tried, why)
     return _returned(request, claimed.identity, tried, settled, why)
 
 
-def _late(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Result:
+def _late(request: Request, promise: Promise, tried: Tried | None, why: str) -> Result:
     """The deadline has passed: nobody hears of the value but the caller, in the error."""
-    promise = expire(engine, claimed, tried)
-    error = timed_out(promise, tried.value, has_value=tried.has_value and tried.error is None)
-    error.__cause__ = tried.error
-    log_call(request.work.title, promise.id, "timed out", why, tried.elapsed_us / 1000)
-    return Result(None, promise, False, reason=why, error=error)
+    log_call(request.work.title, promise.id, "timed out", why, 0 if tried is None else tried.elapsed_us / 1000)
+    return Result(None, promise, False, reason=why, error=timed_out(request, promise, tried))
 
 
 def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
@@ -363,16 +377,11 @@ def _joined(engine: Engine, request: Request, identity: Identity, settled: Promi
     return _handed_out(engine, request, identity, entry, value, has_waited=True)
 
 
-def timed_out(promise: Promise, value: Any = None, *, has_value: bool = False) -> DurableTimeoutError:
-    """What to raise for a promise whose deadline has passed; carries the late value, if there is one."""
-    return DurableTimeoutError(promise.id, deadline=promise.timeout_at, has_value=has_value, value=value)
-
-
 def stored_error(promise: Promise) -> Exception:
     """What to raise for a promise that settled otherwise than resolved: the failure as data, as near to the original
     as can be had without unpickling. Builtin exceptions come back as their own type."""
     if promise.state is State.TIMEDOUT:
-        return timed_out(promise)
+        return DurableTimeoutError(promise.id, promise.timeout_at)
     if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
         return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
     failure = failure_from_bytes(promise.value.data)
@@ -424,19 +433,19 @@ async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise |
             await engine.feed.wait_async(seen, LIVENESS_SECONDS)
 
 
-def _pause(engine: Engine, pause: Pause) -> None:
+def _pause(engine: Engine, step: Pause) -> None:
     """The time between two tries has passed. An interrupt ends it and gives the task back."""
-    with _counting_down(engine, pause) as tell, pause.claimed.holding.interrupts.let_through():
+    with _counting_down(engine, step) as tell, step.claimed.holding.interrupts.let_through():
         while (seconds := tell()) > 0:
             threading.Event().wait(min(seconds, TELL_SECONDS))
 
 
-async def _pause_async(engine: Engine, pause: Pause) -> None:
+async def _pause_async(engine: Engine, step: Pause) -> None:
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     with (
-        _counting_down(engine, pause) as tell,
-        pause.claimed.holding.interrupts.let_through(),
+        _counting_down(engine, step) as tell,
+        step.claimed.holding.interrupts.let_through(),
         cancel_on_interrupt(loop, task),
     ):
         while (seconds := tell()) > 0:
@@ -444,13 +453,13 @@ async def _pause_async(engine: Engine, pause: Pause) -> None:
 
 
 @contextmanager
-def _counting_down(engine: Engine, pause: Pause) -> Iterator[Callable[[], float]]:
+def _counting_down(engine: Engine, step: Pause) -> Iterator[Callable[[], float]]:
     """Gives what says how many seconds are left, and tells of them in one line."""
     line: Line | None = None
 
     def tell() -> float:
         nonlocal line
-        seconds, text = left(engine, pause)
+        seconds, text = left(engine, step)
         if line is not None:
             line.update(text)
         elif seconds > 0:
@@ -461,7 +470,9 @@ def _counting_down(engine: Engine, pause: Pause) -> Iterator[Callable[[], float]
         yield tell
     finally:
         if line is not None:
-            line.end(pause.text)
+            line.end(step.text)
+        else:
+            say(step.text)
 
 
 _PACKAGE = str(Path(__file__).resolve().parents[2])

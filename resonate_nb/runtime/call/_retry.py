@@ -10,13 +10,13 @@ from dataclasses import replace
 from random import Random
 
 from resonate_nb.errors import DurableTimeoutError, StoreError
-from resonate_nb.protocol import NEVER, HeartbeatTask, Reply, Status
+from resonate_nb.protocol import NEVER, HeartbeatTask, Promise, Reply, Status
 from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context
 from .._engine import Engine
-from .._say import duration, say, warn
+from .._say import duration, log_call, say, warn
 from ._attempt import Claimed, Request, Tried
 from ._settle import failed
 
@@ -26,26 +26,40 @@ _random = Random()
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Between two tries: until an instant, in epoch milliseconds."""
+    """Before a try that follows one that failed."""
 
     claimed: Claimed
-    until: int
+    until: float
+    """When it is over, in monotonic seconds, if the wall clock does not say so before."""
     text: str
     """What is told of it."""
-    why: str = ""
-    """The same for the log, which names the call and the error by itself."""
 
 
 def judged(request: Request, claimed: Claimed, tried: Tried) -> Tried:
     """The try with an error where it passed its limit, which carries the late value if there is one."""
-    limit = request.work.options.attempt_timeout
-    if not tried.is_late or limit is None:
+    if not tried.is_late:
         return tried
-    late = DurableTimeoutError(
-        claimed.promise.id, limit=limit, has_value=tried.has_value and tried.error is None, value=tried.value
-    )
-    late.__cause__ = tried.error
+    limit = request.work.options.attempt_timeout
+    if limit is None and (tried.has_value or tried.error is not None):
+        return tried  # the deadline that had come has gone again: the clock was set back
+    late = timed_out(request, claimed.promise, tried, limit=limit)
     return replace(tried, value=None, error=late)
+
+
+def timed_out(
+    request: Request, promise: Promise, tried: Tried | None, *, limit: float | None = None
+) -> DurableTimeoutError:
+    """What to raise for a call whose time has passed; carries the late value, if there is one."""
+    deadline = promise.timeout_at if limit is None else None
+    if tried is None:
+        return DurableTimeoutError(promise.id, deadline, limit)
+    # What a cell has bound late is bound, and there is nothing to carry.
+    has_value = tried.has_value and tried.error is None and not request.work.is_cell
+    error = DurableTimeoutError(
+        promise.id, deadline, limit, has_value=has_value, value=tried.value if has_value else None
+    )
+    error.__cause__ = tried.error
+    return error
 
 
 def is_over(engine: Engine, claimed: Claimed) -> bool:
@@ -53,8 +67,8 @@ def is_over(engine: Engine, claimed: Claimed) -> bool:
     return claimed.promise.timeout_at != NEVER and engine.clock.now_ms() >= claimed.promise.timeout_at
 
 
-def pause_after(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Pause | None:
-    """The wait before the next try; None when this was the last one, or a next could only begin after the deadline."""
+def next_try(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Claimed | None:
+    """The try that is to follow; None when this was the last one, or the next could only begin after the deadline."""
     policy = request.work.options.retry
     if policy is None or tried.error is None or not claimed.holding.is_ours:
         return None
@@ -68,37 +82,38 @@ def pause_after(engine: Engine, request: Request, claimed: Claimed, tried: Tried
         return None
     if not _write(engine, claimed, failed(engine, claimed, tried, until)):
         return None
-    reason = f"{type(tried.error).__name__}: {tried.error}".split("\n")[0][:200]
-    which = f"attempt {claimed.used + 1} of {policy.max_attempts}"
-    return Pause(
-        claimed,
-        until,
-        f"{request.work.title}: {which} failed ({reason})",
-        f"{which}, retrying in {duration(seconds * 1000)}",
-    )
-
-
-def pause_before(engine: Engine, request: Request, claimed: Claimed) -> Pause | None:
-    """What is left of the wait in which a former owner died."""
-    now = engine.clock.now_ms()
-    if claimed.not_before <= now:
-        return None
-    # No longer than the policy itself would have waited: the clock may have been set back since.
-    return Pause(claimed, claimed.not_before, f"{request.work.title}: attempt {claimed.used + 1} is to follow")
-
-
-def next_try(engine: Engine, claimed: Claimed) -> Claimed:
-    """The try after a failed one, begun now."""
-    number, used, now = claimed.number + 1, claimed.used + 1, engine.clock.now_ms()
-    _write(engine, claimed, Attempt(claimed.promise.id, number, engine.store.owner, now))
     before = claimed.current
+    used = claimed.used + 1
     current = _context.Current(claimed.promise, used + 1, before.born, before.fence, before.children)
-    return replace(claimed, number=number, used=used, started_at=now, current=current)
+    return replace(claimed, number=claimed.number + 1, used=used, current=current, not_before=until)
+
+
+def pause(engine: Engine, request: Request, claimed: Claimed, tried: Tried | None) -> Pause:
+    """The wait for a try that is to follow the one that was tried, or one of a former owner."""
+    seconds = (claimed.not_before - engine.clock.now_ms()) / 1000
+    most = request.work.max_attempts
+    if tried is None or tried.error is None:
+        text = f"{request.work.title}: attempt {claimed.used + 1} of {most} is to follow"
+    else:
+        reason = f"{type(tried.error).__name__}: {tried.error}".split("\n")[0][:200]
+        text = f"{request.work.title}: attempt {claimed.used} of {most} failed ({reason})"
+        log_call(request.work.title, claimed.promise.id, "failed", text, tried.elapsed_us / 1000)
+    return Pause(claimed, engine.clock.monotonic() + seconds, text)
+
+
+def begin(engine: Engine, claimed: Claimed) -> Claimed | None:
+    """The try begins now; None when the task is no longer ours."""
+    now = engine.clock.now_ms()
+    if not _write(engine, claimed, Attempt(claimed.promise.id, claimed.number, engine.store.owner, now)):
+        return None
+    return replace(claimed, started_at=now, not_before=0)
 
 
 def left(engine: Engine, pause: Pause) -> tuple[float, str]:
     """Seconds until the next try, and the line that tells of them."""
-    seconds = max(0.0, (pause.until - engine.clock.now_ms()) / 1000)
+    clock = engine.clock
+    seconds = min(pause.until - clock.monotonic(), (pause.claimed.not_before - clock.now_ms()) / 1000)
+    seconds = max(0.0, seconds)
     return seconds, f"{pause.text}; retrying in {duration(seconds * 1000)}"
 
 

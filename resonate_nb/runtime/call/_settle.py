@@ -59,20 +59,29 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     return settled
 
 
-def expire(engine: Engine, claimed: Claimed, tried: Tried) -> Promise:
-    """The deadline passed while the body ran: the promise is timed out, and the try is known to have been late."""
+def expire(engine: Engine, request: Request, claimed: Claimed, tried: Tried | None) -> Promise:
+    """The deadline has passed: the promise is timed out, and the try, if there was one, known to have been late.
+
+    What the store says by now is returned: it may be another owner's, who settled it in time.
+    """
     promise = claimed.promise
-    attempt = replace(_attempt(engine, claimed, tried), outcome="late")
+    attempt = None if tried is None else replace(_attempt(engine, claimed, tried), outcome="late")
+    notes = {} if tried is None else _notes(request)
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
+        now = replies[0].promise
+        if attempt is None or now is None or now.state is not State.TIMEDOUT or now.version != promise.version:
+            return  # forgotten, or another owner's
         transaction.put_attempt(attempt)
+        for kind, data in notes.items():
+            transaction.put_note(promise.id, kind, data)
 
     try:
         reply = engine.submit([ExpirePromise(promise.id)], also=also)[0]
     except StoreError as error:
         warn(f"promise {promise.id!r} timed out, which could not be written down yet: {error}")
         return project(promise, engine.clock.now_ms())
-    return reply.promise or promise
+    return reply.promise or project(promise, engine.clock.now_ms())
 
 
 @dataclass(frozen=True, slots=True)
