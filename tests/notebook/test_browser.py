@@ -35,6 +35,10 @@ def train(sign, fold):
     wait_for(sign)
     return {"fold": fold, "score": 0.81}
 
+@durable(retry=rnb.Constant(5, delay=600), timeout="3h", tags={"team": "growth"})
+def fetch(station):
+    raise ConnectionError("the service answers 503")
+
 @durable
 def load(day):
     return list(range(day * 1000))
@@ -50,7 +54,7 @@ try:
     clean([1, 2, 3])
 except KeyError:
     pass"""
-INSPECT, RUN, PID, WAIT = 1, 2, 3, 4
+INSPECT, RUN, PID, WAIT, RETRY = 1, 2, 3, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +103,14 @@ def opened(
     )
     write_notebook(
         lab.root / name,
-        [SETUP.replace("STORE", repr(str(tmp_path / "store"))), "rnb.inspect()", run, "print(os.getpid())", wait],
+        [
+            SETUP.replace("STORE", repr(str(tmp_path / "store"))),
+            "rnb.inspect()",
+            run,
+            "print(os.getpid())",
+            wait,
+            "fetch('north')",
+        ],
     )
     page = chromium.new_page(viewport={"width": 1300, "height": 950}, device_scale_factor=2, reduced_motion="reduce")
     notebook = lab.open(page, name)
@@ -178,6 +189,36 @@ def test_a_waiting_cell_has_one_line_that_counts(opened: LabPage, signs: dict[st
     texts = [text for output in opened.outputs(WAIT) if "waited" in (text := str(output.get("data", {})))]
     assert len(texts) == 1
     picture(page, "lab-waited", tmp_path)
+
+
+def test_a_cell_between_two_tries_counts_down_and_stops(opened: LabPage, tmp_path: Path) -> None:
+    page = opened.page
+    opened.run(RETRY)
+    row = page.locator(".rnb-row[data-id^='fetch/'][data-state='retrying']")
+    row.wait_for()
+    line = page.locator(".rnb-line", has_text="retrying in")
+    line.wait_for()
+    before = line.inner_text()
+    page.wait_for_function(
+        "(before) => ![...document.querySelectorAll('.rnb-line')].some((line) => line.textContent === before)",
+        arg=before,
+    )
+    assert "retrying in 9 m" in row.locator(".rnb-note").inner_text()
+    row.click()
+    facts = page.locator(".rnb-facts").inner_text()
+    assert "retrying in 9 m" in facts
+    assert "times out in 2 h 59 m" in facts
+    picture(page, "lab-retrying", tmp_path)
+    line.scroll_into_view_if_needed()
+    picture(page, "lab-retrying-line", tmp_path)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    opened.wait_until_done(RETRY)
+    page.locator(".rnb-row[data-id^='fetch/'][data-state='interrupted']").wait_for()
+    assert line.count() == 0
+    assert page.locator(".rnb-line", has_text="attempt 1 of 5 failed").count() == 1
+    assert "threading" not in str(opened.outputs(RETRY))
+    page.locator(".rnb-attempts", has_text="failed").wait_for()
+    picture(page, "lab-retry-interrupted", tmp_path)
 
 
 def test_keys_pressed_in_the_table_do_not_reach_the_notebook(opened: LabPage) -> None:

@@ -436,8 +436,11 @@ async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise |
 def _pause(engine: Engine, step: Pause) -> None:
     """The time between two tries has passed. An interrupt ends it and gives the task back."""
     with _counting_down(engine, step) as tell, step.claimed.holding.interrupts.let_through():
-        while (seconds := tell()) > 0:
-            threading.Event().wait(min(seconds, TELL_SECONDS))
+        try:
+            while (seconds := tell()) > 0:
+                threading.Event().wait(min(seconds, TELL_SECONDS))
+        except KeyboardInterrupt as stop:
+            raise stop.with_traceback(None)  # where in the waiting it came says nothing
 
 
 async def _pause_async(engine: Engine, step: Pause) -> None:
