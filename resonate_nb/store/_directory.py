@@ -15,6 +15,7 @@ from resonate_nb.errors import StoreError
 
 from . import _failures, _opening, _place, _rows
 from ._aside import Aside
+from ._filesystem import FileSystem, file_system_of
 from ._group import GroupSync
 from ._owners import Owners
 from ._place import DATABASE, SIGNAL
@@ -22,6 +23,7 @@ from ._pool import WRITE_BUSY_SECONDS, Link, Pool
 from ._port import Durability
 from ._signal import Signal
 from ._sync import sync_names
+from ._turn import Turn
 from ._values import list_values
 
 if TYPE_CHECKING:
@@ -38,8 +40,12 @@ _FORK_SECONDS = 5.0
 class Directory:
     """The open parts of a store. Raises StoreError with the way out whenever one of them fails."""
 
-    def __init__(self, path: Path, durability: Durability, clock: Clock) -> None:
-        """Make what is missing, and map the words. `set_up` must follow."""
+    def __init__(self, path: Path, durability: Durability, clock: Clock, file_system: FileSystem | None = None) -> None:
+        """Make what is missing, and map the words. `set_up` must follow. The file system is asked if none is given."""
+        file_system = file_system or file_system_of(path)
+        is_shared = not file_system.is_network
+        if not is_shared:
+            durability = "full"  # the other two are about the log that there is none of
         folders = (path / _place.OWNERS, path, path.parent)
         _place.make(path)
         self.path = path
@@ -48,9 +54,9 @@ class Directory:
         with suppress(FileExistsError):
             os.close(os.open(path / DATABASE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.values = path / _place.VALUES
-        self.signal = Signal(path / SIGNAL)
+        self.signal = Signal(path / SIGNAL, is_shared=is_shared)
         self.owners = Owners(path / _place.OWNERS, clock)
-        self.pool = Pool(path / DATABASE, durability, self.look_now)
+        self.pool = Pool(path / DATABASE, durability, self.look_now, journal="wal" if is_shared else "delete")
         self.lock = threading.RLock()
         """Held by the one thread of this process that writes. Re-entrant only so that a second transaction of the
         same thread is refused (see `is_writing`) instead of waiting for itself."""
@@ -77,6 +83,8 @@ class Directory:
         self._setup_lock = threading.RLock()
         self._forked_while_busy = False
         self._held_for_fork = ExitStack()
+        self._turn = None if is_shared else Turn.of(path, file_system, clock)
+        """Where one process at a time may use the store: that this one does."""
         _OPEN.add(self)
 
     def set_up(self) -> None:
@@ -85,6 +93,8 @@ class Directory:
         Other openers are kept out meanwhile: switching a new database to write-ahead logging, for one, is not
         something that two processes can do at once.
         """
+        if self._turn is not None:
+            self._turn.look()
         with self.lock, self._setup_lock, self.signal.lock():
             try:
                 self._open()
@@ -156,6 +166,8 @@ class Directory:
             raise _failures.forked(self.path)
         if (gone := self._gone()) is not None:
             raise gone
+        if self._turn is not None:
+            self._turn.look()
         self._next_look = self.clock.monotonic() + _LOOK_SECONDS
 
     def failure(self, error: sqlite3.Error | OSError) -> StoreError:
@@ -168,9 +180,10 @@ class Directory:
 
     def _gone(self) -> StoreError | None:
         """What to raise when what this process has open is no more what lies there."""
-        if self.signal.is_deleted:
+        identity = self.signal.identity()
+        if identity is None:
             return _failures.deleted(self.path)
-        if _identity(self.path / SIGNAL) != self.signal.identity:
+        if _identity(self.path / SIGNAL) != identity:
             return _failures.replaced(self.path, SIGNAL)
         if self._database_id is not None and _identity(self.path / DATABASE) != self._database_id:
             return _failures.replaced(self.path, DATABASE)
@@ -253,6 +266,8 @@ class Directory:
                 self.pool.close()
                 self.owners.close()
                 self.signal.close()
+                if self._turn is not None:
+                    self._turn.end()
 
     def _clear_up(self, link: Link) -> None:
         """What dead processes left is out of the way: files that no row names, files half written, old owner files.
@@ -309,6 +324,8 @@ class Directory:
             self._group.reset_in_child()
         self.owners.close()
         self.signal.renew()
+        if self._turn is not None:
+            self._turn.forget()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

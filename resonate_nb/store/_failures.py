@@ -85,6 +85,23 @@ def read_only(path: Path) -> ReadOnlyStoreError:
     )
 
 
+def taken(path: Path, kind: str, pid: object, host: object) -> StoreError:
+    """The error for a store on a network file system that another process uses."""
+    who = "another process" if pid is None else f"process {pid} on {host}"
+    return StoreError(
+        f"the store {str(path)!r} lies on a network file system ({kind}), where one process at a time can use it, and "
+        f"{who} does. End that process, or {_ELSEWHERE}, on a local disk."
+    )
+
+
+def no_locks(path: Path, kind: str, error: OSError) -> StoreError:
+    """The error for a network file system that cannot tell that somebody else uses a store."""
+    return StoreError(
+        f"the store {str(path)!r} lies on a network file system ({kind}) that has no locks ({error}), so it cannot be "
+        f"used safely. {_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}, on a local disk."
+    )
+
+
 def not_synced(error: OSError, path: Path) -> StoreError:
     """The StoreError for commits that are in the store and could not be brought onto the medium."""
     what, remedy = _by_errno(error)

@@ -15,6 +15,15 @@ def hold(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
+def try_hold(descriptor: int) -> bool:
+    """Whether the file is locked by us alone now; waits for nobody. Raises OSError where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def release(descriptor: int) -> None:
     """The file is unlocked, for everyone who shares this descriptor."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

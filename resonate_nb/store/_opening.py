@@ -80,7 +80,7 @@ def opened(directory: Writable) -> tuple[Link, int]:
     if not symptoms.is_lost:
         try:
             link = directory.pool.writer()
-            if commits and _frames(link) < commits:
+            if commits and directory.pool.journal == "wal" and _frames(link) < commits:
                 why = "its write-ahead log ends in a damaged part"
                 aside.copy(log)
                 directory.news.append(_of_the_log(path, why, aside))

@@ -49,13 +49,19 @@ class Pool:
     """All connections of this process to one database."""
 
     def __init__(
-        self, path: Path, durability: Durability, before_connect: Callable[[], None], *, mode: str = "rwc"
+        self,
+        path: Path,
+        durability: Durability,
+        before_connect: Callable[[], None],
+        *,
+        mode: str = "rwc",
+        journal: str = "wal",
     ) -> None:
-        """`mode` is that of SQLite's file names; only ``rwc`` makes the file and its log where they are missing."""
+        """`mode` is that of SQLite's file names; only ``rwc`` makes the file, and the journal be of this kind."""
         self._path = path
         self._durability = durability
         self._before_connect = before_connect
-        self.journal = "wal"
+        self.journal = journal
         self._mode = mode
         # The lock is taken by itself, not through the condition, whose `with` an interrupt can leave locked.
         self._lock = threading.RLock()
@@ -97,7 +103,8 @@ class Pool:
     def writer(self) -> Link:
         """The one connection that writes. Call while holding the store's lock for writing."""
         if self._writer is None:
-            self._writer = self._connect(WRITE_BUSY_SECONDS)
+            # With a rollback journal a commit waits for the readers of this process, and is not asked again.
+            self._writer = self._connect(WRITE_BUSY_SECONDS if self.journal == "wal" else _READ_BUSY_SECONDS)
         return self._writer
 
     @property
@@ -192,7 +199,7 @@ class Pool:
         )
         try:
             if self._mode == "rwc":
-                self._make_wal(connection)
+                self._set_journal(connection)
                 self._mode = "rw"
             # Grows only as pages are read: 8 MB hold the upper levels of a store of a million promises.
             connection.execute("PRAGMA cache_size = -8000")
@@ -211,9 +218,15 @@ class Pool:
             raise
         return Link(connection)
 
-    def _make_wal(self, connection: sqlite3.Connection) -> None:
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
+    def _set_journal(self, connection: sqlite3.Connection) -> None:
+        if self.journal != "wal":
+            # Alone, SQLite keeps the index of a log that is still there in its own memory, not in mapped memory.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (mode,) = connection.execute(f"PRAGMA journal_mode = {self.journal}").fetchone()
+        if mode != self.journal:
             raise sqlite3.OperationalError(
-                f"write-ahead logging is not possible there (journal mode {mode!r}); a network file system?"
+                f"the journal {self.journal!r} is not possible there (but {mode!r} is); a network file system?"
             )
+        if self.journal != "wal":
+            connection.execute("PRAGMA locking_mode = NORMAL")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now does it let go

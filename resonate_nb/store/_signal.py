@@ -29,14 +29,14 @@ _INVALIDATION = 1
 class Signal:
     """The mapped words of one store directory. Reading one costs tens of nanoseconds."""
 
-    def __init__(self, path: Path) -> None:
-        """Map the file, making it if the store is new."""
+    def __init__(self, path: Path, *, is_shared: bool = True) -> None:
+        """Map the file, making it if the store is new; words that are not shared lie in memory of this process."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(self._descriptor).st_size < _SIZE_BYTES:
                 # Extends with zeros and never cuts, so two processes may do it at once.
                 os.ftruncate(self._descriptor, _SIZE_BYTES)
-            self._map = mmap.mmap(self._descriptor, _SIZE_BYTES)
+            self._map = mmap.mmap(self._descriptor if is_shared else -1, _SIZE_BYTES)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -44,16 +44,19 @@ class Signal:
         self._words = memoryview(self._map).cast("Q")
         self._next = secrets.randbits(32) << 32
 
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Device and inode of the file that is mapped."""
-        status = os.fstat(self._descriptor)
-        return status.st_dev, status.st_ino
+    def identity(self) -> tuple[int, int] | None:
+        """Device and inode of the file; None when it has been unlinked: the store is gone, and only this is left.
 
-    @property
-    def is_deleted(self) -> bool:
-        """Whether the file has been unlinked: the store is gone, and this mapping with it is all that is left."""
-        return os.fstat(self._descriptor).st_nlink == 0
+        A file that somebody has cut is made whole, since to read beyond its end would end the process.
+        """
+        status = os.fstat(self._descriptor)
+        if status.st_nlink == 0:
+            return None
+        if status.st_size < _SIZE_BYTES:
+            os.ftruncate(self._descriptor, _SIZE_BYTES)
+            # What it was is lost. This says no to everything that is remembered, until the next writer puts it right.
+            self._words[_INVALIDATION] = 2**64 - 1
+        return status.st_dev, status.st_ino
 
     def change_word(self) -> int:
         return self._words[_CHANGE]

@@ -14,6 +14,7 @@ from resonate_nb.errors import DurableWarning, StoreError
 
 from . import _failures
 from ._directory import Directory
+from ._filesystem import FileSystem
 from ._place import DATABASE, is_read_only
 from ._port import Durability, Extent, OwnerInfo, Problem, StoredFile
 from ._transaction import SqliteReader, SqliteTransaction
@@ -50,19 +51,26 @@ class SqliteStore:
 
     @classmethod
     def open(
-        cls, path: Path, *, durability: Durability = "full", clock: Clock, warn: Callable[[str], None] = _warn
+        cls,
+        path: Path,
+        *,
+        durability: Durability = "full",
+        clock: Clock,
+        warn: Callable[[str], None] = _warn,
+        file_system: FileSystem | None = None,
     ) -> SqliteStore | ReadOnlyStore:
         """The store is there, of our schema, cleared of what dead processes left, and this process is an owner of it.
 
         A damaged database is kept aside, and what can be read of it goes on in a new one: `warn` is told, in one
-        sentence for people. A store that may not be written is opened for reading. Raises StoreError when the store
-        cannot be used, SchemaError when a newer package wrote it.
+        sentence for people. A store that may not be written is opened for reading, one on a network file system for
+        this process alone (the system is asked which it is, if `file_system` is not given). Raises StoreError when the
+        store cannot be used, SchemaError when a newer package wrote it.
         """
         path = Path(os.path.abspath(path))
         try:
             if is_read_only(path):
                 return _reading(path, clock, warn)
-            directory = Directory(path, durability, clock)
+            directory = Directory(path, durability, clock, file_system)
             try:
                 directory.set_up()
             except BaseException:

@@ -20,6 +20,7 @@ from resonate_nb.clock import SystemClock
 from resonate_nb.errors import StoreError
 from resonate_nb.protocol import EMPTY, NEVER, Deleted, Inserted, Promise, Settled, State, TaskState, Value
 from resonate_nb.store import INLINE_BYTES, Durability, SqliteStore
+from resonate_nb.store._filesystem import FileSystem
 
 CLOCK = SystemClock()
 
@@ -207,6 +208,16 @@ def own(path: str) -> None:
     say(store.owner)
     hear()
     say("went on")
+    hear()
+
+
+def own_alone(path: str) -> None:
+    """Own a store as on a network file system, until told to let go."""
+    store = SqliteStore.open(Path(path), clock=CLOCK, file_system=FileSystem("nfs4"))
+    say("ready")
+    hear()
+    store.close()
+    say("closed")
     hear()
 
 
