@@ -171,9 +171,16 @@ def _tell(level: int, text: str) -> None:
     if not _is_wanted(level):
         return
     record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None)
-    if _is_arranged():
+    if logger.isEnabledFor(level) and _is_arranged():
         logger.handle(record)
-    elif logger.filter(record):
+    elif not logger.filter(record):
+        return
+    elif logger.handlers:
+        # Nobody gave us a level: what is said is for the handlers that are ours, and below the level of all others.
+        for handler in logger.handlers:
+            if level >= handler.level:
+                handler.handle(record)
+    else:
         line = f"{_MARK}{text}"
         # Lines of every call may be thousands a second: a server drops displays at that rate, and bundles text.
         if level < logging.INFO or _page is None or not _page(line):

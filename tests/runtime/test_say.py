@@ -94,6 +94,8 @@ def test_durations_are_for_people(milliseconds: float, text: str):
         ("logging.basicConfig(level='INFO')", True),
         ("logging.basicConfig(); logging.getLogger('resonate_nb').setLevel('WARNING')", False),
         ("logging.getLogger('resonate_nb').addHandler(logging.NullHandler())", False),
+        ("logging.basicConfig(); logging.getLogger('resonate_nb').addHandler(logging.NullHandler())", False),
+        ("logging.getLogger('resonate_nb').addHandler(logging.StreamHandler())", True),
     ],
     ids=str,
 )
