@@ -15,15 +15,26 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import ClassVar, SupportsIndex
 
-from resonate_nb.errors import InvalidOptionError
+from resonate_nb.errors import (
+    DriftError,
+    IdReuseError,
+    InvalidOptionError,
+    SchemaError,
+    UntrustedValueError,
+    WaitCycleError,
+)
 
 __all__ = ["Constant", "Duration", "Exponential", "Linear", "Never", "Policy", "policy_of", "retry_after", "seconds_of"]
 
 Duration = float | str | timedelta
 """A length of time as users give it: seconds, a text such as ``"90s"`` or ``"1h30m"``, or a timedelta."""
 
-UNMENDABLE = (NameError, TypeError, SyntaxError, ImportError, AssertionError)
-"""Errors of the code itself: the same code fails in the same way again."""
+UNMENDABLE = (
+    *(NameError, TypeError, SyntaxError, ImportError, AssertionError),
+    *(InvalidOptionError, IdReuseError, DriftError, WaitCycleError, SchemaError, UntrustedValueError),
+)
+"""Errors of the code itself, and of how it uses this package: the same code fails in the same way again. Our errors
+that tell of something that passes (a busy promise, a full disk, a rejection, a time-out) are not among them."""
 
 MOST_ATTEMPTS = 2**63 - 1
 """As many as a store can count."""

@@ -70,6 +70,12 @@ class Fence(Protocol):
 class Children(Protocol):
     """The children that a call had before this attempt began."""
 
+    @property
+    def failed_at(self) -> int:
+        """When the call's last attempt that failed had ended, epoch milliseconds, or 0. What its children had been
+        rejected with by then it failed of, or may have: they are tried again with it."""
+        ...
+
     def find(self, id: str) -> Ahead | None:
         """The latest generation of this child, or of one of an earlier parent that this one adopts."""
         ...

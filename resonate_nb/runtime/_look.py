@@ -67,11 +67,8 @@ class Record:
 
 
 def retry_at_of(attempts: Sequence[Attempt]) -> int:
-    """When the body runs again after its last failure, epoch milliseconds; 0 where nothing is waited for.
-
-    Who took over in the middle of the wait has begun a try of its own, and waits for what is left.
-    """
-    return max((attempt.retry_at or 0 for attempt in attempts[-2:]), default=0)
+    """When the body runs again after its last failure, epoch milliseconds; 0 where nothing is waited for."""
+    return (attempts[-1].retry_at or 0) if attempts else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from dataclasses import replace
 from resonate_nb.protocol import Promise, State
 from resonate_nb.store import Attempt
 
-SPENT = ("failed", "rejected", "late", "lost")
+FAILED = ("failed", "late")
+"""Outcomes of a try that came to its end, and after which the body is to run again."""
+SPENT = (*FAILED, "rejected", "lost")
 """Outcomes that count against a policy's number of attempts; an interrupted try does not."""
 
 
@@ -24,8 +26,12 @@ def tries_of(promise: Promise, rows: Sequence[Attempt]) -> tuple[Attempt, ...]:
         if promise.owner is None or rows:
             return tuple(rows)
         return (Attempt(promise.id, 1, promise.owner, promise.created_at),)
-    if "owner" not in headers:
-        return tuple(rows)  # settled by its deadline, by a person, or by an earlier version of this package
+    if "owner" not in headers:  # settled by its deadline, by a person, or by an earlier version of this package
+        if promise.state is not State.TIMEDOUT:
+            return tuple(rows)
+        # Whoever ran the last one has not come back from it, or never will.
+        deadline = promise.timeout_at
+        return tuple(row if row.outcome is not None else ended(row, deadline, "late", None) for row in rows)
     number = int(headers.get("attempt", "1"))
     begun = next((row for row in rows if row.number == number), None)
     last = Attempt(

@@ -68,6 +68,7 @@ class MemoryStore:
     """Rows and files in memory; the port says what holds. A forked child goes on with a copy of its own."""
 
     def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self._opened_at = clock.now_ms()
         self._state = _State()
         self._files: dict[str, bytes] = {}

@@ -35,9 +35,9 @@ from .._engine import LEASE_MS, Engine, Holding
 from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
-from .._limit import Limited, run_limited, run_limited_async
+from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._registry import Work
-from .._tries import ended, spent, tries_of
+from .._tries import FAILED, ended, spent, tries_of
 from ._children import NO_CHILDREN, KnownChildren
 from ._plan import Run, files_root
 
@@ -133,8 +133,9 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
         return None
     engine.note_code(identity.code)
     engine.hold(holding, promise)
-    children = NO_CHILDREN if before is None and run.adopts is None else KnownChildren(engine, promise)
-    current = _context.Current(promise, record.used + 1, born(promise), holding, children)
+    has_children = before is not None or run.adopts is not None
+    children = KnownChildren(engine, promise, record.failed_at) if has_children else NO_CHILDREN
+    current = _context.Current(promise, record.used + 1, born(promise, record.first_version), holding, children)
     return Claimed(
         promise,
         identity,
@@ -161,7 +162,7 @@ def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, ho
     else:
         assert run.taken_over is not None
         promise = replace(run.taken_over, version=run.taken_over.version + 1)
-    current = _context.Current(promise, 1, born(promise), holding, NO_CHILDREN)
+    current = _context.Current(promise, 1, born(promise, 1), holding, NO_CHILDREN)
     return Claimed(promise, identity, holding, current, started_at=now, owed=tuple(commands))
 
 
@@ -196,9 +197,13 @@ def param_of(request: Request, identity: Identity, adopts: str | None = None) ->
     return Value(headers, about, None, len(about)) if about else Value(headers)
 
 
-def born(promise: Promise) -> str:
-    """Tells a generation from every other one, a forgotten one of the same id included."""
-    return f"{promise.id}|{promise.created_at}"
+def born(promise: Promise, first_version: int) -> str:
+    """Tells a generation from every other one, a forgotten one of the same id and millisecond included."""
+    return f"{promise.id}|{promise.created_at}|{first_version}"
+
+
+_FIRST_VERSION = "first version"
+"""The kind of the note that tells it, where it was not 1."""
 
 
 class _Record:
@@ -220,6 +225,10 @@ class _Record:
         self.used = 0
         self.news: str | None = None
         self.not_before = 0
+        self.failed_at = 0
+        """When the last try that failed had ended, epoch milliseconds."""
+        self.first_version = 1
+        """Of the task, when the promise was made: more than 1 where one of this id had been forgotten."""
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
         if replies[-1].status is not Status.DONE:
@@ -227,9 +236,15 @@ class _Record:
         run, identity = self._run, self._identity
         if run.taken_over is not None:
             self._follow(transaction, run.taken_over)
-        elif self._has_deadline:
-            # A promise that its deadline settles tells nothing of its tries, and nobody may be left to do so.
-            transaction.put_attempt(Attempt(run.id, 1, self._engine.store.owner, self._now))
+            self.first_version = int(transaction.note(run.id, _FIRST_VERSION) or 1)
+        else:
+            made = replies[-1].promise
+            if made is not None and made.version > 1:
+                self.first_version = made.version
+                transaction.put_note(run.id, _FIRST_VERSION, str(made.version).encode())
+            if self._has_deadline:
+                # A promise that its deadline settles tells nothing of its tries, and nobody may be left to do so.
+                transaction.put_attempt(Attempt(run.id, 1, self._engine.store.owner, self._now))
         if run.reason:
             transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
         if self._cell is not None:
@@ -254,6 +269,7 @@ class _Record:
         last = earlier[-1] if earlier else None
         self.number = 1 if last is None else last.number + 1
         self.used = spent(earlier) + sum(attempt.outcome is None for attempt in earlier)
+        self.failed_at = max((each.ended_at or 0 for each in earlier if each.outcome in FAILED), default=0)
         if last is not None and last.retry_at is not None and last.ended_at is not None and self._now < last.retry_at:
             # No longer than the policy itself would have waited: the clock may have been set back since.
             self.not_before = min(last.retry_at, self._now + last.retry_at - last.ended_at)
@@ -265,7 +281,9 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseExcept
     """The task is free again and its promise is shown as interrupted; nothing if it was lost meanwhile."""
     id = claimed.promise.id
     attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at, elapsed_us=elapsed_us)
-    attempt = ended(attempt, engine.clock.now_ms(), "interrupted", type(why).__name__)
+    # What ended a limited call around this one is no error that anybody knows.
+    cause = "the time of the call around it had passed" if isinstance(why, LimitPassed) else type(why).__name__
+    attempt = ended(attempt, engine.clock.now_ms(), "interrupted", cause)
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         if replies[0].status is Status.DONE:
@@ -345,7 +363,9 @@ def _limit(engine: Engine, request: Request, claimed: Claimed) -> float | None:
     deadline = claimed.promise.timeout_at
     if deadline == NEVER:
         return seconds
-    left = (deadline - engine.clock.now_ms()) / 1000
+    # Counted by the monotonic clock, and a little longer than the wall clock says: while that is being set right, it
+    # may run slower by half a thousandth, and the body must not be stopped before the deadline itself has come.
+    left = (deadline - engine.clock.now_ms()) / 1000 * 1.001
     return left if seconds is None else min(left, seconds)
 
 

@@ -73,9 +73,10 @@ class KnownChildren:
     under the one that that one adopted: what was done, and may have had effects, is not done again.
     """
 
-    def __init__(self, engine: Engine, promise: Promise) -> None:
+    def __init__(self, engine: Engine, promise: Promise, failed_at: int = 0) -> None:
         self._engine = engine
         self._promise = promise
+        self.failed_at = failed_at
         self._rows: dict[str, Ahead] | None = None
 
     def find(self, id: str) -> Ahead | None:
@@ -104,6 +105,8 @@ class KnownChildren:
 
 class _NoChildren:
     """A call that has just been born has none."""
+
+    failed_at = 0
 
     def find(self, id: str) -> Ahead | None:
         return None

@@ -198,7 +198,7 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
     identity = replace(identity, base=id, wide_base=None, is_automatic_id=False)
     why, run_id = "first run", id
     if (row := parent.children.find(id)) is not None:
-        replayed = _replayed_child(engine, request, identity, row)
+        replayed = _replayed_child(engine, request, identity, row, parent.children.failed_at)
         if isinstance(replayed, Result):
             return replayed
         why = replayed
@@ -219,7 +219,7 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
         return cast(Result, (yield from _run(engine, request, claimed, why)))
 
 
-def _replayed_child(engine: Engine, request: Request, identity: Identity, row: Ahead) -> Result | str:
+def _replayed_child(engine: Engine, request: Request, identity: Identity, row: Ahead, failed_at: int) -> Result | str:
     """What the child came to when the parent ran before, whatever that was; or why it runs again."""
     id = join_id(row.base, row.generation)
     found = engine.peek([id])[0] if row.data is None or row.headers is not None else None
@@ -227,6 +227,8 @@ def _replayed_child(engine: Engine, request: Request, identity: Identity, row: A
     if promise.state is State.PENDING:
         return "taken up again after an interruption"
     if promise.state is not State.RESOLVED:
+        if (promise.settled_at or 0) <= failed_at:
+            return "it raised in an attempt that failed"
         return Result(None, promise, True, error=stored_error(promise))
     return replay_child(engine, request, identity, promise)
 
@@ -521,16 +523,12 @@ def _returned(request: Request, identity: Identity, tried: Tried, settled: Settl
     promise = settled.promise
     took_ms = tried.elapsed_us / 1000
     if tried.error is not None:
-        log_call(request.work.title, promise.id, _raised(tried), why, took_ms)
+        log_call(request.work.title, promise.id, f"raised {type(tried.error).__name__}", why, took_ms)
         return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
     log_call(request.work.title, promise.id, "ran", why, took_ms)
     if not request.work.is_cell:
         _say_what_is_shared(request, identity, tried.value)
     return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry)
-
-
-def _raised(tried: Tried) -> str:
-    return f"raised {type(tried.error).__name__}"
 
 
 def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:

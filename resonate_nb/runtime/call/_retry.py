@@ -18,6 +18,7 @@ from .. import _context
 from .._engine import Engine
 from .._say import duration, log_call, say, warn
 from ._attempt import Claimed, Request, Tried
+from ._children import KnownChildren
 from ._settle import failed
 
 _random = Random()
@@ -84,20 +85,22 @@ def next_try(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -
         return None
     before = claimed.current
     used = claimed.used + 1
-    current = _context.Current(claimed.promise, used + 1, before.born, before.fence, before.children)
+    children = KnownChildren(engine, claimed.promise, engine.clock.now_ms())
+    current = _context.Current(claimed.promise, used + 1, before.born, before.fence, children)
     return replace(claimed, number=claimed.number + 1, used=used, current=current, not_before=until)
 
 
 def pause(engine: Engine, request: Request, claimed: Claimed, tried: Tried | None) -> Pause:
     """The wait for a try that is to follow the one that was tried, or one of a former owner."""
     seconds = (claimed.not_before - engine.clock.now_ms()) / 1000
-    most = request.work.max_attempts
+    title, most = request.work.title, request.work.max_attempts
     if tried is None or tried.error is None:
-        text = f"{request.work.title}: attempt {claimed.used + 1} of {most} is to follow"
+        text = f"{title}: attempt {claimed.used + 1} of {most} is to follow"
     else:
-        reason = f"{type(tried.error).__name__}: {tried.error}".split("\n")[0][:200]
-        text = f"{request.work.title}: attempt {claimed.used} of {most} failed ({reason})"
-        log_call(request.work.title, claimed.promise.id, "failed", text, tried.elapsed_us / 1000)
+        kind, which = type(tried.error).__name__, f"attempt {claimed.used} of {most}"
+        text = f"{title}: {which} failed ({f'{kind}: {tried.error}'.splitlines()[0][:200]})"
+        why = f"{which}, retrying in {duration(max(0, seconds) * 1000)}"
+        log_call(title, claimed.promise.id, f"raised {kind}", why, tried.elapsed_us / 1000)
     return Pause(claimed, engine.clock.monotonic() + seconds, text)
 
 
