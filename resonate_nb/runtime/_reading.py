@@ -20,6 +20,7 @@ from resonate_nb.protocol import (
     State,
     Status,
     TaskState,
+    join_id,
     project,
     split_id,
 )
@@ -36,6 +37,7 @@ from .call import load
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_CHILDREN = 1_000_000
 PREVIEW_BYTES = 50_000_000
 """Values larger than this are not decoded just to be shown."""
 
@@ -271,23 +273,35 @@ def generations_of(engine: Engine, base: str) -> list[Promise]:
 
 
 def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
-    """Forget promises, giving back the tasks of dead owners first; those that run stay. Returns the ids dropped."""
-    commands: list[Command] = []
-    for promise in promises:
-        if promise.task is TaskState.ACQUIRED:
+    """Forget promises, giving back the tasks of dead owners first; those that run stay. Returns the ids dropped.
+
+    Children that are keyed by their place in one of them go with it: its id may be used again, and theirs would be.
+    """
+    commands: dict[str, list[Command]] = {}
+    with engine.store.read() as reader:
+        for promise in promises:
             if engine.is_owned(promise):
                 continue
-            commands.append(ReleaseTask(promise.id, promise.version))
-        commands.append(ForgetPromise(promise.id))
+            for each in (promise, *_children(engine, reader, promise)):
+                given_back = [ReleaseTask(each.id, each.version)] if each.task is TaskState.ACQUIRED else []
+                commands[each.id] = [*given_back, ForgetPromise(each.id)]
     if not commands:
         return []
+    ordered = [command for each in commands.values() for command in each]
     dropped: list[str] = []
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
-        for command, reply in zip(commands, replies, strict=True):
+        for command, reply in zip(ordered, replies, strict=True):
             if isinstance(command, ForgetPromise) and reply.status is Status.DONE:
                 dropped.append(command.id)
                 engine.clear_mark(transaction, command.id)
 
-    engine.submit(commands, also=also, invalidate=True)
+    engine.submit(ordered, also=also, invalidate=True)
     return dropped
+
+
+def _children(engine: Engine, reader: Reader, promise: Promise) -> list[Promise]:
+    """Those below it that nobody runs."""
+    rows = reader.under(f"{promise.id}:", _MOST_CHILDREN, 0)
+    found = (reader.get(join_id(row.base, row.generation)) for row in rows)
+    return [child for child in found if child is not None and not engine.is_owned(child)]
