@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from resonate_nb.clock import SystemClock
@@ -63,15 +63,18 @@ def checked_query(
 
 
 def _states(asked: States | None) -> tuple[State, ...]:
+    if asked is None:
+        return ()
+    is_one = isinstance(asked, str) or not isinstance(asked, Iterable)
+    return tuple(map(_state, (asked,) if is_one else asked))
+
+
+def _state(asked: object) -> State:
     try:
-        wanted = [asked] if isinstance(asked, str) else list(asked or ())
-        return tuple(State(item) for item in wanted)
-    except (TypeError, ValueError):
-        known = ", ".join(item.value for item in State)
-        hint = ""
-        for word in (asked,) if isinstance(asked, str) else ():
-            if word in set(Shown):
-                hint = f"; {word!r} is how some that are pending are shown"
+        return State(asked)  # type: ignore[arg-type]  # what is no text is refused as one that is unknown
+    except ValueError:
+        known = ", ".join(State)
+        hint = f"; {asked!r} is how some that are pending are shown" if asked in tuple(Shown) else ""
         raise InvalidOptionError(f"state {asked!r} is unknown; use one of {known}{hint}") from None
 
 
