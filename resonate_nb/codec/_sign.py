@@ -14,7 +14,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from resonate_nb.errors import DurableWarning, StoreError
+from resonate_nb.errors import DurableWarning, UnwritableStoreError
 
 KEY_VARIABLE = "RESONATE_NB_KEY"
 FILE_VARIABLE = "RESONATE_NB_KEY_FILE"
@@ -71,7 +71,7 @@ def load_key() -> bytes:
     user's configuration directory. Both kinds of file are made, readable by their owner only, when they are missing.
 
     Raises:
-        StoreError: there is no key and no place to keep one.
+        UnwritableStoreError: there is no key and no place to keep one, or it cannot be read.
     """
     if text := os.environ.get(KEY_VARIABLE):
         return _derive(text.encode("utf-8", "surrogateescape"))
@@ -81,12 +81,12 @@ def load_key() -> bytes:
         if content is None:
             content = _make(path)
     except OSError as error:
-        raise StoreError(
-            f"the key that signs stored values cannot be kept at {str(path)!r} ({error.strerror or error}); "
+        raise UnwritableStoreError(
+            f"the key that signs stored values cannot be read or kept at {str(path)!r} ({error.strerror or error}); "
             f"set {FILE_VARIABLE} to a file that you can write, or {KEY_VARIABLE} to a secret text"
         ) from error
     if not content.strip():
-        raise StoreError(
+        raise UnwritableStoreError(
             f"the key file {str(path)!r} is empty; delete it to have a new key made "
             f"(values signed with the lost key are then computed again)"
         )

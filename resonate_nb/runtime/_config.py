@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 from resonate_nb.clock import SystemClock
-from resonate_nb.errors import InvalidOptionError
+from resonate_nb.errors import InvalidOptionError, StoreError, UnwritableStoreError
 from resonate_nb.store import Durability, MemoryStore, SqliteStore, Store, locate
 
 from ._engine import Engine
@@ -137,9 +138,30 @@ def _open() -> Engine:
             if _store is not None and not isinstance(_store, Path):
                 _engine = Engine(_store, _store.clock if isinstance(_store, MemoryStore) else None)
             else:
-                path = _path()
-                clock = SystemClock()
-                _engine = Engine(SqliteStore.open(path, durability=_durability, clock=clock, warn=warn), clock)
-                say(f"store: {path}", once=True)
-            _engine.timers.begin()
+                _engine = _opened(_path())
+            if not _engine.store.is_read_only:
+                _engine.timers.begin()
         return _engine
+
+
+def _opened(path: Path) -> Engine:
+    """The engine of a store on disk: for writing, else for reading until there is room again."""
+    clock, durability = SystemClock(), _durability
+    reopen: Callable[[], Store] | None = None
+
+    def open_store() -> Store:
+        return SqliteStore.open(path, durability=durability, clock=clock, warn=warn)
+
+    try:
+        store: Store = open_store()
+    except UnwritableStoreError as error:
+        if not SqliteStore.exists(path):
+            raise
+        try:
+            store = SqliteStore.open_to_read(path, clock=clock, warn=warn)
+        except StoreError:
+            raise error from None
+        reopen = open_store
+        warn(f"{error} What it holds is used meanwhile.", once=True)
+    say(f"store: {path}{' (read-only)' if store.is_read_only and reopen is None else ''}", once=True)
+    return Engine(store, clock, reopen=reopen)

@@ -22,6 +22,7 @@ from resonate_nb.protocol import (
     Promise,
     ReleaseTask,
     Reply,
+    SettlePromise,
     State,
     TaskState,
     apply,
@@ -35,10 +36,12 @@ from ._feed import Feed
 from ._held import Hold, standing
 from ._leases import Leases
 from ._memo import Hits, Memo
-from ._say import warn
+from ._say import say, warn
 from ._timers import Timers
 from ._tries import tries_of
 
+Also = Callable[[Transaction, list[Reply]], None]
+"""Writes attempts and notes in the transaction of the commands, given the replies."""
 LEASE_MS = 60_000
 HEARTBEAT_SECONDS = 15.0
 
@@ -91,8 +94,21 @@ class Engine:
     `tick` of the timers.
     """
 
-    def __init__(self, store: Store, clock: Clock | None = None, signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock | None = None,
+        signer: Signer | None = None,
+        *,
+        reopen: Callable[[], Store] | None = None,
+    ) -> None:
+        """`reopen` opens the store for writing, where `store` could so far only be opened for reading: it is called
+        before each write until it no longer raises UnwritableStoreError."""
         self.store = store
+        self._reopen = reopen
+        self._reopening = threading.Lock()
+        self._former: list[Store] = []
+        """Those that were read before; somebody may still be reading there."""
         self.clock = clock or SystemClock()
         self.feed = Feed(store)
         self.memo = Memo()
@@ -103,8 +119,10 @@ class Engine:
         self._held: dict[str, list[Holding]] = {}
         """By promise, from before the claim's commit until after the settlement's. Calls on several threads may try to
         claim one promise at the same time."""
-        self._owed: list[ReleaseTask] = []
-        """Tasks of ours at which nobody is any more, and which the store would not take back yet."""
+        self._owed: list[tuple[ReleaseTask | SettlePromise, Also | None]] = []
+        """What became of tasks of ours at which nobody is any more, and which the store would not take yet."""
+        self._told: set[str] = set()
+        """Who was warned that the store cannot be written to, since it last could."""
         self._has_thread = isinstance(self.clock, SystemClock)
         self._heart: threading.Thread | None = None
         self._beat = threading.Condition(self._lock)
@@ -124,11 +142,15 @@ class Engine:
             self._signer = Signer(load_key())
         return self._signer
 
+    def need_key(self) -> None:
+        """There is a key to sign with. Raises UnwritableStoreError where there is none: nothing can be stored then."""
+        _ = self.signer
+
     def submit(
         self,
         commands: Sequence[Command],
         *,
-        also: Callable[[Transaction, list[Reply]], None] | None = None,
+        also: Also | None = None,
         invalidate: bool = False,
         interrupts: Hold | None = None,
     ) -> list[Reply]:
@@ -146,6 +168,8 @@ class Engine:
             # process for as long as somebody keeps its traceback, and a notebook keeps the last one.
             with Hold() as hold:
                 return self.submit(commands, also=also, invalidate=invalidate, interrupts=hold)
+        if self._reopen is not None:
+            self._open_again()
         now = self.clock.now_ms()
         replies: list[Reply] = []
         with self.store.write(None if interrupts is None else interrupts.hear) as transaction:
@@ -158,6 +182,8 @@ class Engine:
                 also(transaction, replies)
             if invalidate:
                 transaction.invalidate()
+        if self._told:
+            self._told.clear()
         self.feed.publish()
         for command in commands:
             if type(command) is CreatePromise and command.timeout_at < NEVER:
@@ -313,16 +339,64 @@ class Engine:
             holding.version = promise.version
             self._start_heart()
 
-    def release(self, command: ReleaseTask, also: Callable[[Transaction, list[Reply]], None] | None = None) -> None:
+    def release(self, command: ReleaseTask, also: Also | None = None) -> None:
         """The task is free, at once or, where the store fails, as soon as it does not. Raises nothing: what is on its
         way out (an interrupt, a cancellation) matters more."""
         try:
             self.submit([command], also=also)
         except StoreError as error:
             warn(f"promise {command.id!r} could not be given back yet: {error}")
+            self.owe(command, also)
+
+    def owe(self, command: ReleaseTask | SettlePromise, also: Also | None = None) -> None:
+        """The store does not take it: it is tried again with each beat, and before each call that looks there."""
+        with self._lock:
+            self._owed.append((command, also))
+            self._start_heart()
+
+    def owes(self, id: str) -> bool:
+        """Whether what became of this promise could not be written down yet."""
+        return any(command.id == id for command, _ in self._owed)
+
+    def pay(self) -> None:
+        """What is owed is written down if it can be by now."""
+        if self._owed:
+            with suppress(StoreError):  # it stays owed, and was told
+                self._pay()
+
+    def _pay(self) -> None:
+        while True:
             with self._lock:
-                self._owed.append(command)
-                self._start_heart()
+                if not self._owed:
+                    return
+                owed = self._owed[0]
+            # A refusal is an answer: somebody else has taken the task meanwhile.
+            self.submit([owed[0]], also=owed[1])
+            with self._lock:
+                if owed in self._owed:
+                    self._owed.remove(owed)
+
+    def warn_unwritable(self, about: str, text: str) -> None:
+        """Warn once about each thing until the store can be written to again, however many calls meet it."""
+        if (key := f"{about}|{text}") not in self._told:
+            self._told.add(key)
+            warn(text)
+
+    def _open_again(self) -> None:
+        """The store is open for writing. Raises UnwritableStoreError while it cannot be."""
+        with self._reopening:
+            if self._reopen is None:
+                return
+            found = self._reopen()
+            if found.is_read_only:
+                found.close()
+                return
+            self._former.append(self.store)
+            self.store = found
+            self._reopen = None
+        self.feed.follow(found)
+        self.timers.begin()
+        say(f"the store {str(found.path)!r} can be written to again")
 
     def _start_heart(self) -> None:
         # Called with the lock held.
@@ -351,11 +425,9 @@ class Engine:
         """
         with self._lock:
             held = [each for holdings in self._held.values() for each in holdings if each.version]
-            owed = list(self._owed)
         # Refusals need no answer here: a lost claim is told to its holder when it settles.
-        self.submit([*owed, *(HeartbeatTask(each.id, each.version) for each in held)])
-        with self._lock:
-            self._owed = self._owed[len(owed) :]
+        self.submit([HeartbeatTask(each.id, each.version) for each in held])
+        self._pay()
 
     def hits_of(self, promise: Promise) -> Hits:
         """Where the hits of a promise are counted: in memory only, and may be lost."""
@@ -386,6 +458,7 @@ class Engine:
         """After a fork: the calls in progress, the threads and the locks are the parent's (see `Holding.is_ours`)."""
         self._lock = threading.Lock()
         self._beat = threading.Condition(self._lock)
+        self._reopening = threading.Lock()
         self._held = {}
         self._owed = []
         self._heart = None
@@ -424,7 +497,8 @@ class Engine:
             self._beat.notify_all()
         self.timers.close()
         self.feed.close()
-        self.store.close()
+        for store in (*self._former, self.store):
+            store.close()
 
 
 _engines: WeakSet[Engine] = WeakSet()

@@ -37,6 +37,11 @@ class Feed:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def follow(self, store: Store) -> None:
+        """The words are read from this store from here on: the same directory, opened anew."""
+        self._store = store
+        self.publish()
+
     def now(self) -> int:
         """A number that moves with every change seen; take it before looking, and wait for it to move.
 

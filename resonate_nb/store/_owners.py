@@ -7,6 +7,7 @@ process it was.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -71,7 +72,7 @@ class Owners:
                 "started_at": self._clock.now_ms(),
                 "process_start": _process_start(),
             }
-            os.write(descriptor, json.dumps(about).encode())
+            _write_or_leave_empty(descriptor, json.dumps(about).encode())
             os.rename(new, final)
         except BaseException:
             os.close(descriptor)
@@ -165,6 +166,15 @@ class Owners:
             if isinstance(about, dict):
                 return about
         return {}
+
+
+def _write_or_leave_empty(descriptor: int, data: bytes) -> None:
+    """On a full disk the file stays empty: its name and its lock say what others must know."""
+    try:
+        os.write(descriptor, data)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
 
 
 def _process_start() -> int | None:

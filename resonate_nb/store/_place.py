@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from resonate_nb.errors import StoreError
+from resonate_nb.errors import UnwritableStoreError
 
 from ._sync import sync_names
 
@@ -32,7 +32,7 @@ def choose(start: Path, *, home: Path | None, environ: Mapping[str, str]) -> Pat
     - Elsewhere under home: the nearest one up to, not including, home, else one in `start`.
     - Anywhere else: one in `start`.
 
-    A directory of another user is never used. Raises StoreError when only such a one is left.
+    A directory of another user is never used. Raises UnwritableStoreError when only such a one is left.
     """
     named = environ.get(VARIABLE)
     if named:
@@ -55,7 +55,7 @@ def choose(start: Path, *, home: Path | None, environ: Mapping[str, str]) -> Pat
     for folder in (made_at, start):
         if not os.path.lexists(folder / NAME):
             return folder / NAME
-    raise StoreError(
+    raise UnwritableStoreError(
         f"{str(start / NAME)!r} belongs to another user or is not a directory, so it is not used as a store. "
         f"Name another place with {VARIABLE} or rnb.configure(store=...)."
     )
@@ -79,10 +79,19 @@ def make(path: Path) -> bool:
         is_new = not any(path.iterdir())
     if is_new:
         path.chmod(0o700)
-        (path / ".gitignore").write_text("*\n")
+        _hide_from_git(path / ".gitignore")
     for room in (VALUES, OWNERS):
         (path / room).mkdir(mode=0o700, exist_ok=True)
     return is_new
+
+
+def _hide_from_git(file: Path) -> None:
+    try:
+        file.write_text("*\n")
+    except OSError:
+        # On a full disk an empty one would stay, and the store would be taken for one that is not new.
+        file.unlink(missing_ok=True)
+        raise
 
 
 def is_read_only(path: Path) -> bool:

@@ -35,6 +35,8 @@ from ._transaction import SqliteReader
 from ._values import extent_of
 
 _LOGS = ("-wal", "-journal")
+_PLACES = (None, "/dev/shm")
+"""Where a copy may lie: with other temporary files, else in memory, where the system has such a place."""
 _COPIES = 10
 """How often a copy is begun again because the files have changed under it."""
 _UNKNOWN = 2**64 - 1
@@ -223,8 +225,27 @@ class ReadOnlyStore:
                 if not _failures.is_damage(error):
                     raise
             # Damaged, or of an older package: mended, or brought over, in the copy.
-        folder = Path(tempfile.mkdtemp(prefix="resonate_nb-"))
-        self._copies.append(weakref.finalize(self, _remove, folder, os.getpid()))
+        failure: Exception | None = None
+        for place in _PLACES:
+            try:
+                folder = Path(tempfile.mkdtemp(prefix="resonate_nb-", dir=place))
+            except OSError as error:
+                failure = error
+                continue
+            self._copies.append(weakref.finalize(self, _remove, folder, os.getpid()))
+            try:
+                stamp, word = self._copied(folder)
+                self._prepare(folder / DATABASE)
+                return View(self, folder / DATABASE, "rw", stamp, word)
+            except (sqlite3.Error, OSError) as error:
+                # No room there either, perhaps: a full disk may be why the store is only read.
+                self._copies.pop()()
+                failure = error
+        assert failure is not None
+        raise failure
+
+    def _copied(self, folder: Path) -> tuple[Stamp, int]:
+        """Database and log are in the folder, as they were at one instant."""
         for _ in range(_COPIES):
             stamp, word = self._stamp(), self._word()
             for piece in ("", *_LOGS):
@@ -232,14 +253,11 @@ class ReadOnlyStore:
                 with suppress(FileNotFoundError):
                     shutil.copyfile(self._path / f"{DATABASE}{piece}", folder / f"{DATABASE}{piece}")
             if stamp == self._stamp():
-                break
-        else:
-            raise StoreError(
-                f"the store {str(self._path)!r} is read-only here, and another process writes to it faster than it can "
-                "be copied. Try again when that process rests."
-            )
-        self._prepare(folder / DATABASE)
-        return View(self, folder / DATABASE, "rw", stamp, word)
+                return stamp, word
+        raise StoreError(
+            f"the store {str(self._path)!r} is read-only here, and another process writes to it faster than it can "
+            "be copied. Try again when that process rests."
+        )
 
     def _prepare(self, copied: Path) -> None:
         """The copy is whole and of our schema."""

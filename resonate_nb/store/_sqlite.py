@@ -47,7 +47,21 @@ class SqliteStore:
     @staticmethod
     def exists(path: Path) -> bool:
         """Whether a store lies in this directory; looks only."""
-        return (path / DATABASE).is_file()
+        try:
+            return (path / DATABASE).is_file()
+        except PermissionError:
+            return True  # who opens it is told
+
+    @classmethod
+    def open_to_read(cls, path: Path, *, clock: Clock, warn: Callable[[str], None] = _warn) -> ReadOnlyStore:
+        """What the store holds can be read, whether or not it may be written. Raises StoreError if not even that."""
+        path = Path(os.path.abspath(path))
+        try:
+            return _reading(path, clock, warn)
+        except StoreError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise _failures.translated(error, path) from error
 
     @classmethod
     def open(

@@ -81,8 +81,9 @@ class Claimed:
     """Epoch milliseconds."""
     is_child: bool = False
     """It has no task of its own and is not in the store yet: the parent's task is the claim."""
-    owed: tuple[Command, ...] = ()
-    """What would have claimed it, where the store could not be written to: still to be done."""
+    owed: Callable[[], Claimed | None] | None = None
+    """Claims it after all, where the store could not be written to before the body; None when somebody else was
+    faster."""
     news: str | None = None
     """Which part of the key is new beside the last computed call of this name."""
     not_before: int = 0
@@ -92,7 +93,7 @@ class Claimed:
     @property
     def is_unborn(self) -> bool:
         """Nothing in the store says that it runs."""
-        return self.is_child or bool(self.owed)
+        return self.is_child or self.owed is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,13 @@ class Tried:
     """An interrupt came too late to stop the body, and must stop what comes after."""
 
 
-def claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
-    """Make the promise and take its task, or take over the pending one; None when somebody else was first."""
+def claim(
+    engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding, *, is_late: bool = False
+) -> Claimed | None:
+    """Make the promise and take its task, or take over the pending one; None when somebody else was first.
+
+    `is_late`: the body is done, and its value is not to be lost to an interrupt any more.
+    """
     before, superseded = run.taken_over, run.superseded
     now = engine.clock.now_ms()
     commands = _claiming(engine, request, identity, run, now)
@@ -126,7 +132,7 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
         commands,
         also=record.write,
         invalidate=superseded is not None and superseded.state is State.RESOLVED,
-        interrupts=holding.interrupts,
+        interrupts=None if is_late else holding.interrupts,
     )
     promise = replies[-1].promise
     if replies[-1].status is not Status.DONE or promise is None or promise.state.is_settled:
@@ -150,20 +156,22 @@ def claim(engine: Engine, request: Request, identity: Identity, run: Run, holdin
 
 
 def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed:
-    """The body is to run although the store cannot be written to: what would have claimed it is owed, and done with
-    the settlement if that can be written."""
+    """The body is to run although the store cannot be written to; its promise is claimed when it has ended, if it can
+    be then."""
     now = engine.clock.now_ms()
     commands = _claiming(engine, request, identity, run, now)
     made = commands[-1]
     if isinstance(made, CreatePromise):
-        # The task's first version, unless a promise of this id was forgotten: then the settlement is refused.
         promise = Promise(run.id, State.PENDING, made.param, EMPTY, made.tags, made.timeout_at, now)
-        promise = replace(promise, task=TaskState.ACQUIRED, version=1)
     else:
         assert run.taken_over is not None
-        promise = replace(run.taken_over, version=run.taken_over.version + 1)
+        promise = run.taken_over
     current = _context.Current(promise, 1, born(promise, 1), holding, NO_CHILDREN)
-    return Claimed(promise, identity, holding, current, started_at=now, owed=tuple(commands))
+
+    def claim_late() -> Claimed | None:
+        return claim(engine, request, identity, run, holding, is_late=True)
+
+    return Claimed(promise, identity, holding, current, started_at=now, owed=claim_late)
 
 
 def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, now: int) -> list[Command]:

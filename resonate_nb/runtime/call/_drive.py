@@ -18,6 +18,7 @@ from resonate_nb.codec import decode, failure_from_bytes, in_words
 from resonate_nb.errors import (
     DurableTimeoutError,
     NotStoredError,
+    ReadOnlyStoreError,
     RejectedError,
     UntrustedValueError,
     UnwritableStoreError,
@@ -93,6 +94,8 @@ def call(request: Request) -> Result:
                     case Pause():
                         _pause(engine, step)
                         answer = None
+                    case Result():
+                        return _plainly(request, step)
                     case never:
                         assert_never(never)
     finally:
@@ -128,14 +131,17 @@ async def call_async(request: Request) -> Result:
                             raise asyncio.CancelledError("interrupted")
                         await _pause_async(engine, step)
                         answer = None
+                    case Result():
+                        return await _plainly_async(request, step)
                     case never:
                         assert_never(never)
     finally:
         engine.leave()
 
 
-Step = Wait | Claimed | Pause
-"""What takes time: a wait for another's run, a try, and the time between two tries."""
+Step = Wait | Claimed | Pause | Result
+"""What takes time: a wait for another's run, a try, and the time between two tries. A result that is yielded has no
+value yet: the body runs plainly, and that is the end."""
 Steps = Generator[Step, Promise | Tried | None, Result]
 
 
@@ -159,8 +165,14 @@ def _steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
     """A call that is a promise of its own."""
     rerun, reason = request.rerun, ""
+    engine.pay()
     while True:
-        step, identity = plan(engine, request.work, identity, rerun=rerun)
+        try:
+            step, identity = plan(engine, request.work, identity, rerun=rerun)
+            if isinstance(step, Run):
+                engine.need_key()
+        except UnwritableStoreError as error:
+            return cast(Result, (yield _without_store(request, error)))
         match step:
             case Hit():
                 replayed = _replay(engine, request, identity, step.entry)
@@ -274,7 +286,13 @@ def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holdi
     try:
         return claim(engine, request, identity, run, holding)
     except UnwritableStoreError as error:
-        warn(f"{request.work.title} runs, and what it returns may not be stored: {error}", once=True)
+        if isinstance(error, ReadOnlyStoreError):
+            warn(str(error), once=True)
+        else:
+            engine.warn_unwritable(
+                request.work.title,
+                f"{request.work.title} runs now, and its result is stored only if there is room when it ends: {error}",
+            )
         return unclaimed(engine, request, identity, run, holding)
 
 

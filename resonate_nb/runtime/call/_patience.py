@@ -8,12 +8,12 @@ counts for nothing.
 
 from __future__ import annotations
 
-from resonate_nb.errors import WaitCycleError
+from resonate_nb.errors import UnwritableStoreError, WaitCycleError
 from resonate_nb.protocol import Promise, Reply
 from resonate_nb.store import Transaction
 
 from .. import _context
-from .._engine import Engine
+from .._engine import Also, Engine
 from .._say import DEBUG, is_logged, log_call
 from .._whom import Telling
 
@@ -45,8 +45,7 @@ class Patience:
             return None
         if self._telling.look(found):
             if not self._has_declared:
-                self._has_declared = True
-                self._declare()
+                self._has_declared = self._declare()
             self._refuse_ring()
         return found
 
@@ -62,18 +61,27 @@ class Patience:
             for waiter in self._lineage:
                 transaction.put_note(waiter, _NOTE, None)
 
-        self._engine.submit([], also=also)
+        # On a full disk it stays, and counts for nothing as soon as its task has another version or is over.
+        self._write(also)
 
-    def _declare(self) -> None:
+    def _declare(self) -> bool:
+        """Whether it is written down; where it is not, a ring cannot be seen from here, and each look tries again."""
         if not self._lineage:
-            return
+            return True
 
         def also(transaction: Transaction, replies: list[Reply]) -> None:
             for waiter in self._lineage:
                 if (promise := transaction.get(waiter)) is not None:
                     transaction.put_note(waiter, _NOTE, f"{promise.version}:{self._id}".encode())
 
-        self._engine.submit([], also=also)
+        return self._write(also)
+
+    def _write(self, also: Also) -> bool:
+        try:
+            self._engine.submit([], also=also)
+        except UnwritableStoreError:
+            return False  # whoever waits is only to be told of what stands in the way of the wait
+        return True
 
     def _refuse_ring(self) -> None:
         path = [self._id]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_words
-from resonate_nb.errors import ResonateNbError, StoreError
+from resonate_nb.errors import ReadOnlyStoreError, ResonateNbError, StoreError
 from resonate_nb.protocol import (
     NEVER,
     Command,
@@ -16,7 +16,6 @@ from resonate_nb.protocol import (
     FenceTask,
     Outcome,
     Promise,
-    ReleaseTask,
     Reply,
     SettlePromise,
     State,
@@ -29,7 +28,7 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
 from .. import _reads
-from .._engine import Engine
+from .._engine import Also, Engine
 from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
 from .._say import say, warn
@@ -47,6 +46,14 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     if not claimed.holding.is_ours:
         # A child that the body forked has come back from it as well.
         return Settled(claimed.promise)
+    if claimed.is_child and not claimed.holding.version:
+        # Its parent runs without a claim, and was warned of.
+        return Settled(claimed.promise)
+    if claimed.owed is not None:
+        late = _claimed_late(engine, request, claimed)
+        if late is None:
+            return Settled(claimed.promise)
+        claimed = late
     notes = _notes(request)
     if tried.error is not None:
         settled = _reject(engine, request, claimed, tried, tried.error, notes)
@@ -57,6 +64,29 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     except StoreError as error:
         warn(f"{request.work.title}: {error}", once=True)
     return settled
+
+
+def _claimed_late(engine: Engine, request: Request, claimed: Claimed) -> Claimed | None:
+    """The claim that could not be made before the body; None where it still cannot, or somebody else was faster."""
+    assert claimed.owed is not None
+    try:
+        late = claimed.owed()
+    except ReadOnlyStoreError:
+        return None  # said when it was met first
+    except StoreError as error:
+        engine.warn_unwritable(request.work.title, _not_stored(request, str(error)))
+        return None
+    if late is None:
+        say(f"{request.work.title}: the value is returned, and another process has stored one meanwhile", once=True)
+        return None
+    return replace(claimed, promise=late.promise, number=late.number, used=late.used, owed=None)
+
+
+_LATER = " It is stored when there is room again, if this process still runs then."
+
+
+def _not_stored(request: Request, why: str) -> str:
+    return f"{request.work.title}: the value is returned but not stored: {why}"
 
 
 def expire(engine: Engine, request: Request, claimed: Claimed, tried: Tried | None) -> Promise:
@@ -168,11 +198,13 @@ def _resolve(
     reply, counter, problem = _write(engine, claimed, State.RESOLVED, value, notes)
     if problem:
         _drop(engine, stored)
-        why_not = problem
-    if why_not:
-        warn(f"{title}: the value is returned but not stored: {why_not}")
+        why_not = why_not or problem
     if reply is None or reply.promise is None:
+        later = _LATER if value.data is not None and not claimed.is_child else ""
+        engine.warn_unwritable(title, f"{_not_stored(request, why_not)}{later}")
         return Settled(claimed.promise)
+    if why_not:
+        warn(_not_stored(request, why_not))
     if reply.status is not Status.DONE:
         _drop(engine, stored)
         return Settled(_refused(request, claimed, reply.promise))
@@ -199,7 +231,7 @@ def _reject(
     headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(error)}
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
-        warn(f"{request.work.title}: the failure could not be stored: {problem}")
+        engine.warn_unwritable(request.work.title, f"{request.work.title} raised, which was not stored: {problem}")
     if reply is None or reply.promise is None:
         return Settled(claimed.promise)
     return Settled(reply.promise)
@@ -219,23 +251,36 @@ def _write(
     engine: Engine, claimed: Claimed, state: State, value: Value, notes: Mapping[str, bytes]
 ) -> tuple[Reply | None, int, str]:
     """The settlement is committed, with its value or at least without: the reply, the invalidation counter as of it,
-    and what stood in the way of the value. Where nothing at all can be written the task is given back."""
+    and what stood in the way of the value. Where nothing at all can be written it is owed; with its value, unless that
+    was to lie in a file."""
     problem = ""
-    for attempted in (value, None):
-        if attempted is None:
-            reason = value.headers.get("not_stored", problem)
-            bare = {name: text for name, text in value.headers.items() if name not in ("codec", "signature")}
-            attempted = Value({**bare, "not_stored": reason}) if state is State.RESOLVED else Value(bare)
-            notes = {}
-        try:
-            reply, counter = _commit(engine, claimed, state, attempted, notes)
-        except StoreError as error:
-            problem = problem or str(error)
-        else:
-            return reply, counter, problem
-    if not claimed.is_unborn:
-        engine.release(ReleaseTask(claimed.promise.id, claimed.promise.version))
-    return None, 0, problem
+    try:
+        return *_commit(engine, claimed, state, value, notes), problem
+    except StoreError as error:
+        problem = str(error)
+    bare = _without_value(state, value, problem)
+    try:
+        return *_commit(engine, claimed, state, bare, {}), problem
+    except StoreError:
+        if not claimed.is_unborn:
+            owed, kept = (value, notes) if value.file is None else (bare, {})
+            promise = claimed.promise
+            engine.owe(SettlePromise(promise.id, state, owed, promise.version), _noting(promise, kept))
+        return None, 0, problem
+
+
+def _without_value(state: State, value: Value, problem: str) -> Value:
+    headers = {name: text for name, text in value.headers.items() if name not in ("codec", "signature")}
+    return Value({"not_stored": problem, **headers} if state is State.RESOLVED else headers)
+
+
+def _noting(promise: Promise, notes: Mapping[str, bytes]) -> Also:
+    def also(transaction: Transaction, replies: list[Reply]) -> None:
+        if replies[-1].status is Status.DONE:
+            for kind, data in notes.items():
+                transaction.put_note(promise.id, kind, data)
+
+    return also
 
 
 def _commit(
@@ -243,21 +288,19 @@ def _commit(
 ) -> tuple[Reply, int]:
     promise = claimed.promise
     counter = 0
+    put_notes = _noting(promise, notes)
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
         nonlocal counter
         counter = transaction.invalidation
-        if replies[-1].status is Status.DONE:
-            for kind, data in notes.items():
-                transaction.put_note(promise.id, kind, data)
+        put_notes(transaction, replies)
 
     if claimed.is_child:
         birth = CreatePromise(promise.id, NEVER, promise.param, promise.tags, outcome=Outcome(state, value))
-        commands: list[Command] = [FenceTask(claimed.holding.id, claimed.holding.version, birth)]
+        command: Command = FenceTask(claimed.holding.id, claimed.holding.version, birth)
     else:
-        # What could not be claimed before the body, on a full disk, is claimed now.
-        commands = [*claimed.owed, SettlePromise(promise.id, state, value, promise.version)]
-    reply = engine.submit(commands, also=also)[-1]
+        command = SettlePromise(promise.id, state, value, promise.version)
+    reply = engine.submit([command], also=also)[-1]
     if reply.promise is not None and reply.promise.id != promise.id:
         # The fence has spoken: the parent is no longer ours.
         return Reply(Status.CONFLICT, promise), counter
