@@ -55,6 +55,8 @@ class _Symptoms:
     folder: str = ""
     """Where a salvage that was killed has put the pieces."""
     has_log: bool = False
+    is_log_gone: bool = False
+    """Its index is there without it: SQLite removes the index first, and after a crash both remain."""
 
 
 def opened(directory: Writable) -> tuple[Link, int]:
@@ -68,14 +70,14 @@ def opened(directory: Writable) -> tuple[Link, int]:
     aside = Aside(path, directory.clock, symptoms.folder)
     why, commits = symptoms.why, 0
     # The log of a living process is being written: nothing about it can be said.
-    if (symptoms.has_log or why) and directory.owners.is_alone:
+    if (symptoms.has_log or symptoms.is_log_gone) and directory.owners.is_alone:
         commits = _commits(log)
         if commits < 0:
             why = "its write-ahead log was damaged"
             aside.move(log)
-            directory.news.append(_of_the_log(path, why, aside))
-        elif not symptoms.has_log and not symptoms.is_lost and _is_log_gone(database):
+        elif symptoms.is_log_gone:
             why = "its write-ahead log is missing"
+        if why != symptoms.why:
             directory.news.append(_of_the_log(path, why, aside))
     if not symptoms.is_lost:
         try:
@@ -105,8 +107,9 @@ def opened(directory: Writable) -> tuple[Link, int]:
 
 def salvaged(directory: Writable, aside: Aside, why: str) -> tuple[Link, int, str]:
     """As `opened`, for a database that is damaged, with what to say about it. No connection of ours may be open."""
-    from ._salvage import salvage
+    from ._salvage import refuse_newer, salvage
 
+    refuse_newer(directory.path / DATABASE, directory.path)
     mark(directory.path, why, aside.folder.name)
     directory.forget_database()
     found = salvage(directory.path / DATABASE, aside, directory.clock, journal=directory.pool.journal)
@@ -130,18 +133,15 @@ def _examine(path: Path) -> _Symptoms:
         folder, _, why = (path / MARK).read_text(errors="replace").partition("\n")
     except FileNotFoundError:
         folder, why = "", ""
-    has_log = _size(database.with_name(f"{DATABASE}-wal")) > 0
+    log = database.with_name(f"{DATABASE}-wal")
+    has_log = _size(log) > 0
     if not _size(database):
         if folder or has_log:
             return _Symptoms(True, why.strip() or "it was empty", folder, has_log)
         if any((path / VALUES).iterdir()):
             return _Symptoms(True, "it was missing or empty, though there are value files", "", False)
-    return _Symptoms(False, why.strip(), "", has_log)
-
-
-def _is_log_gone(database: Path) -> bool:
-    """Whether somebody has removed the log: SQLite removes its index first, and both remain after a crash."""
-    return not database.with_name(f"{DATABASE}-wal").exists() and database.with_name(f"{DATABASE}-shm").exists()
+    is_log_gone = not log.exists() and database.with_name(f"{DATABASE}-shm").exists()
+    return _Symptoms(False, why.strip(), "", has_log, is_log_gone)
 
 
 def _commits(log: Path) -> int:

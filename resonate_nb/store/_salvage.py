@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ PAGE_BYTES = 4096
 _NEW = "promises.db.new"
 _WORK = "work"
 _KEYS = {"attempts": "promise, number", "notes": "promise, kind", "fences": "promise", "set_aside": "number"}
-_PROBES = 20_000
+_PROBES = 5_000
 """How many row numbers in a row are asked for in vain before the rest is given up."""
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)
 _LOST = "its row was lost with a damaged database"
@@ -43,6 +43,21 @@ class Salvaged:
     """Promises that are known to have been there and could not be read."""
     is_all_known: bool = False
     """Whether there can have been no others."""
+
+
+def refuse_newer(database: Path, store: Path) -> None:
+    """Raises SchemaError for a database of a later package, as far as that can be told: it knows what is there."""
+    if not _has_pages(database):
+        return
+    with suppress(sqlite3.Error), closing(_unbent(database)) as connection:
+        schema, _ = connection.execute(_rows.META).fetchone() or (0, 0)
+        if type(schema) is int and _schema.SCHEMA < schema <= _schema.HIGHEST:
+            raise _schema.refused(schema, store)
+
+
+def _has_pages(database: Path) -> bool:
+    """Whether SQLite may be asked about the file: of an empty one it removes the log, even where it only reads."""
+    return database.exists() and database.stat().st_size > 0
 
 
 def salvage(database: Path, aside: Aside, clock: Clock, *, journal: str) -> Salvaged:
@@ -73,7 +88,7 @@ def salvage(database: Path, aside: Aside, clock: Clock, *, journal: str) -> Salv
 
 def _read_all(damaged: Path, target: sqlite3.Connection, clock: Clock) -> Salvaged:
     work = damaged.with_name(_WORK)
-    for source in (_as_it_is, _with_a_first_page):
+    for source in (_as_it_is, _with_a_first_page) if _has_pages(damaged) else (_with_a_first_page,):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(mode=0o700)
         try:
@@ -102,10 +117,13 @@ def _as_it_is(damaged: Path, work: Path) -> sqlite3.Connection:
         # What was begun has to be rolled back before anything is read, and not in the piece that is kept.
         for piece in (damaged, journal):
             shutil.copyfile(piece, work / piece.name)
-        connection = sqlite3.connect(work / damaged.name, isolation_level=None)
-    else:
-        connection = sqlite3.connect(f"{damaged.as_uri()}?mode=ro", uri=True, isolation_level=None)
-    # With this SQLite reads what there is of a file that has become shorter than it should be.
+        return _unbent(work / damaged.name, "rw")
+    return _unbent(damaged)
+
+
+def _unbent(database: Path, mode: str = "ro") -> sqlite3.Connection:
+    """A connection that reads what there is of a file that has become shorter than it should be."""
+    connection = sqlite3.connect(f"{database.as_uri()}?mode={mode}", uri=True, isolation_level=None)
     connection.execute("PRAGMA writable_schema = ON")
     return connection
 

@@ -100,7 +100,7 @@ _TABLES = (
 )
 
 _NAMES = frozenset(("promises", "attempts", "notes", "fences", "meta"))
-_HIGHEST = 1_000
+HIGHEST = 1_000
 """A number above it is no schema of a later package, but a scribble."""
 
 
@@ -120,7 +120,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
         raise DamagedError("the table 'meta' is gone")
     row = connection.execute("SELECT schema, invalidation FROM meta WHERE one = 1").fetchone()
     schema, invalidation = row or (0, 0)
-    if type(schema) is not int or not 1 <= schema <= _HIGHEST or type(invalidation) is not int or invalidation < 0:
+    if type(schema) is not int or not 1 <= schema <= HIGHEST or type(invalidation) is not int or invalidation < 0:
         raise DamagedError(f"its schema number is {schema!r}")
     if schema == SCHEMA and tables and not tables >= _NAMES:
         raise DamagedError(f"the table {min(_NAMES - tables)!r} is gone")

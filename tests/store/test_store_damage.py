@@ -7,18 +7,22 @@ import os
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from children import CLOCK, pending
 
-from resonate_nb.errors import StoreError
+from resonate_nb.clock import ManualClock
+from resonate_nb.errors import SchemaError, StoreError
 from resonate_nb.protocol import Deleted, Inserted, Promise, Settled, State, Value, join_id
 from resonate_nb.store import Attempt, Query, SqliteStore
 
 BASES = 160
-"""With their generations, 200 promises."""
+"""Every eighth has three generations, every fiftieth is forgotten, every fortieth pending."""
+COUNT = BASES * 10 // 8 - BASES // 50
+HANDED_OUT = COUNT - BASES // 40
 
 
 def data_of(id: str) -> bytes:
@@ -63,7 +67,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for name, in_database in (("log", 0), ("database", BASES), ("both", BASES // 2)):
         folder = tmp_path_factory.mktemp(name)
         store = SqliteStore.open(folder / "store", durability="process", clock=CLOCK)
-        connection = sqlite3.connect(store.path / "promises.db", isolation_level=None)
+        connection = store._directory.pool.writer().connection
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         fill(store, range(in_database))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -71,7 +75,6 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         if in_database == BASES:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         shutil.copytree(store.path, folder / "killed")
-        connection.close()
         store.close()
         made.append(folder / "killed")
     return made
@@ -174,6 +177,333 @@ def one_damage(templates: list[Path], path: Path, seed: int) -> None:
     assert count == read_all(again)
     again.close()
     shutil.rmtree(path)
+
+
+def copied(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "store"))
+
+
+def opened(path: Path, said: list[str]) -> SqliteStore:
+    store = SqliteStore.open(path, durability="process", clock=CLOCK, warn=said.append)
+    assert isinstance(store, SqliteStore)
+    return store
+
+
+def kept(path: Path, name: str) -> bytes:
+    """The one piece of this name that is kept aside."""
+    (file,) = (path / "damaged").glob(f"*/{name}")
+    return file.read_bytes()
+
+
+def page_with(path: Path, text: bytes, times: int) -> int:
+    """Where a page begins in which the text stands often."""
+    data = (path / "promises.db").read_bytes()
+    return next(at for at in range(4096, len(data), 4096) if data[at : at + 4096].count(text) >= times)
+
+
+LOG, DATABASE, BOTH = range(3)
+"""Which template."""
+
+
+@pytest.mark.parametrize(
+    "scribbled",
+    [b"x" * 16, random.Random(1).randbytes(4096), bytes(4096), b"hello\n" * 9],
+    ids=["magic", "page", "zeros", "text"],
+)
+def test_lost_first_page_costs_nothing(templates: list[Path], tmp_path: Path, scribbled: bytes) -> None:
+    """The tables of a store begin at the same pages always."""
+    path = copied(templates[DATABASE], tmp_path)
+    overwrite(path / "promises.db", 0, scribbled)
+    before = (path / "promises.db").read_bytes()
+    said: list[str] = []
+    store = opened(path, said)
+    assert [True] == [f"all its {COUNT} promises could be read" in line for line in said]
+    assert str(path / "damaged") in said[0]
+    assert HANDED_OUT == read_all(store)
+    assert [] == store.check()
+    assert before == kept(path, "promises.db")
+    store.close()
+
+
+def test_lost_pages_cost_their_rows_and_no_superseded_value_comes_back(templates: list[Path], tmp_path: Path) -> None:
+    """A promise whose row is lost reads as not stored; were it gone, the generation before would be the latest."""
+    path = copied(templates[DATABASE], tmp_path)
+    chance = random.Random(2)
+    for at in range(4096, (path / "promises.db").stat().st_size, 4096):
+        if (path / "promises.db").read_bytes()[at : at + 4096].count(b"resolved") >= 3 and chance.random() < 0.5:
+            overwrite(path / "promises.db", at, chance.randbytes(4096))
+    said: list[str] = []
+    store = met(path, said)
+    assert len(said) == 1
+    count = read_all(store)
+    assert HANDED_OUT // 4 < count < HANDED_OUT * 3 // 4
+    assert f"{COUNT - lost(store)} promises could be read" in said[0]
+    assert f"; {lost(store)} could not" in said[0]
+    with store.read() as reader:
+        for number in range(0, BASES, 8):
+            latest = reader.latest(f"f/{number}")
+            assert latest is not None
+            assert f"f/{number}~3" == latest.id
+            assert handed_out(store, latest) in (None, data_of(latest.id))
+    assert [] == store.check()
+    store.close()
+
+
+def met(path: Path, said: list[str]) -> SqliteStore:
+    """The store after a process has met the damage and another one has opened it."""
+    store = opened(path, said)
+    with pytest.raises(StoreError, match=r"damaged.*Restart the kernel.*RESONATE_NB_STORE"), store.read() as reader:
+        reader.search(Query())
+    store.close()
+    assert [] == said
+    return opened(path, said)
+
+
+def lost(store: SqliteStore) -> int:
+    with store.read() as reader:
+        return sum("lost" in promise.value.headers.get("not_stored", "") for promise in reader.search(Query()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [4096 * 20, 4096 * 20 + 100])
+def test_cut_database_is_read_as_far_as_it_goes(templates: list[Path], tmp_path: Path, size: int) -> None:
+    """SQLite refuses it as a whole."""
+    path = copied(templates[DATABASE], tmp_path)
+    os.truncate(path / "promises.db", size)
+    said: list[str] = []
+    store = opened(path, said)
+    assert 5 < read_all(store) < HANDED_OUT
+    assert "was damaged" in said[0]
+    assert [] == store.check()
+    assert size == len(kept(path, "promises.db"))
+    store.close()
+
+
+def test_empty_database_with_a_log_is_read_from_the_log(templates: list[Path], tmp_path: Path) -> None:
+    """SQLite would take it for a new one, and remove the log."""
+    path = copied(templates[LOG], tmp_path)
+    log = (path / "promises.db-wal").read_bytes()
+    os.truncate(path / "promises.db", 0)
+    said: list[str] = []
+    store = opened(path, said)
+    assert HANDED_OUT == read_all(store)
+    assert "it was empty" in said[0]
+    assert log == kept(path, "promises.db-wal")
+    store.close()
+
+
+@pytest.mark.parametrize("way", [lambda file: os.truncate(file, 0), Path.unlink])
+def test_lost_database_is_said_and_its_values_are_kept(
+    templates: list[Path], tmp_path: Path, way: Callable[[Path], None]
+) -> None:
+    """A new one is made, as for a new store, but not in silence."""
+    path = copied(templates[DATABASE], tmp_path)
+    way(path / "promises.db")
+    names = {file.name for file in (path / "values").iterdir()}
+    said: list[str] = []
+    store = opened(path, said)
+    assert 0 == read_all(store)
+    assert "missing or empty" in said[0]
+    assert names <= {file.name for file in (path / "damaged").rglob("*")}
+    assert [] == store.check()
+    store.close()
+
+
+def test_log_that_makes_no_sense_is_kept_and_said(templates: list[Path], tmp_path: Path) -> None:
+    """SQLite would pass it over, and write over it; forgotten promises and superseded generations are back."""
+    path = copied(templates[BOTH], tmp_path)
+    overwrite(path / "promises.db-wal", 0, b"x" * 32)
+    log = (path / "promises.db-wal").read_bytes()
+    said: list[str] = []
+    store = opened(path, said)
+    assert ["as of an earlier instant, since its write-ahead log was damaged" in line for line in said] == [True]
+    assert 0 < read_all(store) < HANDED_OUT
+    assert log == kept(path, "promises.db-wal")
+    assert [] == store.check()
+    store.close()
+
+
+def test_log_with_a_damaged_end_is_kept_and_said(templates: list[Path], tmp_path: Path) -> None:
+    """What comes before is used; a commit that was begun only, as a kill leaves it, is none."""
+    path = copied(templates[LOG], tmp_path)
+    size = (path / "promises.db-wal").stat().st_size
+    overwrite(path / "promises.db-wal", size // 2, b"x" * 5_000)
+    log = (path / "promises.db-wal").read_bytes()
+    said: list[str] = []
+    store = opened(path, said)
+    assert ["ends in a damaged part" in line for line in said] == [True]
+    assert 0 < read_all(store) < HANDED_OUT
+    assert log == kept(path, "promises.db-wal")
+    store.close()
+
+
+def test_missing_log_is_said(templates: list[Path], tmp_path: Path) -> None:
+    """Its index is still there."""
+    path = copied(templates[BOTH], tmp_path)
+    (path / "promises.db-wal").unlink()
+    said: list[str] = []
+    store = opened(path, said)
+    assert ["its write-ahead log is missing" in line for line in said] == [True]
+    assert 0 < read_all(store) < HANDED_OUT
+    store.close()
+
+
+@pytest.mark.parametrize("template", [LOG, DATABASE, BOTH])
+def test_store_of_a_killed_process_is_not_called_damaged(templates: list[Path], tmp_path: Path, template: int) -> None:
+    """Nor is anything read through that need not be."""
+    path = copied(templates[template], tmp_path)
+    said: list[str] = []
+    for _ in range(2):
+        store = opened(path, said)
+        assert HANDED_OUT == read_all(store)
+        store.close()
+    assert [] == said
+    assert not (path / "damaged").exists()
+
+
+@pytest.mark.parametrize("moved", [1, 2])
+def test_salvage_that_was_killed_is_taken_up(templates: list[Path], tmp_path: Path, moved: int) -> None:
+    """The pieces that were moved already belong together with those that were not."""
+    path = copied(templates[BOTH], tmp_path)
+    folder = path / "damaged" / "then"
+    folder.mkdir(parents=True)
+    (path / "suspect").write_text("then\nit was torn\n")
+    (path / "promises.db.new").write_bytes(b"half")
+    for name in ("promises.db", "promises.db-wal")[:moved]:
+        (path / name).rename(folder / name)
+    said: list[str] = []
+    store = opened(path, said)
+    assert HANDED_OUT == read_all(store)
+    assert "(it was torn)" in said[0]
+    assert {"promises.db", "promises.db-wal", "promises.db-shm"} <= {file.name for file in folder.iterdir()}
+    store.close()
+    assert not (path / "suspect").exists()
+    assert HANDED_OUT == read_all(opened(path, said))
+    assert 1 == len(said)
+
+
+def test_suspicion_without_damage_is_dropped(templates: list[Path], tmp_path: Path) -> None:
+    """In silence."""
+    path = copied(templates[DATABASE], tmp_path)
+    (path / "suspect").write_text("\nsomething\n")
+    said: list[str] = []
+    store = opened(path, said)
+    assert [] == said
+    assert HANDED_OUT == read_all(store)
+    assert not (path / "suspect").exists()
+    store.close()
+
+
+def test_damaged_store_of_a_newer_package_is_left_alone(templates: list[Path], tmp_path: Path) -> None:
+    """Only that package knows what is in it."""
+    path = copied(templates[DATABASE], tmp_path)
+    change(path, "UPDATE meta SET schema = 99")
+    overwrite(path / "promises.db", page_with(path, b"resolved", 5), b"x" * 4096)
+    (path / "suspect").write_text("\nsomething\n")
+    before = (path / "promises.db").read_bytes()
+    with pytest.raises(SchemaError, match="Upgrade"):
+        opened(path, [])
+    assert before == (path / "promises.db").read_bytes()
+
+
+def test_damaged_store_of_the_first_schema_is_brought_over(tmp_path: Path) -> None:
+    """After what can be read of it has been."""
+    path = tmp_path / "store"
+    path.mkdir()
+    connection = sqlite3.connect(path / "promises.db")
+    connection.executescript((Path(__file__).parent / "golden" / "schema1.sql").read_text())
+    connection.close()
+    os.truncate(path / "promises.db", (path / "promises.db").stat().st_size - 4096)
+    said: list[str] = []
+    store = opened(path, said)
+    with store.read() as reader:
+        assert 6 == len(reader.search(Query()))
+    assert "was damaged" in said[0]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM meta", "UPDATE meta SET schema = 123456", "DROP TABLE notes", "DROP TABLE meta"],
+)
+def test_tables_that_make_no_sense_are_made_anew(templates: list[Path], tmp_path: Path, statement: str) -> None:
+    """SQLite has nothing against them."""
+    path = copied(templates[DATABASE], tmp_path)
+    change(path, statement)
+    said: list[str] = []
+    store = opened(path, said)
+    assert HANDED_OUT == read_all(store)
+    assert f"all its {COUNT} promises" in said[0]
+    with store.write() as transaction:
+        transaction.put_note("a", "n", b"x")
+    store.close()
+
+
+def change(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path / "promises.db", isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
+def test_process_that_had_the_damaged_store_open_is_told(templates: list[Path], tmp_path: Path) -> None:
+    """It does not go on writing to what was set aside."""
+    path = copied(templates[DATABASE], tmp_path)
+    clock = ManualClock()
+    before = SqliteStore.open(path, durability="process", clock=clock)
+    overwrite(path / "promises.db", 0, b"x" * 100)
+    after = opened(path, [])
+    clock.advance(200)
+    with pytest.raises(StoreError, match=r"replaced while this process was using it.*Restart the kernel"):
+        before.write().__enter__()
+    before.close()
+    assert HANDED_OUT == read_all(after)
+    after.close()
+
+
+@pytest.mark.parametrize("name", ["promises.db", "signal"])
+def test_piece_replaced_under_a_process_is_said(templates: list[Path], tmp_path: Path, name: str) -> None:
+    """As by a program that synchronises folders, or by `mv`."""
+    clock = ManualClock()
+    path = copied(templates[DATABASE], tmp_path)
+    store = SqliteStore.open(path, durability="process", clock=clock)
+    shutil.copyfile(path / name, path / "new")
+    (path / name).rename(path / "old")
+    (path / "new").rename(path / name)
+    clock.advance(200)
+    with pytest.raises(StoreError, match=rf"'{name}' of the store .* replaced"):
+        store.read().__enter__()
+    store.close()
+
+
+def test_store_moved_away_under_a_process_is_said(templates: list[Path], tmp_path: Path) -> None:
+    """Nothing is written where it was not asked for, nor where it is now."""
+    clock = ManualClock()
+    path = copied(templates[DATABASE], tmp_path)
+    store = SqliteStore.open(path, durability="process", clock=clock)
+    path.rename(tmp_path / "elsewhere")
+    clock.advance(200)
+    with pytest.raises(StoreError, match="moved, deleted or replaced"):
+        store.write().__enter__()
+    store.close()
+    assert not path.exists()
+
+
+def test_cut_words_are_made_whole_and_remembered_values_looked_up(templates: list[Path], tmp_path: Path) -> None:
+    """Reading beyond the end of a mapped file would end the process; the next writer puts the word right."""
+    clock = ManualClock()
+    path = copied(templates[DATABASE], tmp_path)
+    store = SqliteStore.open(path, durability="process", clock=clock)
+    with store.write() as transaction:
+        transaction.invalidate()
+        counter = transaction.invalidation
+    os.truncate(path / "signal", 8)
+    clock.advance(200)
+    with store.read() as reader:
+        assert counter == reader.invalidation
+        assert counter != store.invalidation_word()
+    with store.write():
+        assert counter == store.invalidation_word()
+    store.close()
 
 
 @pytest.mark.slow
