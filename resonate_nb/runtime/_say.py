@@ -22,6 +22,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -195,10 +196,12 @@ def _write(text: str) -> None:
     with _drawing:
         if (line := _TerminalLine.shown) is not None:
             line.erase()
-        stream.write(text)
-        if line is not None:
-            line.draw()
-        stream.flush()
+        # A line that nobody can read (stderr is a file on a full disk, or was closed) is not worth a value.
+        with suppress(OSError, ValueError):
+            stream.write(text)
+            if line is not None:
+                line.draw()
+            stream.flush()
 
 
 _drawing = threading.RLock()

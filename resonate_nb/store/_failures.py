@@ -30,7 +30,11 @@ _BY_SQLITE = {
         "another connection has kept it locked for too long",
         f"End what holds it, or {_ELSEWHERE}.",
     ),
-    sqlite3.SQLITE_IOERR: ("the disk failed", f"Check the disk, or {_ELSEWHERE}."),
+    # The system's own number does not come through: a limit of size and a used-up quota look like a failing disk.
+    sqlite3.SQLITE_IOERR: (
+        "the system refused to read or write it",
+        "Check the disk, its quota, and the limit on the size of files (ulimit -f), or " + _ELSEWHERE + ".",
+    ),
     sqlite3.SQLITE_TOOBIG: (
         "a row is larger than SQLite allows",
         "Store less, or leave large arguments out with ignore=(...).",
@@ -44,6 +48,10 @@ _BY_ERRNO = {
     errno.EROFS: ("it is on a read-only file system", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.EACCES: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
     errno.EPERM: ("access is denied", f"Check its permissions, or {_ELSEWHERE}."),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE),
+        ("too many files are open", "Close some, or raise the limit (ulimit -n)."),
+    ),
     errno.ENOTDIR: ("its path leads through what is not a directory", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.ENOENT: ("a part of it is missing", f"Restart the kernel, or {_ELSEWHERE}."),
 }
@@ -59,8 +67,12 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, DamagedError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-_UNWRITABLE_ERRNO = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-_UNWRITABLE_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE_ERRNO = (*NO_ROOM, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+_UNWRITABLE_SQLITE = (
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
+    sqlite3.SQLITE_CANTOPEN,  # no permission, or no room for a file
+)
 
 
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:

@@ -7,7 +7,6 @@ process it was.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from resonate_nb.clock import Clock
 
 from . import _locks
+from ._failures import NO_ROOM
 from ._port import OwnerInfo
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+-(\d+)-[0-9a-f]{8}")
@@ -173,7 +173,7 @@ def _write_or_leave_empty(descriptor: int, data: bytes) -> None:
     try:
         os.write(descriptor, data)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in NO_ROOM:
             raise
 
 

@@ -34,8 +34,8 @@ class Signal:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(self._descriptor).st_size < _SIZE_BYTES:
-                # Extends with zeros and never cuts, so two processes may do it at once.
-                os.ftruncate(self._descriptor, _SIZE_BYTES)
+                with self.lock():  # two processes may be at it
+                    _fill_up(self._descriptor)
             self._map = mmap.mmap(self._descriptor if is_shared else -1, _SIZE_BYTES)
         except BaseException:
             os.close(self._descriptor)
@@ -53,7 +53,7 @@ class Signal:
         if status.st_nlink == 0:
             return None
         if status.st_size < _SIZE_BYTES:
-            os.ftruncate(self._descriptor, _SIZE_BYTES)
+            _fill_up(self._descriptor)
             # What it was is lost. This says no to everything that is remembered, until the next writer puts it right.
             self._words[_INVALIDATION] = 2**64 - 1
         return status.st_dev, status.st_ino
@@ -85,6 +85,12 @@ class Signal:
         self._words.release()
         self._map.close()
         os.close(self._descriptor)
+
+
+def _fill_up(descriptor: int) -> None:
+    """The file has its size, and room on the disk: to store a word into a hole on a full disk would end the process."""
+    size = os.fstat(descriptor).st_size
+    os.pwrite(descriptor, bytes(max(0, _SIZE_BYTES - size)), size)
 
 
 class SetupLock:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resonate_nb.clock import Clock
-from resonate_nb.errors import DurableWarning, StoreError
+from resonate_nb.errors import DurableWarning, NotStoredError, StoreError
 
 from . import _failures
 from ._directory import Directory
@@ -136,6 +136,8 @@ class SqliteStore:
         self._directory.look()
         try:
             return self._directory.files().read(name, size_bytes)
+        except PermissionError as error:
+            raise NotStoredError(f"the value file {name!r} may not be read ({error.strerror})") from error
         except OSError as error:
             raise self._directory.failure(error) from error
 

@@ -1,4 +1,4 @@
-"""What a script on a disk that gets full begins with: a store, warnings that are kept, and the filling (`disks.run`)."""
+"""What a script on a disk that gets full begins with: a store, warnings that are kept, and how it is filled."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def refusal(code: int) -> sqlite3.OperationalError:
         (refusal(sqlite3.SQLITE_NOTADB), "damaged"),
         (refusal(sqlite3.SQLITE_BUSY), "locked"),
         (refusal(sqlite3.SQLITE_CANTOPEN), "cannot be opened"),
-        (refusal(sqlite3.SQLITE_IOERR_WRITE), "disk failed"),
+        (refusal(sqlite3.SQLITE_IOERR_WRITE), "refused to read or write"),
         (refusal(sqlite3.SQLITE_ERROR), "refused"),
         (sqlite3.ProgrammingError("says Python"), "refused"),
         (OSError(errno.ENOSPC, "says the system"), "disk is full"),
