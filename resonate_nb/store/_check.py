@@ -15,6 +15,7 @@ from . import _rows
 from ._opened import Readable
 from ._port import Problem
 from ._sound import impossible
+from ._stand_in import is_addressable
 from ._values import Listed, is_value_name, list_values
 
 Judge = Callable[[Promise], Problem | None]
@@ -71,7 +72,7 @@ def findings(
         named.update(name for name in (columns["param_file"], columns["value_file"]) if isinstance(name, str))
         try:
             promise = _rows.parse(tuple(row))
-            wrong = impossible(promise)
+            wrong = impossible(promise) if is_addressable(columns) else "its id makes no sense"
         except _rows.BAD as error:
             wrong = f"cannot be read: {error!r}"
         if wrong is not None:

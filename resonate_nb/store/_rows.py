@@ -114,6 +114,8 @@ def parse(row: Row) -> Promise:
     # Compared with instants by everybody who looks: one text among them would take down a whole listing.
     if timeout_at < 0 or created_at < 0 or version < 0 or (settled_at is not None and settled_at < 0):
         raise ValueError("an instant before the epoch, or a version below zero")
+    if base.__class__ is not str:
+        raise TypeError("an id that is no text")
     param = mapping_of(param_headers)
     if name is not None:
         param["name"] = name
@@ -226,7 +228,12 @@ def text_of(mapping: Mapping[str, str]) -> str | None:
 
 
 def mapping_of(text: str | None) -> dict[str, str]:
-    return _decode(text)[0] if text else {}
+    if not text:
+        return {}
+    found: dict[str, str] = _decode(text)[0]
+    if found.__class__ is not dict:
+        raise ValueError(f"{text!r} is no mapping")
+    return found
 
 
 def listing(query: Query) -> tuple[str, list[Any], bool]:
@@ -290,8 +297,8 @@ def listed_of(row: Row) -> Promise:
     _, base, generation, created_at, name, tags = row
     param = EMPTY if name is None else Value({"name": name})
     try:
-        if created_at < 0:
-            raise ValueError("an instant before the epoch")
+        if created_at < 0 or base.__class__ is not str:
+            raise ValueError("an instant before the epoch, or an id that is no text")
         return Promise(join_id(base, generation), State.PENDING, param, EMPTY, mapping_of(tags), NEVER, created_at)
     except BAD:
         return stand_in(dict(zip(LISTED.split(", "), row, strict=True)))
