@@ -196,9 +196,11 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
                         continue
                     why = _say_why(request, step, claimed, reason)
                     result = yield from _run(engine, request, claimed, why)
-                    if result is not None:
-                        return result
-                    rerun = False
+                if result is None:  # the task was lost: what it came to elsewhere counts
+                    result = _joined(engine, request, identity, engine.peek([step.id])[0])
+                if result is not None:
+                    return result
+                rerun = False
             case never:
                 assert_never(never)
 
@@ -404,6 +406,8 @@ def stored_error(promise: Promise) -> Exception:
         return DurableTimeoutError(promise.id, promise.timeout_at)
     if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
         return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
+    if (limit := promise.value.headers.get("limit")) is not None:
+        return DurableTimeoutError(promise.id, limit=float(limit))
     failure = failure_from_bytes(promise.value.data)
     error = RejectedError(promise.id, failure.type_name, failure.message, failure.traceback)
     module, _, name = failure.type_name.rpartition(".")
@@ -479,13 +483,15 @@ async def _pause_async(engine: Engine, step: Pause) -> None:
 def _counting_down(engine: Engine, step: Pause) -> Iterator[Callable[[], float]]:
     """Gives what says how many seconds are left, and tells of them in one line."""
     line: Line | None = None
+    is_told = False
 
     def tell() -> float:
-        nonlocal line
+        nonlocal line, is_told
         seconds, text = left(engine, step)
         if line is not None:
             line.update(text)
         elif seconds > 0:
+            is_told = True
             line = live(text)
         return seconds
 
@@ -494,7 +500,7 @@ def _counting_down(engine: Engine, step: Pause) -> Iterator[Callable[[], float]]
     finally:
         if line is not None:
             line.end(step.text)
-        else:
+        elif not is_told:
             say(step.text)
 
 
@@ -518,7 +524,8 @@ def _say_why(request: Request, run: Run, claimed: Claimed, reason: str) -> str:
     title = request.work.title
     if run.taken_over is not None:
         most = request.work.max_attempts
-        which = f"attempt {claimed.number}" if most == 1 else f"attempt {claimed.used + 1} of {most}"
+        is_counted = claimed.used < most > 1
+        which = f"attempt {claimed.used + 1} of {most}" if is_counted else f"attempt {claimed.number}"
         say(f"{title}: {which}, {run.reason}")
         return run.reason
     if reason or run.reason:

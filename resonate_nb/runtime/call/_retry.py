@@ -81,11 +81,11 @@ def next_try(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -
     if until >= claimed.promise.timeout_at:
         say(f"{request.work.title}: no further attempt, since it would begin after the deadline")
         return None
-    if not _write(engine, claimed, failed(engine, claimed, tried, until)):
+    if not _write(engine, claimed, failed(engine, claimed, tried, now, until)):
         return None
     before = claimed.current
     used = claimed.used + 1
-    children = KnownChildren(engine, claimed.promise, engine.clock.now_ms())
+    children = KnownChildren(engine, claimed.promise, failed_at=now)
     current = _context.Current(claimed.promise, used + 1, before.born, before.fence, children)
     return replace(claimed, number=claimed.number + 1, used=used, current=current, not_before=until)
 

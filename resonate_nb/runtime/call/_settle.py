@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_words
-from resonate_nb.errors import ReadOnlyStoreError, ResonateNbError, StoreError
+from resonate_nb.errors import DurableTimeoutError, ReadOnlyStoreError, ResonateNbError, StoreError
 from resonate_nb.protocol import (
     NEVER,
     Command,
@@ -229,6 +229,8 @@ def _reject(
 ) -> Settled:
     data = failure_to_bytes(failure_of(error))
     headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(error)}
+    if isinstance(error, DurableTimeoutError) and error.id == claimed.promise.id and error.limit is not None:
+        headers["limit"] = repr(error.limit)
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
         engine.warn_unwritable(request.work.title, f"{request.work.title} raised, which was not stored: {problem}")
@@ -321,9 +323,10 @@ def _attempt(engine: Engine, claimed: Claimed, tried: Tried) -> Attempt:
     )
 
 
-def failed(engine: Engine, claimed: Claimed, tried: Tried, retry_at: int) -> Attempt:
+def failed(engine: Engine, claimed: Claimed, tried: Tried, ended_at: int, retry_at: int) -> Attempt:
     """The row of a try that another one is to follow at `retry_at`, epoch milliseconds."""
-    return replace(_attempt(engine, claimed, tried), outcome="late" if tried.is_late else "failed", retry_at=retry_at)
+    outcome = "late" if tried.is_late else "failed"
+    return replace(_attempt(engine, claimed, tried), ended_at=ended_at, outcome=outcome, retry_at=retry_at)
 
 
 def _drop(engine: Engine, stored: StoredFile | None) -> None:
