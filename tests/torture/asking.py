@@ -1,17 +1,21 @@
-"""One of many processes that ask for the same hundred promises.
+"""Many processes that ask for the same hundred promises.
 
-    python asking.py SEED
+    python asking.py STORE PROCESSES
 
-A wait here has no tick of its own: what ends it is the feed, which tells that somebody has committed, or nothing does.
+They are forked from this process, which has imported the package and opened nothing. A wait of theirs has no tick of
+its own: what ends it is the feed, which tells that somebody has committed, or nothing does.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
 import torture_steps as steps
+from others import Line, Other
 from torture_steps import begun, ended
 
 import resonate_nb as rnb
@@ -22,28 +26,25 @@ PROMISES = 100
 NEVER_SECONDS = 3600.0
 
 
-def say(*words: object) -> None:
-    print(*words, flush=True)
-
-
-@durable(id="held/{x}", version=1, ignore=("begun", "ended", "say", "sys"))
+@durable(id="held/{x}", version=1, ignore=("begun", "ended", "hold"))
 def held(x: int) -> dict[str, Any]:
-    """Its body goes on when its process is told to."""
     token = begun("held", x)
-    say("in the middle")
-    sys.stdin.readline()
+    hold()
     return ended(token)
 
 
-def without_ticks() -> list[str]:
-    """From here on a wait ends by news only. Returns where each wait leaves a word."""
+hold: Callable[[], object]
+
+
+def count_waits_without_ticks(driver: Line) -> list[str]:
+    """From here on a wait ends by news only. Returns where each wait leaves a word; the driver is told of the first."""
     waits: list[str] = []
     feed = engine().feed
     wait = feed.wait
 
     def wait_for_news(seen: int, _: float) -> None:
         if not waits:
-            say("waiting")
+            driver.say("waiting")
         waits.append("wait")
         wait(seen, NEVER_SECONDS)
 
@@ -51,15 +52,46 @@ def without_ticks() -> list[str]:
     return waits
 
 
-if __name__ == "__main__":
-    steps.begin()
-    rnb.configure(durability="process")
-    waits = without_ticks()
-    say("ready")
-    sys.stdin.readline()
-    tokens = [held(0)["token"]]
-    order = random.Random(int(sys.argv[1])).sample(range(1, PROMISES), PROMISES - 1)
+def ask(store: Path, number: int, driver: Line) -> NoReturn:
+    """Asks for the first promise when told to, then for the others in an order of its own; says all tokens, and how
+    often it has waited."""
+    global hold
+    hold = lambda: driver.ask("in the middle")  # noqa: E731
+    rnb.configure(store=store, durability="process")
+    waits = count_waits_without_ticks(driver)
+    driver.say("ready")
+    driver.hear()
+    first = held(0)["token"]
+    order = random.Random(number).sample(range(1, PROMISES), PROMISES - 1)
     found = {x: steps.once(x)["token"] for x in order}
-    tokens += [found[x] for x in range(1, PROMISES)]
-    say(*tokens)
-    say(len(waits))
+    driver.say(len(waits), first, *(found[x] for x in range(1, PROMISES)))
+    driver.hear()
+    raise AssertionError("told to go on")
+
+
+def main(store: Path, processes: int) -> None:
+    """Prints how many values there are, how many different ones, and how often somebody waited."""
+    steps.warm_up(store.with_name("warm"))
+    others = [Other(lambda driver, number=number: ask(store, number, driver)) for number in range(processes)]
+    try:
+        assert [["ready"]] * processes == [other.hear() for other in others]
+        for other in others:
+            other.say("go")
+        # One has the first promise, and holds it until all others have said that they wait.
+        said = [other.hear() for other in others]
+        assert [["in", "the", "middle"], *[["waiting"]] * (processes - 1)] == sorted(said)
+        others[said.index(["in", "the", "middle"])].say("go on")
+        ends = []
+        for other in others:
+            end = other.hear()
+            # The one that held it may have had to wait for nobody until then.
+            ends.append(other.hear() if end == ["waiting"] else end)
+    finally:
+        for other in others:
+            other.end()
+    tokens = [token for end in ends for token in end[1:]]
+    print(len(tokens), len(set(tokens)), sum(int(end[0]) for end in ends))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

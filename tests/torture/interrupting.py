@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torture_steps as steps
+from others import Line, Other
 from torture_steps import begun, ended, lines_of
 
 import resonate_nb as rnb
@@ -29,51 +30,8 @@ from resonate_nb import durable
 from resonate_nb.protocol import State
 from resonate_nb.runtime import engine
 
-LONGEST_SECONDS = 0.03
-
-
-class Line:
-    """Lines to and from another process, read without a buffer that an interrupt could lose."""
-
-    def __init__(self, reads: int, writes: int) -> None:
-        self._reads, self._writes = reads, writes
-
-    def say(self, *words: object) -> None:
-        os.write(self._writes, (" ".join(map(str, words)) + "\n").encode())
-
-    def hear(self) -> list[str]:
-        line = b""
-        while not line.endswith(b"\n"):
-            byte = os.read(self._reads, 1)
-            if not byte:
-                raise EOFError("the other process has ended")
-            line += byte
-        return line.decode().split()
-
-    def ask(self, *words: object) -> list[str]:
-        self.say(*words)
-        return self.hear()
-
-
-class Other(Line):
-    """A forked process, from the side of the one that forked it."""
-
-    def __init__(self, work: Callable[[Line], NoReturn]) -> None:
-        (here_reads, there_writes), (there_reads, here_writes) = os.pipe(), os.pipe()
-        super().__init__(here_reads, here_writes)
-
-        def work_there() -> None:
-            os.close(here_reads)
-            os.close(here_writes)
-            work(Line(there_reads, there_writes))
-
-        self.pid = steps.fork(work_there)
-        os.close(there_reads)
-        os.close(there_writes)
-
-    def end(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+FIRST_SECONDS = 0.03
+LONGEST_SECONDS = 0.3
 
 
 sent = mmap.mmap(-1, 8)
@@ -111,6 +69,7 @@ async def _gather(x: int) -> str:
 
 
 MODES: dict[str, tuple[Any, Callable[[int], str]]] = {
+    "first": (steps.once, lambda x: steps.once(x)["token"]),
     "small": (steps.once, lambda x: steps.once(x)["token"]),
     "middle": (steps.middle, lambda x: steps.middle(x)["token"]),
     "large": (steps.large, lambda x: steps.large(x)["token"]),
@@ -149,8 +108,10 @@ def interrupted_call(mode: str, x: int, driver: Line) -> tuple[str, str, int]:
         token = MODES[mode][1](x)
         is_done = True
         wait_for_the_last_interrupt(x)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         felt += 1
+        # Kept, as a notebook keeps the last one, with all that its frames hold.
+        sys.last_value = stop
     while True:
         try:
             wait_for_the_last_interrupt(x)
@@ -168,6 +129,16 @@ def wait_for_the_last_interrupt(x: int) -> None:
         os.sched_yield()
 
 
+def be_interrupted_at_once(driver: Line) -> NoReturn:
+    """The first call of a process, which opens the store; and another one, which must find it whole."""
+    mode, x = driver.hear()
+    driver.say(*interrupted_call(mode, int(x), driver))
+    driver.hear()
+    driver.say(steps.once(int(x))["token"])
+    driver.hear()
+    raise AssertionError("told to go on")
+
+
 # -- the looker -------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +152,8 @@ def look(driver: Line) -> NoReturn:
             assert [] == rnb.search(state="pending")
             assert [] == engine().store.check(), engine().store.check()
             driver.say("sound")
+        elif mode == "tell":
+            driver.say(steps.once(int(x))["token"])
         else:
             driver.say(looked(mode, int(x), outcome, token))
 
@@ -245,32 +218,47 @@ def interrupt_at_random(
     chance: random.Random, rounds: int, victim: Other, looker: Other, holder: Other
 ) -> dict[tuple[str, ...], int]:
     """How often, by the way to call, what became of the call, and how its promise was found."""
-    lasts: dict[str, float] = dict.fromkeys(MODES, LONGEST_SECONDS)
+    lasts: dict[str, float] = dict.fromkeys(MODES, FIRST_SECONDS)
     found: dict[tuple[str, ...], int] = {}
+    before: Other | None = None
+    newcomer: Other | None = None
     for x in range(1, rounds * len(MODES) + 1):
         mode = chance.choice(list(MODES))
         waits = MODES[mode][0] is held
         if waits:
             assert ["taken"] == holder.ask(x)
-        assert ["begin"] == victim.ask(mode, x)
+        if mode == "first":
+            before, newcomer = newcomer, Other(be_interrupted_at_once)
+        hit = newcomer if mode == "first" else victim
+        assert hit is not None
+        assert ["begin"] == hit.ask(mode, x)
         times = 1 if mode in ON_A_LOOP else chance.choice((1, 1, 2))
         instants = sorted(chance.uniform(0, lasts[mode]) for _ in range(times))
         began = time.monotonic()
         for instant in instants:
             time.sleep(max(0.0, began + instant - time.monotonic()))
-            os.kill(victim.pid, signal.SIGINT)
+            os.kill(hit.pid, signal.SIGINT)
         sent[:] = struct.pack("=Q", x)
-        outcome, token, felt = victim.hear()
+        outcome, token, felt = hit.hear()
         if mode not in ON_A_LOOP:
             assert 1 <= int(felt) <= times, f"{mode} {x}: {outcome}, and {felt} of {times} interrupts felt"
-        # Most instants shall be inside the call: what returns early is interrupted earlier from now on.
-        lasts[mode] = min(LONGEST_SECONDS, max(0.001, lasts[mode] * (0.9 if outcome == "returned" else 1.1)))
-        if waits:
+        # Most instants shall be inside the call: what returns early is interrupted earlier from now on. A wait lasts
+        # for ever.
+        if not waits:
+            lasts[mode] = min(LONGEST_SECONDS, max(0.001, lasts[mode] * (0.7 if outcome == "returned" else 1.2)))
+        else:
             assert "interrupted" == outcome
             token = holder.ask("let go")[0]
             outcome = "returned"
         (state,) = looker.ask(mode, x, outcome, token)
+        if hit is newcomer:
+            assert hit.ask("once more") == looker.ask("tell", x, "-", "-")
+            # Until now it was still there, with whatever locks its interrupt had left it.
+            if before is not None:
+                before.end()
         found[mode, outcome, state] = found.get((mode, outcome, state), 0) + 1
+    if newcomer is not None:
+        newcomer.end()
     (owner,) = victim.ask("leave", 0)
     assert ["sound"] == looker.ask("end", owner, "-", "-")
     return found

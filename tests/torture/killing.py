@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torture_steps as steps
-from torture_steps import fork, lines_of, log
+from others import fork
+from torture_steps import lines_of, log
 
 import resonate_nb as rnb
 from resonate_nb.protocol import State

@@ -11,7 +11,8 @@ import ctypes
 import sys
 from typing import Any
 
-from torture_steps import begin, begun, ended
+from others import begin
+from torture_steps import begun, ended
 
 import resonate_nb as rnb
 from resonate_nb import durable

@@ -20,6 +20,6 @@ def test_ctrl_c_at_any_instant_leaves_nothing_half_done(tortured: Tortured) -> N
     for mode, (function, _) in MODES.items():
         # Of its own promise a call is interrupted before and after the settlement, of another's it is only a guest.
         wanted = {"resolved"} if function is held else {"free", "resolved"}
-        assert wanted <= states[mode], mode
+        assert wanted <= states[mode], (mode, found)
     # One that comes while a finished body is stored is held back until it is.
     assert ("encoding", "interrupted", "resolved") in found

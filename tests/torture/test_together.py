@@ -89,7 +89,6 @@ def test_a_body_that_waits_for_itself_through_a_bare_thread_says_so(tortured: To
     assert any("waiting for through_a_bare_thread@1" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert -signal.SIGINT == process.returncode
     assert "KeyboardInterrupt" in errors
 
 

@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import torture_steps as steps
+from others import begin
 from torture_steps import begun, ended
 
 import resonate_nb as rnb
@@ -317,6 +318,6 @@ def ring_of_threads() -> None:
 
 
 if __name__ == "__main__":
-    steps.begin()
+    begin()
     rnb.configure(durability="process")
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -7,13 +7,9 @@ Every run of a body makes a token of its own, which is in its value: a value tel
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
 import secrets
-import signal
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +19,6 @@ from resonate_nb import durable, runtime
 MIDDLE_BYTES = 100_000
 LARGE_BYTES = 2_000_000
 WORK_SECONDS = 0.002
-HANG_SECONDS = 120
-"""Nothing here waits for it; it ends what hangs, and shows where that was."""
-
-
-def begin() -> None:
-    """What every program does first: an interrupt is Python's, whatever shell began it, and nothing hangs for ever."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
-
-
-def fork(work: Callable[[], object]) -> int:
-    """The pid of a child that does this, and nothing else, and whose end tells whether it could."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        begin()
-        work()
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
 
 
 def warm_up(store: Path) -> None:

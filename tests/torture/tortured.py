@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from torture_steps import HANG_SECONDS, lines_of
+from others import HANG_SECONDS
+from torture_steps import lines_of
 
 HERE = Path(__file__).parent
 
