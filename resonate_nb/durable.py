@@ -20,10 +20,12 @@ from resonate_nb.errors import InvalidOptionError, PromiseBusyError, ResonateNbE
 from resonate_nb.fingerprint import CodeKey, Subject
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.runtime import (
+    MISS,
     OPTION_NAMES,
     Engine,
     Handle,
     Identity,
+    Lane,
     Options,
     Request,
     Undurable,
@@ -85,15 +87,25 @@ class DurableFunction(Generic[P, R]):
             subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore)
         self._work = Work(name, subject, options)
         register(self._work)
+        self._names = _positional(self._signature)
+        self._lane = Lane(self._work, None if options.ignore else self._names)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or replay. Raises what the function raised."""
         __tracebackhide__ = True
+        child_id = None
+        if not kwargs and not self._is_async:
+            if self._options.keyed_by == "args":
+                value = self._lane.hit(args)
+            else:
+                value, child_id = self._lane.child(args)
+            if value is not MISS:
+                return value  # type: ignore[no-any-return]
         if not is_enabled():
             return cast(Callable[..., R], self.__wrapped__)(*args, **kwargs)
         if self._is_async:
             return cast(R, self._awaited(args, kwargs, rerun=False))
-        value, error = self._outcome(args, kwargs, rerun=False)
+        value, error = self._outcome(args, kwargs, rerun=False, child_id=child_id)
         if error is not None:
             raise error
         return cast(R, value)
@@ -112,16 +124,18 @@ class DurableFunction(Generic[P, R]):
         return value
 
     def _outcome(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool, child_id: str | None = None
     ) -> tuple[Any, BaseException | None]:
         """The value, or what to raise: handed on, so that the traceback shows one frame of ours, and that one hidden
         where tracebacks hide frames."""
         try:
-            result = call(self._request(args, kwargs, rerun=rerun))
+            result = call(self._request(args, kwargs, rerun=rerun, child_id=child_id))
         except (ResonateNbError, _MisfitError) as refusal:
             return None, _as_a_refusal(refusal)
         except KeyboardInterrupt as stop:
             return None, without_our_frames(stop)
+        if not kwargs:
+            self._lane.learn(args, result)
         return result.value, result.error
 
     def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -210,12 +224,18 @@ class DurableFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<durable function {self.__qualname__}>"
 
-    def _request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool) -> Request:
-        function = cast(Callable[..., Any], self.__wrapped__)
-        return Request(self._work, self._bound(args, kwargs), lambda: function(*args, **kwargs), rerun=rerun)
+    def _request(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, rerun: bool, child_id: str | None = None
+    ) -> Request:
+        function: Callable[..., Any] = self.__wrapped__
+        bound = self._bound(args, kwargs)
+        return Request(self._work, bound, lambda: function(*args, **kwargs), rerun=rerun, child_id=child_id)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with defaults, in the signature's order, ignored ones left out. TypeError as the function's."""
+        names = self._names
+        if names is not None and not kwargs and len(args) == len(names) and not self._options.ignore:
+            return dict(zip(names, args, strict=True))
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -407,6 +427,14 @@ def _decorate(given: Any, options: Options) -> DurableFunction[Any, Any]:
             "return a list, or make the step that consumes it durable"
         )
     return DurableFunction(given, options, kind=kind)
+
+
+def _positional(signature: inspect.Signature) -> tuple[str, ...] | None:
+    """The names of the parameters, where each of them takes one positional argument."""
+    takes_one = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if all(parameter.kind in takes_one for parameter in signature.parameters.values()):
+        return tuple(signature.parameters)
+    return None
 
 
 class _MisfitError(TypeError):

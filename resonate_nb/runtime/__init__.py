@@ -14,15 +14,17 @@ from ._public import forget, get, mark_rerun, search, source, to_frame
 from ._reading import Source, drop, generations_of, newest_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
 from ._say import Line, duration, live, log_call, say, speak_on, warn
-from .call import Request, Result, call, call_async, without_our_frames
+from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
 
 __all__ = [
+    "MISS",
     "OPTION_NAMES",
     "CurrentCall",
     "Detail",
     "Engine",
     "Handle",
     "Identity",
+    "Lane",
     "Line",
     "Moment",
     "Options",

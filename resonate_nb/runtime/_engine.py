@@ -25,6 +25,7 @@ from resonate_nb.protocol import (
     SettlePromise,
     State,
     TaskState,
+    View,
     apply,
     join_id,
     project,
@@ -83,6 +84,23 @@ class Holding:
             self.interrupts.__exit__()
 
 
+class _Knowing:
+    """A view of a transaction in which one promise, or its absence, is known, and is not looked up once more."""
+
+    __slots__ = ("_id", "_known", "_view")
+
+    def __init__(self, view: View, id: str, known: Promise | None) -> None:
+        self._view = view
+        self._id = id
+        self._known = known
+
+    def get(self, id: str) -> Promise | None:
+        return self._known if id == self._id else self._view.get(id)
+
+    def fence(self, id: str) -> int:
+        return self._view.fence(id)
+
+
 _MARKS = "marks:"
 """The key under which notes about the whole store lie; no promise id of ours has this form."""
 
@@ -134,6 +152,11 @@ class Engine:
         _engines.add(self)
         self.hits: dict[str, Hits] = {}
         """By promise id."""
+        self.cold: set[str] = set()
+        """Names of functions whose last call found nothing stored, so that the next one may well find nothing."""
+        path = store.path
+        self.root = None if path is None else str(path.parent)
+        """The folder that holds the store: files inside it are recorded relative to it, so that both can move."""
 
     @property
     def signer(self) -> Signer:
@@ -153,6 +176,8 @@ class Engine:
         also: Also | None = None,
         invalidate: bool = False,
         interrupts: Hold | None = None,
+        unless: str | None = None,
+        mine: Promise | None = None,
     ) -> list[Reply]:
         """Judge and carry out commands, in order, in one write transaction; committed when this returns.
 
@@ -162,19 +187,30 @@ class Engine:
             invalidate: memory layers of all processes must look again.
             interrupts: what holds them back around this; they are heard while the write lock is awaited. Not given
                 inside of a block that holds them back: not before its end. Not given elsewhere: as if given.
+            unless: nothing is done, and there are no replies, if there is any generation of this id.
+            mine: a promise as it was when this process acquired it, which spares looking it up whole.
         """
         if interrupts is None and standing() is None:
             # In the middle of a commit, or just before its end, one would leave the store locked for every thread and
             # process for as long as somebody keeps its traceback, and a notebook keeps the last one.
             with Hold() as hold:
-                return self.submit(commands, also=also, invalidate=invalidate, interrupts=hold)
+                return self.submit(
+                    commands, also=also, invalidate=invalidate, interrupts=hold, unless=unless, mine=mine
+                )
         if self._reopen is not None:
             self._open_again()
         now = self.clock.now_ms()
         replies: list[Reply] = []
         with self.store.write(None if interrupts is None else interrupts.hear) as transaction:
+            view: View = transaction
+            if unless is not None:
+                if transaction.latest(unless) is not None:
+                    return []
+                view = _Knowing(transaction, unless, None)
+            elif mine is not None and transaction.is_acquired(mine.id, mine.version):
+                view = _Knowing(transaction, mine.id, mine)
             for command in commands:
-                decision = apply(transaction, command, now)
+                decision = apply(view, command, now)
                 if decision.deltas:
                     transaction.apply(decision.deltas)
                 replies.append(decision.reply)
@@ -431,12 +467,12 @@ class Engine:
 
     def hits_of(self, promise: Promise) -> Hits:
         """Where the hits of a promise are counted: in memory only, and may be lost."""
-        found = self.hits.get(promise.id)
-        if found is None:
-            headers = promise.param.headers
-            name = None if headers.get("kind") == "cell" else headers.get("name", promise.id)
-            found = self.hits.setdefault(promise.id, Hits(name))
-        return found
+        headers = promise.param.headers
+        return self.hits_named(promise.id, None if headers.get("kind") == "cell" else headers.get("name", promise.id))
+
+    def hits_named(self, id: str, name: str | None) -> Hits:
+        """The same, of a function of this name; None for a cell."""
+        return self.hits.get(id) or self.hits.setdefault(id, Hits(name))
 
     def take_hits(self) -> dict[str, tuple[int, int]]:
         """Hits of functions since this was last asked: name -> how many, and the milliseconds they saved."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Final
 
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Ahead, Reader
@@ -24,9 +23,6 @@ _AHEAD_AFTER = 3
 _AHEAD_ROWS = 20_000
 _AHEAD_BYTES = 1_000
 """With 20,000 rows of at most this size, what is read ahead stays within a third of the memory layer's limit."""
-
-UNREAD: Final = object()
-"""Stands in `Entry.value` for a value that each caller gets afresh."""
 
 
 class Hits:
@@ -44,7 +40,7 @@ class Hits:
 class Entry:
     """A settled promise whose value is at hand, verified."""
 
-    __slots__ = ("codec", "data", "hits", "promise", "saved_ms", "tag", "value")
+    __slots__ = ("codec", "data", "hits", "promise", "saved_ms", "tag")
 
     def __init__(self, tag: int, promise: Promise, codec: str, data: bytes, hits: Hits, saved_ms: int) -> None:
         self.tag = tag
@@ -55,8 +51,6 @@ class Entry:
         """The encoded value, its signature already checked."""
         self.hits = hits
         self.saved_ms = saved_ms
-        self.value: object = UNREAD
-        """The value itself where it cannot be changed, so that all callers may have the same."""
 
 
 class Memo:

@@ -210,6 +210,10 @@ class _Lookups:
     def get(self, id: str) -> Promise | None:
         return self._state.promises.get(id)
 
+    def is_acquired(self, id: str, version: int) -> bool:
+        found = self.get(id)
+        return found is not None and found.task is TaskState.ACQUIRED and found.version == version
+
     def latest(self, base: str) -> Promise | None:
         for generation in range(self._state.highest.get(base, 0), 0, -1):
             promise = self._state.promises.get(join_id(base, generation))

@@ -153,6 +153,11 @@ class Reader(Protocol):
 
     def get(self, id: str) -> Promise | None: ...
 
+    def is_acquired(self, id: str, version: int) -> bool:
+        """Whether the promise is pending and its task acquired at this version: then nothing of it but its lease can
+        have changed since that acquisition."""
+        ...
+
     def latest(self, base: str) -> Promise | None:
         """The highest generation of an id without generation (`protocol.split_id`); one look-up."""
         ...

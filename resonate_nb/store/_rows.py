@@ -327,6 +327,9 @@ def _value(
 
 
 LOOK_UP = f"SELECT {COLUMNS} FROM promises WHERE base = ? AND generation = ?"
+IS_ACQUIRED = """
+SELECT 1 FROM promises WHERE base = ? AND generation = ? AND version = ? AND state = 'pending' AND task = 'acquired'
+"""
 NEWEST = f"SELECT {COLUMNS} FROM promises WHERE name = ? ORDER BY row DESC LIMIT 1"
 DEADLINES = f"""
 SELECT timeout_at, {_ID} FROM promises WHERE state = 'pending' AND timeout_at < {NEVER} ORDER BY timeout_at LIMIT ?

@@ -36,6 +36,9 @@ class _Rows:
     def get(self, id: str) -> Promise | None:
         return self._one(_rows.LOOK_UP, split_id(id))
 
+    def is_acquired(self, id: str, version: int) -> bool:
+        return self.link.cursor.execute(_rows.IS_ACQUIRED, (*split_id(id), version)).fetchone() is not None
+
     def latest(self, base: str) -> Promise | None:
         return self._one(_rows.LATEST, (base,))
 

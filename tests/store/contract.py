@@ -112,6 +112,17 @@ class StoreContract:
             assert [("p:a.1", 1), ("p:a.1", 2), ("p:a.1:c.1", 1), ("p:b.1", 1)] == [row[:2] for row in found]
             assert found[:2] == reader.under("p:", 2, 0)
 
+    def test_acquired_means_pending_at_just_this_version(self, store: Store) -> None:
+        """What a holder remembers of its promise is true while this is."""
+        insert(store, FULL, plain("b"))
+        with store.write() as transaction:
+            assert transaction.is_acquired(FULL.id, 7)
+            assert not transaction.is_acquired(FULL.id, 6)
+            assert not transaction.is_acquired("b", 0)
+            assert not transaction.is_acquired("absent", 1)
+            transaction.apply([Settled(FULL.id, State.RESOLVED, EMPTY, 1)])
+            assert not transaction.is_acquired(FULL.id, 7)
+
     def test_deadlines_of_pending_promises_are_listed_soonest_first(self, store: Store) -> None:
         """Those without one, and those that have settled, are not among them."""
         insert(store, plain("never"), *(replace(plain(id), timeout_at=at) for id, at in (("b", 9), ("a", 7), ("c", 8))))

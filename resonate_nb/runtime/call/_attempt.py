@@ -39,7 +39,7 @@ from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._registry import Work
 from .._tries import FAILED, ended, spent, tries_of
 from ._children import NO_CHILDREN, KnownChildren
-from ._plan import Run, files_root
+from ._plan import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Request:
     notes: Callable[[], Mapping[str, bytes]] | None = None
     """Asked when it settles, either way; stored with the promise."""
     rerun: bool = False
+    child_id: str | None = None
+    """The id of the child that this is, where it was counted already."""
 
 
 class Held(_context.Fence, Protocol):
@@ -133,7 +135,10 @@ def claim(
         also=record.write,
         invalidate=superseded is not None and superseded.state is State.RESOLVED,
         interrupts=None if is_late else holding.interrupts,
+        unless=run.id if run.is_guess else None,
     )
+    if not replies:
+        return None
     promise = replies[-1].promise
     if replies[-1].status is not Status.DONE or promise is None or promise.state.is_settled:
         return None
@@ -308,7 +313,7 @@ class _Try:
         self._engine = engine
         self._claimed = claimed
         self._running = _context.Running(claimed.current)
-        self._recording = _reads.recording(files_root(engine), engine.clock, engine.store.path)
+        self._recording = _reads.recording(engine.root, engine.clock, engine.store.path)
         self.reads: _reads.Reads
 
     def __enter__(self) -> _Try:

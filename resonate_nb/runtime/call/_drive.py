@@ -165,10 +165,11 @@ def _steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
     """A call that is a promise of its own."""
     rerun, reason = request.rerun, ""
+    may_guess = True
     engine.pay()
     while True:
         try:
-            step, identity = plan(engine, request.work, identity, rerun=rerun)
+            step, identity = plan(engine, request.work, identity, rerun=rerun, may_guess=may_guess)
             if isinstance(step, Run):
                 engine.need_key()
         except UnwritableStoreError as error:
@@ -192,7 +193,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
                 with engine.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if claimed is None:
-                        rerun = False
+                        rerun = may_guess = False
                         continue
                     why = _say_why(request, step, claimed, reason)
                     result = yield from _run(engine, request, claimed, why)
@@ -208,7 +209,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _context.Current) -> Steps:
     """A call that belongs to its place in another call, which is ours."""
     options = request.work.options
-    id = child_id(parent, identity)
+    id = request.child_id or child_id(parent, identity)
     identity = replace(identity, base=id, wide_base=None, is_automatic_id=False)
     why, run_id = "first run", id
     if (row := parent.children.find(id)) is not None:

@@ -35,6 +35,8 @@ class Run:
     """The generation before, when this is the next one. One that is pending, with nobody at it, is cancelled."""
     reason: str
     """Why it runs again; empty when nothing at all was stored under this id."""
+    is_guess: bool = False
+    """Nobody has looked whether there is anything under this id: the claim does."""
     adopts: str | None = None
     """The generation before, where its finished children count for this one as well."""
 
@@ -58,8 +60,12 @@ class Refuse:
 Step = Hit | Run | Wait | Refuse
 
 
-def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tuple[Step, Identity]:
+def plan(
+    engine: Engine, work: Work, identity: Identity, *, rerun: bool, may_guess: bool = False
+) -> tuple[Step, Identity]:
     """What to do now, and the identity it holds for (the wider one where two calls met in the short form).
+
+    Where the function's last call found nothing, this one may guess so too, without a look.
 
     Raises:
         IdReuseError: the promise of this id was made with other arguments, and `on_reuse` does not allow it.
@@ -69,11 +75,15 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
         entry = engine.memo.get(identity.base, engine.store.invalidation_word())
         if entry is not None and _fits(identity, entry.promise) and _is_current(engine, work, entry.promise):
             return Hit(entry), identity
+        if may_guess and work.name in engine.cold:
+            return Run(identity.base, None, None, "", is_guess=True), identity
     found, counter = engine.latest(identity.base)
     if found is not None and _identity.meets_another(identity, found) and (wider := identity.wider) is not None:
         return plan(engine, work, wider, rerun=rerun)
     if found is None:
+        engine.cold.add(work.name)
         return Run(identity.base, None, None, ""), identity
+    engine.cold.discard(work.name)
     # A rerun addresses the id, whatever arguments and code are stored with it.
     other = None if rerun else _reused(work, identity, found)
     if found.state is State.PENDING:
@@ -87,7 +97,7 @@ def plan(engine: Engine, work: Work, identity: Identity, *, rerun: bool) -> tupl
             return Refuse(found), identity
         why = "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
         adopts = found.id if found.state in (State.REJECTED, State.TIMEDOUT) else None
-        return Run(next_id(found), None, found, why, adopts), identity
+        return Run(next_id(found), None, found, why, adopts=adopts), identity
     return _plan_resolved(engine, work, identity, found, counter), identity
 
 
@@ -289,10 +299,4 @@ def _changed_file(engine: Engine, promise: Promise) -> str | None:
     recorded = promise.value.headers.get("files")
     if not recorded:
         return None
-    return _reads.changed(_reads.from_json(recorded), files_root(engine))
-
-
-def files_root(engine: Engine) -> str | None:
-    """The folder that holds the store: files inside it are recorded relative to it, so that both can move."""
-    path = engine.store.path
-    return None if path is None else str(path.parent)
+    return _reads.changed(_reads.from_json(recorded), engine.root)

@@ -302,7 +302,8 @@ def _commit(
         command: Command = FenceTask(claimed.holding.id, claimed.holding.version, birth)
     else:
         command = SettlePromise(promise.id, state, value, promise.version)
-    reply = engine.submit([command], also=also)[-1]
+    mine = None if claimed.is_unborn else promise
+    reply = engine.submit([command], also=also, mine=mine)[-1]
     if reply.promise is not None and reply.promise.id != promise.id:
         # The fence has spoken: the parent is no longer ours.
         return Reply(Status.CONFLICT, promise), counter

@@ -1,0 +1,245 @@
+"""The short way of a function's hits: from plain arguments to a value at hand, past everything that may be left out.
+
+A hit has to prove little: that durability is on, that the code is what it was (`Subject.standing`), that nothing was
+invalidated (one comparison of a mapped word). What it needs no more is to bind, fingerprint, name and look up: a call
+with the same plain arguments, of the same types, was all that before. Where one of these is not so the long way is
+taken, which is right in every case; the long way teaches the short one what it has found.
+
+The first hit of a key in this process goes a short way too, where the function's rows have been read ahead (`_memo`):
+then the arguments are fingerprinted, and the row's own fingerprints and signature are compared as ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from weakref import WeakSet
+
+from resonate_nb.codec import decode
+from resonate_nb.errors import ResonateNbError, StoreError
+from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.protocol import join_id
+from resonate_nb.store import Ahead
+
+from .. import _config, _context
+from .._engine import Engine
+from .._identity import ARGUMENT_DIGITS, CODE_DIGITS
+from .._memo import Hits
+from .._registry import Work
+from .._say import DEBUG, is_logged, log_call
+from ._children import NO_CHILDREN
+from ._drive import Result
+from ._plan import signed_as
+
+MISS: Final = object()
+"""What a lane answers where the long way is to be taken."""
+
+_PLAIN = frozenset((int, str, bytes, bool, type(None)))
+"""Types whose equal values are one argument to every fingerprint. Of floats two zeros are equal, so they are none."""
+_LONGEST = 1_000
+"""Characters, bytes, or bits of an argument, and bytes of a value: what is longer is not kept here as well."""
+_MOST = 20_000
+
+_UNREAD: Final = object()
+"""Stands for a value that each caller gets afresh."""
+
+_kept = 0
+"""Entries of all lanes together."""
+
+
+class _Kept:
+    """A value at hand, verified. `tag` is the invalidation counter of the snapshot that its row was read from."""
+
+    __slots__ = ("codec", "data", "hits", "id", "saved_ms", "tag", "value")
+
+    def __init__(self, tag: int, id: str, codec: str, data: bytes, hits: Hits, saved_ms: int) -> None:
+        self.tag = tag
+        self.id = id
+        self.codec = codec
+        self.data = data
+        self.hits = hits
+        self.saved_ms = saved_ms
+        self.value: object = _UNREAD
+        """The value itself where it cannot be changed, so that all callers may have the same."""
+
+
+class Lane:
+    """The short way of one durable function."""
+
+    __slots__ = (
+        "__weakref__",
+        "_code",
+        "_engine",
+        "_entries",
+        "_is_named",
+        "_is_warm",
+        "_key",
+        "_names",
+        "_subject",
+        "_work",
+    )
+
+    def __init__(self, work: Work, names: tuple[str, ...] | None) -> None:
+        """`names` are those of the parameters, where each takes one positional argument and all of them count."""
+        self._work = work
+        self._subject = work.subject
+        self._names = names
+        options = work.options
+        self._is_named = names is not None and options.id is None and options.version is None
+        """Whether the id follows from arguments and code alone, so that a row read ahead can be found."""
+        is_dated = options.max_age is not None or "{" in (options.id or "")
+        self._is_warm = options.keyed_by == "args" and not is_dated
+        """Whether equal arguments are the same promise, whenever and wherever they are given."""
+        self._key: CodeKey | None = None
+        self._code = ""
+        self._engine: Engine | None = None
+        self._entries: dict[tuple[type, ...], dict[tuple[Any, ...], _Kept]] = {}
+
+    def hit(self, args: tuple[Any, ...]) -> Any:
+        """The value of a call with these arguments, or `MISS`."""
+        engine = self._engine
+        if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
+            return MISS
+        if (self._subject.standing() or self._subject.key()) is not self._key:
+            return MISS
+        try:
+            word = engine.store.invalidation_word()
+        except StoreError:
+            return MISS  # another thread has closed it just now, for another one
+        entries = self._entries.get(tuple(map(type, args)))
+        entry = None if entries is None else entries.get(args)
+        if entry is None:
+            return self._ahead(engine, args, word)
+        if entry.tag != word:
+            return MISS
+        value = entry.value
+        if value is _UNREAD:
+            try:
+                value = decode(entry.codec, entry.data)
+            except ResonateNbError:
+                return MISS  # the long way says why
+        hits = entry.hits
+        hits.count += 1
+        hits.saved_ms += entry.saved_ms
+        engine.feed.nudge()
+        if is_logged(DEBUG):
+            log_call(self._work.title, entry.id, "hit", "", entry.saved_ms)
+        return value
+
+    def learn(self, args: tuple[Any, ...], result: Result) -> None:
+        """The long way was taken with these arguments, and found this."""
+        identity = result.identity
+        if identity is None:
+            return
+        engine = _config.open_engine()
+        if identity.key is not self._key or engine is not self._engine:
+            self._forget()
+            self._key, self._code, self._engine = identity.key, identity.code, engine
+        entry = result.entry
+        if entry is not None and self._is_warm:
+            promise, headers = entry.promise, entry.promise.value.headers
+            if "files" not in headers and "not_replayable" not in headers:
+                self._keep(args, _Kept(entry.tag, promise.id, entry.codec, entry.data, entry.hits, entry.saved_ms))
+
+    def child(self, args: tuple[Any, ...]) -> tuple[Any, str | None]:
+        """The value of this call as a child of a call that is taken up again, or `MISS`; and the id of the child where
+        one was counted, since each asking counts."""
+        parent, engine, names = _context.current(), self._engine, self._names
+        if parent is None or (children := parent.children) is NO_CHILDREN:
+            return MISS, None
+        if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
+            return MISS, None
+        if names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
+            return MISS, None
+        if (self._subject.standing() or self._subject.key()) is not self._key or not parent.fence.is_ours:
+            return MISS, None
+        arguments = fingerprint_named(dict(zip(names, args, strict=True))).joint
+        what = f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}"
+        id = f"{parent.id}:{what}.{parent.occurrence(what)}"
+        row = children.find(id)
+        if row is None or (value := self._verified(engine, row, arguments)) is MISS:
+            return MISS, id
+        try:
+            if engine.is_marked(id, engine.store.invalidation_word()):
+                return MISS, id
+        except StoreError:
+            return MISS, id
+        self._count(engine, engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000, id)
+        return value, id
+
+    def _ahead(self, engine: Engine, args: tuple[Any, ...], word: int) -> Any:
+        """The value of a row that was read ahead, or `MISS`."""
+        names = self._names
+        if not self._is_named or names is None or len(args) != len(names):
+            return MISS
+        rows = engine.memo.ahead(self._work.name, word)
+        if rows is None or not _PLAIN.issuperset(map(type, args)):
+            return MISS
+        arguments = fingerprint_named(dict(zip(names, args, strict=True))).joint
+        row = rows.get(f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}@{self._code[:CODE_DIGITS]}")
+        if row is None or (value := self._verified(engine, row, arguments)) is MISS:
+            return MISS
+        id = join_id(row.base, row.generation)
+        if engine.is_marked(id, word):
+            return MISS
+        hits, saved_ms = engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000
+        entry = _Kept(word, id, row.codec or "", row.data or b"", hits, saved_ms)
+        self._keep(args, entry, value)
+        self._count(engine, hits, saved_ms, id)
+        return value
+
+    def _verified(self, engine: Engine, row: Ahead, arguments: str) -> Any:
+        """The value of a row that is resolved, this call's, signed, and asks for no further look; or `MISS`."""
+        data, codec = row.data, row.codec
+        if data is None or codec is None or row.state != "resolved" or row.headers is not None:
+            return MISS
+        if row.arguments != arguments or row.code != self._code:
+            return MISS
+        about = signed_as(join_id(row.base, row.generation), codec)
+        version = 0 if row.task == "absent" else row.version
+        if not engine.signer.verify(data, row.signature or "", promise=about, version=version):
+            return MISS
+        try:
+            return decode(codec, data)
+        except ResonateNbError:
+            return MISS  # the long way says why
+
+    def _count(self, engine: Engine, hits: Hits, saved_ms: int, id: str) -> None:
+        hits.count += 1
+        hits.saved_ms += saved_ms
+        engine.feed.nudge()
+        if is_logged(DEBUG):
+            log_call(self._work.title, id, "hit", "", saved_ms)
+
+    def _keep(self, args: tuple[Any, ...], entry: _Kept, value: Any = _UNREAD) -> None:
+        global _kept
+        kinds = tuple(map(type, args))
+        if not _PLAIN.issuperset(kinds) or len(entry.data) > _LONGEST:
+            return
+        for arg in args:
+            kind = type(arg)
+            if (kind is str or kind is bytes) and len(arg) > _LONGEST:
+                return
+            if kind is int and arg.bit_length() > _LONGEST:
+                return
+        if _kept >= _MOST:
+            for lane in list(_lanes):
+                lane._forget()
+            _kept = 0  # those of lanes that are gone were counted as well
+        if entry.codec == "json":  # scalars, which all callers may share
+            entry.value = decode(entry.codec, entry.data) if value is _UNREAD else value
+        entries = self._entries.get(kinds)
+        if entries is None:
+            entries = self._entries[kinds] = {}
+            _lanes.add(self)
+        _kept += args not in entries
+        entries[args] = entry
+
+    def _forget(self) -> None:
+        global _kept
+        _kept -= sum(map(len, self._entries.values()))
+        self._entries = {}
+        _lanes.discard(self)
+
+
+_lanes: WeakSet[Lane] = WeakSet()
+"""Those that hold something."""
