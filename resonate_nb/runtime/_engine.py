@@ -318,7 +318,8 @@ class Engine:
         """Whether a living process runs this pending promise.
 
         On one machine the owner's lock decides, and a lapsed lease says nothing (a long C call starves a heartbeat),
-        unless the owner is stopped: then it has a whole lease to go on. On another machine only the lease can decide.
+        unless the owner is stopped: then it has a whole lease to go on; or it has let go, and could not write that.
+        On another machine only the lease can decide.
         """
         if promise.task is not TaskState.ACQUIRED or promise.owner is None:
             return False
@@ -326,6 +327,8 @@ class Engine:
             with self._lock:
                 return promise.id in self._held
         if self.store.is_alive(promise.owner):
+            if self.store.has_let_go(promise.owner, promise.id, promise.version):
+                return False
             return not self._leases.is_over(promise, is_stopped=self.store.is_stopped(promise.owner))
         is_leased = promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
         info = self.store.describe(promise.owner)
@@ -381,14 +384,22 @@ class Engine:
         try:
             self.submit([command], also=also)
         except StoreError as error:
-            warn(f"promise {command.id!r} could not be given back yet: {error}")
+            self.warn_unwritable(
+                command.id, f"promise {command.id!r} was stopped, which could not be written down yet: {error}"
+            )
             self.owe(command, also)
 
     def owe(self, command: ReleaseTask | SettlePromise, also: Also | None = None) -> None:
-        """The store does not take it: it is tried again with each beat, and before each call that looks there."""
+        """The store does not take it: it is tried again with each beat, and before each call that looks there. Other
+        processes need not wait for that."""
         with self._lock:
+            if any((owed.id, owed.version) == (command.id, command.version) for owed, _ in self._owed):
+                return
             self._owed.append((command, also))
             self._start_heart()
+        if command.version is not None:
+            with suppress(StoreError):  # then they wait
+                self.store.let_go(command.id, command.version)
 
     def owes(self, id: str) -> bool:
         """Whether what became of this promise could not be written down yet."""
@@ -531,6 +542,7 @@ class Engine:
     def _shut(self) -> None:
         with self._lock:
             self._beat.notify_all()
+        self.pay()
         self.timers.close()
         self.feed.close()
         for store in (*self._former, self.store):

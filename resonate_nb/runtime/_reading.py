@@ -9,7 +9,7 @@ from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import decode, failure_from_bytes, preview
-from resonate_nb.errors import PromiseBusyError, PromiseNotFoundError, ResonateNbError
+from resonate_nb.errors import PromiseBusyError, PromiseNotFoundError, ResonateNbError, UnwritableStoreError
 from resonate_nb.protocol import (
     NEVER,
     Command,
@@ -276,8 +276,10 @@ def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
     """Forget promises, giving back the tasks of dead owners first; those that run stay. Returns the ids dropped.
 
     Children that are keyed by their place in one of them go with it: its id may be used again, and theirs would be.
+    On a full disk, which has no room for what deleting writes, the files of what is to go make some first.
     """
     commands: dict[str, list[Command]] = {}
+    files: list[str] = []
     with engine.store.read() as reader:
         for promise in promises:
             if engine.is_owned(promise):
@@ -285,6 +287,8 @@ def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
             for each in (promise, *_children(engine, reader, promise)):
                 given_back = [ReleaseTask(each.id, each.version)] if each.task is TaskState.ACQUIRED else []
                 commands[each.id] = [*given_back, ForgetPromise(each.id)]
+                if each.value.file is not None:
+                    files.append(each.value.file)
     if not commands:
         return []
     ordered = [command for each in commands.values() for command in each]
@@ -296,7 +300,20 @@ def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
                 dropped.append(command.id)
                 engine.clear_mark(transaction, command.id)
 
-    engine.submit(ordered, also=also, invalidate=True)
+    try:
+        engine.submit(ordered, also=also, invalidate=True)
+    except UnwritableStoreError as error:
+        if engine.store.is_read_only or not files:
+            raise
+        for name in files:
+            engine.store.drop_file(name)
+        dropped.clear()
+        try:
+            engine.submit(ordered, also=also, invalidate=True)
+        except UnwritableStoreError:
+            raise UnwritableStoreError(
+                f"{error} The promises are still there, but those with large values ({len(files)}) have lost them."
+            ) from error
     return dropped
 
 

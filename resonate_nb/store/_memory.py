@@ -137,6 +137,12 @@ class MemoryStore:
     def is_stopped(self, owner: str) -> bool:
         return False  # whoever asks is the owner, and runs
 
+    def let_go(self, id: str, version: int) -> None:
+        return  # no other process looks here
+
+    def has_let_go(self, owner: str, id: str, version: int) -> bool:
+        return False
+
     def describe(self, owner: str) -> OwnerInfo:
         is_own = owner == self._owner
         return OwnerInfo(

@@ -7,6 +7,7 @@ process it was.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from ._port import OwnerInfo
 _NAME = re.compile(r"[A-Za-z0-9_-]+-(\d+)-[0-9a-f]{8}")
 _DEAD = ".dead"
 _NEW = ".new"
+_LET_GO = ".let_go"
 _STOPPED = ("T", "t")
 """Letters of the system for a process that is stopped, by a signal or by a debugger."""
 _KEPT_MS = 7 * 24 * 3600 * 1000
@@ -108,6 +110,15 @@ class Owners:
         # A process of another start has only inherited the number.
         return started == start and state in _STOPPED
 
+    def let_go(self, task: str) -> None:
+        """Others see that this process is no longer at the task, though it lives and the rows give it the task: it
+        could not write there. An empty file, for which a full disk has room."""
+        if self._own is not None:
+            (self._directory / _mark_of(self._own, task)).touch(0o600)
+
+    def has_let_go(self, owner: str, task: str) -> bool:
+        return (self._directory / _mark_of(owner, task)).exists()
+
     def describe(self, owner: str) -> OwnerInfo:
         """What its file says; what its name says where the file is gone (then `started_at` is 0)."""
         about = self._about(owner)
@@ -134,6 +145,8 @@ class Owners:
         """Their left-overs are cleared up; they are not found by `newly_dead` again."""
         for owner in owners:
             os.rename(self._directory / owner, self._directory / f"{owner}{_DEAD}")
+            for mark in self._directory.glob(f"{owner}.*{_LET_GO}"):
+                mark.unlink(missing_ok=True)
 
     def long_dead(self) -> set[str]:
         """Owners marked dead that opened the store more than a week ago."""
@@ -166,6 +179,11 @@ class Owners:
             if isinstance(about, dict):
                 return about
         return {}
+
+
+def _mark_of(owner: str, task: str) -> str:
+    digest = hashlib.blake2b(task.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return f"{owner}.{digest}{_LET_GO}"
 
 
 def _write_or_leave_empty(descriptor: int, data: bytes) -> None:

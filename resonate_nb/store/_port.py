@@ -294,6 +294,13 @@ class Store(Protocol):
         """Whether the process lives and does nothing (SIGSTOP, a debugger), as far as this machine tells."""
         ...
 
+    def let_go(self, id: str, version: int) -> None:
+        """Every process sees from here on that this one is not at this version of a promise's task any more, though no
+        row says so: for when none can be written."""
+        ...
+
+    def has_let_go(self, owner: str, id: str, version: int) -> bool: ...
+
     def describe(self, owner: str) -> OwnerInfo: ...
 
     def check(self, judge: Callable[[Promise], Problem | None] | None = None) -> list[Problem]:

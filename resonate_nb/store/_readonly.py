@@ -55,6 +55,12 @@ class _Others(Owners):
         except PermissionError:
             return False
 
+    def has_let_go(self, owner: str, task: str) -> bool:
+        try:
+            return super().has_let_go(owner, task)
+        except PermissionError:
+            return False
+
     def _about(self, owner: str) -> dict[str, object]:
         try:
             return super()._about(owner)
@@ -158,6 +164,12 @@ class ReadOnlyStore:
 
     def is_stopped(self, owner: str) -> bool:
         return False
+
+    def let_go(self, id: str, version: int) -> None:
+        raise _failures.read_only(self._path)
+
+    def has_let_go(self, owner: str, id: str, version: int) -> bool:
+        return self.owners.has_let_go(owner, f"{id}|{version}")
 
     def describe(self, owner: str) -> OwnerInfo:
         return self.owners.describe(owner)

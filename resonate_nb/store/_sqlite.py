@@ -84,7 +84,7 @@ class SqliteStore:
         try:
             if is_read_only(path):
                 return _reading(path, clock, warn)
-            directory = Directory(path, durability, clock, file_system)
+            directory = Directory(path, durability, clock, file_system, warn)
             try:
                 directory.set_up()
             except BaseException:
@@ -162,6 +162,18 @@ class SqliteStore:
     def is_stopped(self, owner: str) -> bool:
         try:
             return self._directory.owners.is_stopped(owner)
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def let_go(self, id: str, version: int) -> None:
+        try:
+            self._directory.owners.let_go(f"{id}|{version}")
+        except OSError as error:
+            raise self._directory.failure(error) from error
+
+    def has_let_go(self, owner: str, id: str, version: int) -> bool:
+        try:
+            return self._directory.owners.has_let_go(owner, f"{id}|{version}")
         except OSError as error:
             raise self._directory.failure(error) from error
 

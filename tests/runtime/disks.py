@@ -18,7 +18,7 @@ from typing import Any
 _IN_A_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 _MOUNTED = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
 _BEGIN = """\
-from filled import begin, elsewhere, fill, free, said, tell, warned, ROOM, STORE
+from filled import Elsewhere, begin, elsewhere, fill, free, said, tell, warned, ROOM, STORE
 import os, sys, threading
 import resonate_nb as rnb
 from resonate_nb import durable

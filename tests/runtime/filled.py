@@ -49,12 +49,34 @@ def free() -> None:
         os.unlink(_BALLAST)
 
 
+class Elsewhere:
+    """The other script, in a process of its own on this disk as it is now."""
+
+    def __init__(self) -> None:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._process = subprocess.Popen([sys.executable, "elsewhere.py"], text=True, **pipes)
+        self._said: list[str] = []
+
+    def until(self, text: str) -> None:
+        """It has said a line with this text."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._said.append(line)
+            if text in line:
+                return
+        raise AssertionError("".join(self._said))
+
+    def said(self) -> dict[str, Any]:
+        """What it came to, when it has ended."""
+        out, err = self._process.communicate()
+        assert self._process.returncode == 0, "".join(self._said) + err
+        found: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return found
+
+
 def elsewhere() -> dict[str, Any]:
-    """What the other script comes to, in a process of its own on this disk as it is now."""
-    ran = subprocess.run([sys.executable, "elsewhere.py"], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    """What the other script comes to."""
+    return Elsewhere().said()
 
 
 def tell() -> None:

@@ -523,7 +523,7 @@ def without_our_frames(error: _Error) -> _Error:
 def _say_why(request: Request, run: Run, claimed: Claimed, reason: str) -> str:
     """Why the body runs, said in one line where that is news, and returned."""
     title = request.work.title
-    if run.taken_over is not None:
+    if run.taken_over is not None and not claimed.is_unborn:
         most = request.work.max_attempts
         is_counted = claimed.used < most > 1
         which = f"attempt {claimed.used + 1} of {most}" if is_counted else f"attempt {claimed.number}"

@@ -186,8 +186,15 @@ def _plan_pending(
         return Run(next_id(found), None, found, drifted)
     if found.owner is not None and found.owner != engine.store.owner:
         info = engine.store.describe(found.owner)
-        what = "was stopped for a whole lease" if info.is_alive else "died"
+        if not info.is_alive:
+            what = "died"
+        elif engine.store.has_let_go(found.owner, found.id, found.version):
+            what = "could not write to the store"
+        else:
+            what = "was stopped for a whole lease"
         return Run(found.id, found, None, f"taken over after owner {info.pid} {what}")
+    if engine.owes(found.id):
+        return Run(found.id, found, None, "its last result could not be stored")
     return Run(found.id, found, None, "taken up again after an interruption")
 
 

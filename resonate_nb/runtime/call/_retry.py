@@ -16,7 +16,7 @@ from resonate_nb.store import Attempt, Transaction
 
 from .. import _context
 from .._engine import Engine
-from .._say import duration, log_call, say, warn
+from .._say import duration, log_call, say
 from ._attempt import Claimed, Request, Tried
 from ._children import KnownChildren
 from ._settle import failed
@@ -135,5 +135,6 @@ def _write(engine: Engine, claimed: Claimed, attempt: Attempt) -> bool:
     try:
         engine.submit([HeartbeatTask(claimed.promise.id, claimed.promise.version)], also=also)
     except StoreError as error:
-        warn(f"attempt {attempt.number} of {claimed.promise.id!r} could not be written down: {error}", once=True)
+        id = claimed.promise.id
+        engine.warn_unwritable(id, f"the attempts of {id!r} cannot be written down, and go on: {error}")
     return is_ours

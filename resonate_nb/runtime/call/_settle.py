@@ -50,7 +50,7 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
         # Its parent runs without a claim, and was warned of.
         return Settled(claimed.promise)
     if claimed.owed is not None:
-        late = _claimed_late(engine, request, claimed)
+        late = _claimed_late(engine, request, claimed, tried)
         if late is None:
             return Settled(claimed.promise)
         claimed = late
@@ -66,7 +66,7 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     return settled
 
 
-def _claimed_late(engine: Engine, request: Request, claimed: Claimed) -> Claimed | None:
+def _claimed_late(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Claimed | None:
     """The claim that could not be made before the body; None where it still cannot, or somebody else was faster."""
     assert claimed.owed is not None
     try:
@@ -74,7 +74,8 @@ def _claimed_late(engine: Engine, request: Request, claimed: Claimed) -> Claimed
     except ReadOnlyStoreError:
         return None  # said when it was met first
     except StoreError as error:
-        engine.warn_unwritable(request.work.title, _not_stored(request, str(error)))
+        not_stored = _not_stored if tried.error is None else _failure_not_stored
+        engine.warn_unwritable(request.work.title, not_stored(request, str(error)))
         return None
     if late is None:
         say(f"{request.work.title}: the value is returned, and another process has stored one meanwhile", once=True)
@@ -87,6 +88,10 @@ _LATER = " It is stored when there is room again, if this process still runs the
 
 def _not_stored(request: Request, why: str) -> str:
     return f"{request.work.title}: the value is returned but not stored: {why}"
+
+
+def _failure_not_stored(request: Request, why: str) -> str:
+    return f"{request.work.title}: what it raised is not stored: {why}"
 
 
 def expire(engine: Engine, request: Request, claimed: Claimed, tried: Tried | None) -> Promise:
@@ -233,7 +238,7 @@ def _reject(
         headers["limit"] = repr(error.limit)
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
-        engine.warn_unwritable(request.work.title, f"{request.work.title} raised, which was not stored: {problem}")
+        engine.warn_unwritable(request.work.title, _failure_not_stored(request, problem))
     if reply is None or reply.promise is None:
         return Settled(claimed.promise)
     return Settled(reply.promise)
