@@ -186,7 +186,11 @@ class ReadOnlyStoreError(UnwritableStoreError):
     """The store can be read and not written: what it holds is used, and nothing new is stored in it."""
 
 
-class SchemaError(StoreError):
+class DamagedStoreError(UnwritableStoreError):
+    """The store's database is damaged; what can be read of it goes on in a new one at the next use or start."""
+
+
+class SchemaError(UnwritableStoreError):
     """The store has a newer schema than this package knows."""
 
 

@@ -40,8 +40,16 @@ _FORK_SECONDS = 5.0
 class Directory:
     """The open parts of a store. Raises StoreError with the way out whenever one of them fails."""
 
-    def __init__(self, path: Path, durability: Durability, clock: Clock, file_system: FileSystem | None = None) -> None:
-        """Make what is missing, and map the words. `set_up` must follow. The file system is asked if none is given."""
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        clock: Clock,
+        file_system: FileSystem | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Make what is missing, and map the words. `set_up` must follow. The system is asked for a file system that is
+        not given; `warn` is told what is found damaged, and what was done."""
         file_system = file_system or file_system_of(path)
         is_shared = not file_system.is_network
         if not is_shared:
@@ -76,6 +84,9 @@ class Directory:
         self.clock = clock
         self._database_id: tuple[int, int] | None = None
         """Device and inode of the database that was opened; None until it is."""
+        self._damage = ""
+        """What SQLite has found damaged since the database was last known to be whole."""
+        self._warn = warn
         self._next_look = float("-inf")
         self._is_closed = False
         self._files: ValueFiles | None = None
@@ -143,6 +154,29 @@ class Directory:
             self.signal.move()
         return True, said
 
+    def _heal(self) -> None:
+        """What can be read of a damaged database goes on in a new one, so that no kernel need be restarted for it.
+
+        Nothing where that is not possible just now: whoever meets the damage again is told.
+        """
+        from ._check import damage
+
+        self._damage = ""
+        try:
+            link = self.pool.take()
+            try:
+                found = damage(link.connection)
+            finally:
+                self.pool.drop(link)
+            if found:
+                is_whole, said = self.salvage_now(found[0])
+                if is_whole:
+                    self._warn(said)
+        except StoreError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise self.failure(error) from error
+
     def forget_database(self) -> None:
         """It is about to be another one."""
         self._database_id = None
@@ -156,6 +190,8 @@ class Directory:
         """Raises StoreError if the handle is of no use any more. Asks the system at most ten times a second."""
         if self.clock.monotonic() >= self._next_look:
             self.look_now()
+        if self._damage:
+            self._heal()
 
     def look_now(self) -> None:
         """As `look`, and asks at once."""
@@ -176,6 +212,7 @@ class Directory:
             return gone
         if _failures.is_damage(error):
             _opening.mark(self.path, str(error))
+            self._damage = str(error)
         return _failures.translated(error, self.path)
 
     def _gone(self) -> StoreError | None:

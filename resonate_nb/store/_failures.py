@@ -6,13 +6,13 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from resonate_nb.errors import ReadOnlyStoreError, StoreError, UnwritableStoreError
+from resonate_nb.errors import DamagedStoreError, ReadOnlyStoreError, StoreError, UnwritableStoreError
 
 _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
 
-_NEXT_START = (
-    "Restart the kernel: what can be read of it is then saved into a new one, and the damaged one is kept in the "
-    "store's folder 'damaged'. Or run rnb.check(repair=True)"
+_NEXT_USE = (
+    "At its next use what can be read of it goes on in a new one, and the damaged one is kept in the store's folder "
+    "'damaged'; while other processes use the store, that waits until all have been restarted. Restart the kernel"
 )
 
 _BY_SQLITE = {
@@ -23,8 +23,8 @@ _BY_SQLITE = {
         "its database cannot be opened",
         f"Check that the directory is there and writable, or {_ELSEWHERE}.",
     ),
-    sqlite3.SQLITE_CORRUPT: ("its database is damaged", f"{_NEXT_START}, or {_ELSEWHERE}."),
-    sqlite3.SQLITE_NOTADB: ("its database is damaged", f"{_NEXT_START}, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_CORRUPT: ("its database is damaged", f"{_NEXT_USE}, or {_ELSEWHERE}."),
+    sqlite3.SQLITE_NOTADB: ("its database is damaged", f"{_NEXT_USE}, or {_ELSEWHERE}."),
     sqlite3.SQLITE_BUSY: ("another process has kept it locked for too long", f"End that process, or {_ELSEWHERE}."),
     sqlite3.SQLITE_LOCKED: (
         "another connection has kept it locked for too long",
@@ -57,14 +57,10 @@ _BY_ERRNO = {
 }
 
 
-class DamagedError(StoreError):
-    """The tables of a database make no sense, though SQLite reads them."""
-
-
 def is_damage(error: BaseException) -> bool:
     """Whether the database itself is at fault, so that nothing but a new one helps."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, DamagedError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, DamagedStoreError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -77,7 +73,7 @@ _UNWRITABLE_SQLITE = (
 
 def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """The StoreError for a failure of the database or of a file under `path`."""
-    kind = StoreError
+    kind: type[StoreError]
     if isinstance(error, OSError):
         what, remedy = _by_errno(error)
         kind = UnwritableStoreError if error.errno in _UNWRITABLE_ERRNO else StoreError
@@ -86,6 +82,8 @@ def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
         kind = UnwritableStoreError if code in _UNWRITABLE_SQLITE else StoreError
+        if is_damage(error):
+            kind = DamagedStoreError
     return kind(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
 
 
@@ -97,18 +95,18 @@ def read_only(path: Path) -> ReadOnlyStoreError:
     )
 
 
-def taken(path: Path, kind: str, pid: object, host: object) -> StoreError:
+def taken(path: Path, kind: str, pid: object, host: object) -> UnwritableStoreError:
     """The error for a store on a network file system that another process uses."""
     who = "another process" if pid is None else f"process {pid} on {host}"
-    return StoreError(
+    return UnwritableStoreError(
         f"the store {str(path)!r} lies on a network file system ({kind}), where one process at a time can use it, and "
         f"{who} does. End that process, or {_ELSEWHERE}, on a local disk."
     )
 
 
-def no_locks(path: Path, kind: str, error: OSError) -> StoreError:
+def no_locks(path: Path, kind: str, error: OSError) -> UnwritableStoreError:
     """The error for a network file system that cannot tell that somebody else uses a store."""
-    return StoreError(
+    return UnwritableStoreError(
         f"the store {str(path)!r} lies on a network file system ({kind}) that has no locks ({error}), so it cannot be "
         f"used safely. {_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}, on a local disk."
     )
@@ -123,17 +121,17 @@ def not_synced(error: OSError, path: Path) -> StoreError:
     )
 
 
-def deleted(path: Path) -> StoreError:
+def deleted(path: Path) -> UnwritableStoreError:
     """The error for a store that was deleted, or replaced, while this process had it open."""
-    return StoreError(
+    return UnwritableStoreError(
         f"the store {str(path)!r} was deleted while this process was using it; nothing is stored any more. "
         "Restart the kernel, or go on with a new one: rnb.configure(store=...)."
     )
 
 
-def replaced(path: Path, piece: str) -> StoreError:
+def replaced(path: Path, piece: str) -> UnwritableStoreError:
     """The error for a store of which this process has a piece open that is no more the one that lies there."""
-    return StoreError(
+    return UnwritableStoreError(
         f"{piece!r} of the store {str(path)!r} was moved, deleted or replaced while this process was using it; nothing "
         "is stored any more. Restart the kernel, or name another store with rnb.configure(store=...)."
     )

@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resonate_nb.errors import DamagedStoreError
 from resonate_nb.records import dataclass
 
 from . import _schema
 from ._aside import Aside
-from ._failures import DamagedError, is_damage
+from ._failures import is_damage
 from ._opened import Writable
 from ._place import DATABASE, VALUES
 
@@ -95,7 +96,7 @@ def opened(directory: Writable) -> tuple[Link, int]:
             if not lines:
                 return link, _mended(directory, link, aside)
             why = lines[0]
-        except (sqlite3.DatabaseError, DamagedError) as error:
+        except (sqlite3.DatabaseError, DamagedStoreError) as error:
             if not is_damage(error):
                 raise
             why = str(error)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from resonate_nb.clock import Clock
-from resonate_nb.errors import NotStoredError, StoreError
+from resonate_nb.errors import DamagedStoreError, NotStoredError, StoreError
 
 from . import _failures, _place, _rows, _schema
 from ._aside import Aside
@@ -278,7 +278,7 @@ class ReadOnlyStore:
                 connection.execute("BEGIN IMMEDIATE")
                 _schema.prepare(connection, self._path)
                 connection.execute("COMMIT")
-        except (sqlite3.Error, _failures.DamagedError) as error:
+        except (sqlite3.Error, DamagedStoreError) as error:
             if not _failures.is_damage(error):
                 raise
             from ._salvage import salvage

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from resonate_nb.errors import SchemaError, StoreError
+from resonate_nb.errors import DamagedStoreError, SchemaError, StoreError
 from resonate_nb.protocol import NEVER
-
-from ._failures import DamagedError
 
 SCHEMA = 2
 """The schema this package reads and writes. A store of a higher one is refused, at opening and in each transaction."""
@@ -117,13 +115,13 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
             "Name another directory with rnb.configure(store=...) or RESONATE_NB_STORE."
         )
     elif "meta" not in tables:
-        raise DamagedError("the table 'meta' is gone")
+        raise DamagedStoreError("the table 'meta' is gone")
     row = connection.execute("SELECT schema, invalidation FROM meta WHERE one = 1").fetchone()
     schema, invalidation = row or (0, 0)
     if type(schema) is not int or not 1 <= schema <= HIGHEST or type(invalidation) is not int or invalidation < 0:
-        raise DamagedError(f"its schema number is {schema!r}")
+        raise DamagedStoreError(f"its schema number is {schema!r}")
     if schema == SCHEMA and tables and not tables >= _NAMES:
-        raise DamagedError(f"the table {min(_NAMES - tables)!r} is gone")
+        raise DamagedStoreError(f"the table {min(_NAMES - tables)!r} is gone")
     if schema > SCHEMA:
         raise refused(schema, path)
     if schema < SCHEMA:
