@@ -84,7 +84,7 @@ class SqliteStore:
         try:
             if is_read_only(path):
                 return _reading(path, clock, warn)
-            directory = Directory(path, durability, clock, file_system)
+            directory = Directory(path, durability, clock, file_system, warn)
             try:
                 directory.set_up()
             except BaseException:
