@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,7 @@ def test_value_that_was_changed_is_found(tmp_path: Path, function: DurableFuncti
     runtime.engine().close()
 
 
+@pytest.mark.slow
 def test_run_all_goes_on_over_a_scribbled_database(tmp_path: Path) -> None:
     """One warning with the numbers; what could be read is replayed, the rest is computed, and the damaged is kept."""
     path = tmp_path / "store"
@@ -157,6 +160,7 @@ def test_run_all_goes_on_over_a_scribbled_database(tmp_path: Path) -> None:
     runtime.engine().close()
 
 
+@pytest.mark.slow
 def test_damage_met_on_the_way_is_mended_by_repair(tmp_path: Path) -> None:
     """In the middle of a kernel, without a restart."""
     path = tmp_path / "store"
@@ -172,6 +176,72 @@ def test_damage_met_on_the_way_is_mended_by_repair(tmp_path: Path) -> None:
     assert "could be read" in report.rows[0][3]
     assert check().is_sound
     assert list(range(200)) == [small(n) for n in range(200)]
+    runtime.engine().close()
+
+
+@pytest.mark.slow
+def test_damage_met_on_the_way_stops_nobody(tmp_path: Path) -> None:
+    """The call that meets it runs plainly; at the next use the database is another one, and calls are durable again."""
+    path = tmp_path / "store"
+    restarted(path)
+    for n in range(200):
+        small(n)
+    runtime.engine().close()
+    scribble(path / "promises.db", page_of_rows(path), 4096)
+    runs.clear()
+    restarted(path)
+    with pytest.warns(DurableWarning) as warned:
+        assert list(range(200)) == [small(n) for n in range(200)]
+    plainly, saved = (str(warning.message) for warning in warned)
+    assert plainly.startswith(
+        f"small runs plainly, not durably: the store '{path}' cannot be used: its database is dam"
+    )
+    assert "could be read and are in a new one" in saved
+    assert 0 < len(runs) < 50
+    runs.clear()
+    assert list(range(200)) == [small(n) for n in range(200)]
+    assert 1 >= len(runs)
+    assert check().is_sound
+    runtime.engine().close()
+
+
+def call_until(is_seen: Callable[[], bool]) -> None:
+    """New calls until something is seen, and then some more: a store is looked for ten times a second."""
+    n = next(n for n in range(2, 1_000_000) if small(n) == n and is_seen())
+    assert list(range(n + 1, n + 100)) == [small(m) for m in range(n + 1, n + 100)]
+
+
+def deleted(path: Path) -> None:
+    shutil.rmtree(path)
+
+
+def replaced(path: Path) -> None:
+    path.rename(path.with_name("before"))
+    shutil.copytree(path.with_name("before"), path)
+
+
+def raised(path: Path) -> None:
+    changed(path, "UPDATE meta SET schema = 99")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(deleted, "was deleted while this process was using it", id="deleted"),
+        pytest.param(replaced, "was moved, deleted or replaced while this process", id="replaced"),
+        pytest.param(raised, "has schema 99", id="newer"),
+    ],
+)
+def test_store_that_is_no_more_ours_stops_nobody(tmp_path: Path, change: Callable[[Path], None], said: str) -> None:
+    """A new package beside an old kernel, a folder that was cleared away: said once, with what to do."""
+    path = tmp_path / "store"
+    restarted(path)
+    small(1)
+    change(path)
+    with pytest.warns(DurableWarning, match=said) as warned:
+        call_until(lambda: len(warned) > 0)
+    assert len(warned) <= 2
+    assert "estart the kernel" in str(warned[0].message)
     runtime.engine().close()
 
 
