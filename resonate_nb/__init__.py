@@ -11,6 +11,7 @@ rooms, only through the door (`__init__`). `tests/test_architecture.py` holds th
                store/          rows and files that survive; knows no rule
     runtime    runtime/        makes calls durable: engine, identity, call/ (plan, attempt, settle), feed, handle
     view       view/           what a record looks like: rows, HTML, the ES module
+               function        what @durable makes of a function
     faces      durable.py      @durable
                notebook/       %%durable, %durable, the inspector widget
     attic      cli.py          the command line
@@ -28,7 +29,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .durable import DurableFunction, durable
+    from .durable import durable
     from .errors import (
         DriftError,
         DurableTimeoutError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         WaitCycleError,
         WaitTimeoutError,
     )
+    from .function import DurableFunction
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
     from .retry import Constant, Exponential, Linear, Never
     from .runtime import CurrentCall, Handle, check, configure, current, forget, get, search, to_frame
@@ -58,7 +60,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    **dict.fromkeys(("DurableFunction", "durable"), "durable"),
+    "DurableFunction": "function",
+    "durable": "durable",
     **dict.fromkeys(
         (
             "DriftError",

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("retry", "protocol"),
     ("fingerprint", "codec", "store"),
     ("runtime",),
-    ("view",),
+    ("view", "function"),
     ("durable", "notebook"),
     ("cli",),
 )

@@ -108,3 +108,13 @@ def test_a_package_that_the_user_has_loaded_brings_no_other(tmp_path: Path) -> N
     found = loaded(tmp_path, start="import numpy", body="return x.sum()", argument="numpy.arange(3)")
     assert "numpy" in found["at the start"]
     assert found["at the start"] == found["replayed"]
+
+
+@pytest.mark.slow
+def test_the_import_loads_what_a_decoration_needs_no_sooner_than_the_decoration() -> None:
+    probe = "import json, sys\nfrom resonate_nb import durable\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    names = json.loads(done.stdout)
+    ours = [name for name in names if name.partition(".")[0] == "resonate_nb"]
+    assert ["resonate_nb", "resonate_nb.durable", "resonate_nb.errors"] == ours
+    assert set() == {"asyncio", "inspect", "dataclasses", "logging", "pathlib", "sqlite3", "blake3"} & set(names)

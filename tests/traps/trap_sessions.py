@@ -30,7 +30,7 @@ from typing import Any
 FIRST_CELL = "from resonate_nb import durable\nimport resonate_nb as rnb"
 CELL_MARK = "# %%"
 CHANGES = "§"
-OURS = ("resonate_nb.durable", "resonate_nb.notebook")
+OURS = ("resonate_nb.function", "resonate_nb.notebook")
 SCIENCE = ("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
 HOSTS = 3
 """So many sessions may run at the same time, and so many hash seeds there are."""
