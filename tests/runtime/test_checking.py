@@ -240,7 +240,8 @@ def test_store_that_is_no_more_ours_stops_nobody(tmp_path: Path, change: Callabl
     change(path)
     with pytest.warns(DurableWarning, match=said) as warned:
         call_until(lambda: len(warned) > 0)
-    assert len(warned) <= 2
+    # A call that was in the middle says so of its own; those that follow say nothing new.
+    assert len(warned) <= 4
     assert "estart the kernel" in str(warned[0].message)
     runtime.engine().close()
 
