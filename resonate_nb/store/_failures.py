@@ -77,14 +77,17 @@ def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     if isinstance(error, OSError):
         what, remedy = _by_errno(error)
         kind = UnwritableStoreError if error.errno in _UNWRITABLE_ERRNO else StoreError
+        is_full = error.errno in NO_ROOM
     else:
         # The low byte is the primary code; the rest says more exactly where it happened.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _BY_SQLITE.get(code, ("its database refused", f"Restart the kernel, or {_ELSEWHERE}."))
         kind = UnwritableStoreError if code in _UNWRITABLE_SQLITE else StoreError
+        is_full = code == sqlite3.SQLITE_FULL
         if is_damage(error):
             kind = DamagedStoreError
-    return kind(f"the store {str(path)!r} cannot be used: {what} ({error}). {remedy}")
+    verb = "written to" if is_full else "used"
+    return kind(f"the store {str(path)!r} cannot be {verb}: {what} ({error}). {remedy}")
 
 
 def read_only(path: Path) -> ReadOnlyStoreError:

@@ -36,7 +36,7 @@ said["runs"] = runs
     )
     assert {"full": [2, 2, 3], "promises": 0, "free": [2, 2], "runs": [1, 1, 2, 1]} == ran.said
     (warning,) = ran.warned
-    assert f"f runs plainly, not durably: the store '{tmp_path}/room/store' cannot be used: " in warning
+    assert f"f runs plainly, not durably: the store '{tmp_path}/room/store' cannot be written to: " in warning
     assert "configure(store=...)" in warning
 
 
@@ -109,3 +109,86 @@ said["runs"] = runs
     (warning,) = ran.warned
     assert warning.startswith("f: the value is returned but not stored: the store '")
     assert warning.endswith("It is stored when there is room again, if this process still runs then.")
+
+
+STEP = """
+runs = []
+others = []
+
+@durable(id="step", version=1, ignore=("runs", "others", "meanwhile"))
+def step():
+    runs.append(1)
+    meanwhile()
+    return "here" if others else "elsewhere"
+"""
+
+
+def test_a_process_that_waits_runs_the_body_itself_when_the_result_cannot_be_written_down(disk: str, tmp_path: Path):
+    """Nobody waits for room on the disk."""
+    ran = run(
+        disk,
+        tmp_path,
+        STEP
+        + """
+def meanwhile():
+    others.append(Elsewhere())
+    others[0].until("waiting for")
+    fill()
+
+said["here"] = step()
+said["elsewhere"] = others[0].said()
+free()
+said["later"] = step()
+said["runs"] = runs
+""",
+        elsewhere=STEP
+        + """
+def meanwhile():
+    others.clear()
+
+said["value"] = step()
+said["runs"] = runs
+""",
+    )
+    theirs = ran.said.pop("elsewhere")
+    assert ("elsewhere", [1]) == (theirs["value"], theirs["runs"])
+    # Where only the first process could not write, the other's result is the one that is stored.
+    assert {"here": "here", "later": "elsewhere" if disk == "limit" else "here", "runs": [1]} == ran.said
+    assert 1 == len(ran.warned)
+
+
+def test_a_thread_that_waits_runs_the_body_itself(disk: str, tmp_path: Path):
+    """What the first run came to is stored later, and is what is found from then on."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+import logging
+runs = []
+is_waiting = threading.Event()
+
+class Ears(logging.Handler):
+    def emit(self, record):
+        if "waiting for" in record.getMessage():
+            is_waiting.set()
+
+logging.getLogger("resonate_nb").addHandler(Ears("INFO"))
+
+@durable(id="step", version=1, ignore=("runs", "is_waiting", "thread", "fill"))
+def step():
+    runs.append(1)
+    if len(runs) == 1:
+        thread.start()
+        is_waiting.wait()
+        fill()
+    return len(runs)
+
+thread = threading.Thread(target=lambda: said.update(waiter=step()))
+said["owner"] = step()
+thread.join()
+free()
+said["later"] = step()
+said["runs"] = runs
+""",
+    )
+    assert {"owner": 1, "waiter": 2, "later": 1, "runs": [1, 1]} == ran.said
