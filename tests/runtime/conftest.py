@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resonate_nb import runtime
-from resonate_nb.clock import SystemClock
+from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.store import MemoryStore
 
 
@@ -22,6 +22,20 @@ def own_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 @pytest.fixture
 def engine() -> Iterator[runtime.Engine]:
     runtime.configure(store=MemoryStore(SystemClock()))
+    found = runtime.engine()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def manual(clock: ManualClock) -> Iterator[runtime.Engine]:
+    """An engine whose time stands still until the test moves it."""
+    runtime.configure(store=MemoryStore(clock))
     found = runtime.engine()
     yield found
     found.close()
