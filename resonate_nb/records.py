@@ -81,7 +81,8 @@ else:
 
     def _compiled_init(cls):
         """What the standard library would have made of the fields."""
-        given, lines, names = [], [], {"_set": object.__setattr__, "_none": object()}
+        # With the name of this module it is known as ours; without one it would count as the user's, put in by them.
+        given, lines, names = [], [], {"__name__": __name__, "_set": object.__setattr__, "_none": object()}
         for field in dataclasses.fields(cls):
             name = field.name
             if field.default is not dataclasses.MISSING:
