@@ -192,3 +192,446 @@ said["runs"] = runs
 """,
     )
     assert {"owner": 1, "waiter": 2, "later": 1, "runs": [1, 1]} == ran.said
+
+
+def test_a_value_without_room_for_its_file_is_said_to_be_not_stored(disk: str, tmp_path: Path):
+    """There is room for the row, which says it; the next call computes again, and is stored as soon as it can be."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+runs = []
+
+@durable(ignore=("runs",))
+def f(x):
+    runs.append(x)
+    return b"x" * x
+
+f(0)
+fill(leave=900_000)
+said["full"] = [len(f(3_000_000)), len(f(3_000_000))]
+said["again"] = f.get(3_000_000).record.again
+try:
+    f.get(3_000_000).result()
+except rnb.NotStoredError as error:
+    said["error"] = str(error)
+free()
+said["free"] = [len(f(3_000_000)), len(f(3_000_000))]
+said["runs"] = runs
+said["check"] = str(rnb.check())
+""",
+    )
+    assert 4 * [3_000_000] == ran.said["full"] + ran.said["free"]
+    assert [0, 3_000_000, 3_000_000, 3_000_000] == ran.said["runs"]
+    (again,) = ran.said["again"]
+    assert again.startswith(f"not stored: the store '{tmp_path}/room/store' cannot be written to: ")
+    assert "was not stored (the store '" in ran.said["error"]
+    assert ran.said["check"].startswith("sound: 4 promises, 1 value file, ")
+    assert 2 == len(ran.warned)
+    assert all(each.startswith("f: the value is returned but not stored: the store '") for each in ran.warned)
+
+
+def test_what_a_body_raises_on_a_full_disk_is_raised(disk: str, tmp_path: Path):
+    """And is stored as a failure as soon as it can be."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+@durable(ignore=("fill", "errors"))
+def f(x):
+    fill()
+    raise KeyError(x)
+
+@durable
+def g():
+    return 1
+
+errors = []
+for _ in range(3):
+    try:
+        f(7)
+    except KeyError as error:
+        errors.append(error.args)
+free()
+g()
+said["errors"] = errors
+said["promise"] = [f.get(7).state.value, [each.outcome for each in f.get(7).attempts], repr(f.get(7).exception())]
+""",
+    )
+    assert {"errors": 3 * [[7]], "promise": ["rejected", ["rejected"], "KeyError('7')"]} == ran.said
+    raised, again = ran.warned
+    assert raised.startswith("f: what it raised is not stored: the store '")
+    assert again.startswith("f runs now, and its result is stored only if there is room when it ends: ")
+
+
+def test_attempts_go_on_where_they_cannot_be_written_down(disk: str, tmp_path: Path):
+    """Said once, not for each of them."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+runs = []
+
+@durable(retry=rnb.Constant(max_attempts=3, delay=0), ignore=("fill", "runs"))
+def f(x):
+    runs.append(x)
+    fill()
+    if len(runs) < 3:
+        raise OSError("the service is busy")
+    return x
+
+said["value"] = f(1)
+free()
+said["again"] = f(1)
+said["runs"] = runs
+""",
+    )
+    assert {"value": 1, "again": 1, "runs": [1, 1, 1]} == ran.said
+    attempts, value = ran.warned
+    assert "cannot be written down, and go on: the store '" in attempts
+    assert value.startswith("f: the value is returned but not stored: the store '")
+
+
+def test_a_deadline_that_passes_on_a_full_disk_is_a_deadline(disk: str, tmp_path: Path):
+    """Whether or not it can be written down; the late value is in the error."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+def late():
+    try:
+        threading.Event().wait()
+    finally:
+        return "late"
+
+@durable(ignore=("fill", "late"), timeout=0.2)
+def f():
+    fill()
+    return late()
+
+try:
+    f()
+except rnb.DurableTimeoutError as error:
+    said["error"] = [error.has_value, error.value]
+said["full"] = f.get().state.value
+free()
+said["free"] = f.get().state.value
+""",
+    )
+    assert {"error": [True, "late"], "full": "rejected_timedout", "free": "rejected_timedout"} == ran.said
+    (warning,) = ran.warned
+    assert "timed out, which could not be written down yet: the store '" in warning
+
+
+def test_an_interrupt_on_a_full_disk_loses_nothing(disk: str, tmp_path: Path):
+    """The promise is shown as interrupted, and taken up again."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+runs = []
+
+@durable(ignore=("fill", "runs"))
+def f(x):
+    runs.append(x)
+    if len(runs) == 1:
+        fill()
+        raise KeyboardInterrupt
+    return x
+
+try:
+    f(1)
+except KeyboardInterrupt:
+    said["shown"] = f.get(1).record.shown.value
+free()
+said["value"] = f(1)
+said["attempts"] = [each.outcome for each in f.get(1).attempts]
+""",
+    )
+    assert {"shown": "interrupted", "value": 1, "attempts": ["interrupted", "resolved"]} == ran.said
+    (warning,) = ran.warned
+    assert "was stopped, which could not be written down yet: the store '" in warning
+
+
+def test_an_owner_that_cannot_extend_its_lease_keeps_its_promise(disk: str, tmp_path: Path):
+    """On one machine its lock says that it is alive."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+from resonate_nb.runtime import engine
+
+beats = []
+
+@durable(id="f", version=1, ignore=("beat",))
+def f():
+    beat()
+    return 1
+
+def beat():
+    fill()
+    try:
+        engine().beat()
+    except rnb.StoreError as error:
+        beats.append(str(error))
+    said["elsewhere"] = elsewhere()
+    free()
+    engine().beat()
+
+said["value"] = f()
+said["beats"] = len(beats)
+said["attempts"] = [each.outcome for each in f.get().attempts]
+""",
+        elsewhere="""
+said["shown"] = rnb.get("f").record.shown.value
+""",
+    )
+    ran.said["elsewhere"].pop("warned")
+    assert {"elsewhere": {"shown": "running"}, "value": 1, "beats": 1, "attempts": ["resolved"]} == ran.said
+    assert [] == ran.warned
+
+
+def test_children_on_a_full_disk_run_and_their_parent_returns(disk: str, tmp_path: Path):
+    """Those that are stored are hit when the parent runs again; a parent without a claim has none that are."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+runs = []
+
+@durable(keyed_by="call", ignore=("runs",))
+def child(x):
+    runs.append(x)
+    return x
+
+@durable(ignore=("fill",))
+def parent(x):
+    child(x)
+    fill()
+    return child(x + 1)
+
+@durable(ignore=("free",))
+def other(x):
+    child(x)
+    free()
+    return child(x + 1)
+
+said["full"] = parent(1)
+said["free"] = other(5)
+said["later"] = [parent(1), other(5)]
+said["runs"] = runs
+said["ids"] = sorted(each.id.count(":") for each in rnb.search())
+""",
+    )
+    assert {"full": 2, "free": 6, "later": [2, 6], "runs": [1, 2, 5, 6], "ids": [0, 0, 1]} == ran.said
+    child, parent, other = ran.warned
+    assert child.startswith("child: the value is returned but not stored: ")
+    assert parent.startswith("parent: the value is returned but not stored: ")
+    assert other.startswith("other runs now, and its result is stored only if there is room when it ends: ")
+
+
+def test_awaited_calls_do_the_same(disk: str, tmp_path: Path):
+    """One whose result is stored later, one that is not claimed, and two that ask for the same."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+import asyncio
+
+@durable(ignore=("fill",))
+async def f(x):
+    fill()
+    return x
+
+async def all_of_them():
+    return [await f(1), await f(2), await asyncio.gather(f(3), f(3))]
+
+said["full"] = asyncio.run(all_of_them())
+free()
+said["free"] = asyncio.run(f(1))
+""",
+    )
+    assert {"full": [1, 2, [3, 3]], "free": 1} == ran.said
+    first, before, after = ran.warned
+    assert first.endswith("It is stored when there is room again, if this process still runs then.")
+    assert before.startswith("f runs now, ")
+    assert after.startswith("f: the value is returned but not stored: ")
+
+
+def test_lines_that_stderr_cannot_take_cost_nothing(disk: str, tmp_path: Path):
+    """A script whose output goes to a file on the same disk."""
+    ran = run(
+        disk,
+        tmp_path,
+        F
+        + """
+sys.stderr = open(os.path.join(ROOM, "log"), "w")
+f(0)
+fill()
+said["values"] = [f(1), f.rerun(0)]
+sys.stderr = sys.__stderr__
+""",
+    )
+    assert {"values": [2, 1]} == ran.said
+
+
+def test_forgetting_gives_up_values_to_make_room(disk: str, tmp_path: Path):
+    """Where a limit and not the disk is in the way that does not help, and what has happened is said."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+@durable
+def f(x):
+    return b"x" * x
+
+f(1_000_000), f(1_000_001), f(5)
+fill()
+try:
+    said["forgotten"] = len(rnb.forget("f/*"))
+except rnb.StoreError as error:
+    said["error"] = str(error)
+said["files"] = len(os.listdir(os.path.join(STORE, "values")))
+free()
+said["left"] = len(rnb.search())
+said["again"] = [len(f(5)), len(f(1_000_000))]
+""",
+    )
+    if disk == "tmpfs":
+        assert {"forgotten": 3, "files": 0, "left": 0, "again": [5, 1_000_000]} == ran.said
+    else:
+        error = ran.said.pop("error")
+        assert {"files": 0, "left": 3, "again": [5, 1_000_000]} == ran.said
+        assert error.endswith("The promises are still there, but those with large values (2) have lost them.")
+
+
+def test_what_only_the_user_can_ask_for_says_that_the_disk_is_full(disk: str, tmp_path: Path):
+    """There is no value to give instead; looking goes on."""
+    ran = run(
+        disk,
+        tmp_path,
+        F
+        + """
+from resonate_nb.runtime import mark_rerun
+
+f(0)
+id = f.get(0).id
+fill()
+said["errors"] = []
+for ask in (lambda: rnb.forget(id), lambda: mark_rerun(id), lambda: f.forget(0)):
+    try:
+        ask()
+    except rnb.StoreError as error:
+        said["errors"].append(str(error))
+said["look"] = [len(rnb.search()), rnb.get(id).result(), len(rnb.to_frame())]
+""",
+    )
+    assert [1, 1, 1] == ran.said["look"]
+    assert 3 == len(ran.said["errors"])
+    for error in ran.said["errors"]:
+        assert f"the store '{tmp_path}/room/store' cannot be " in error
+        assert "configure(store=...)" in error
+
+
+def test_a_store_is_opened_on_a_full_disk_for_what_it_holds(disk: str, tmp_path: Path):
+    """From a copy, elsewhere or in memory; where not even that can be made, calls run plainly. As soon as there is
+    room everything is stored again, also for those who hold a handle."""
+    ran = run(
+        disk,
+        tmp_path,
+        F
+        + """
+elsewhere()
+fill()
+handles = rnb.search()
+said["found"] = len(handles) if handles else 0
+said["full"] = [f(0), f(1), f(1)]
+free()
+said["free"] = [f(1), f(1), f(0)]
+said["runs"] = runs
+said["handles"] = [handle.result() for handle in handles]
+said["promises"] = len(rnb.search())
+"""
+        if disk == "tmpfs"
+        else F
+        + """
+elsewhere()
+fill()
+said["full"] = [f(0), f(1), f(1)]
+free()
+said["free"] = [f(1), f(1), f(0)]
+said["runs"] = runs
+said["promises"] = len(rnb.search())
+""",
+        elsewhere=F + "f(0)\n",
+        TMPDIR=str(tmp_path / "room"),
+    )
+    if disk == "tmpfs":
+        found = {"found": 1, "handles": [1], "runs": [1, 1, 1]}
+        opened, before, after = ran.warned
+        assert f"the store '{tmp_path}/room/store' cannot be written to: the disk is full" in opened
+        assert opened.endswith("What it holds is used meanwhile.")
+        assert before.startswith("f runs now, and its result is stored only if there is room when it ends: ")
+        assert after.startswith("f: the value is returned but not stored: ")
+        assert f"[resonate_nb] the store '{tmp_path}/room/store' can be written to again" in ran.lines
+    else:
+        found = {"runs": [0, 1, 1, 1]}
+        (plain,) = ran.warned
+        assert plain.startswith("f runs plainly, not durably: ")
+    assert {"full": [1, 2, 2], "free": [2, 2, 1], "promises": 2, **found} == ran.said
+
+
+def test_with_hardly_any_room_nothing_breaks(disk: str, tmp_path: Path):
+    """Whichever piece of a new store is the first that finds none."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+@durable
+def f(x):
+    return x
+
+leaves = range(0, 200_000, 4096)
+said["wrong"] = []
+for leave in leaves:
+    rnb.configure(store=os.path.join(ROOM, f"store{leave}"))
+    fill(leave)
+    said["wrong"] += [leave for _ in range(2) if f(leave) != leave]
+    free()
+said["lost"] = []
+for leave in leaves:
+    rnb.configure(store=os.path.join(ROOM, f"store{leave}"))
+    said["lost"] += [leave] * (f(leave) != leave or len(rnb.search()) != 1 or not rnb.check().is_sound)
+""",
+    )
+    assert {"wrong": [], "lost": []} == ran.said
+    assert all(each.startswith(("f runs plainly", "f runs now", "f: the value is returned")) for each in ran.warned)
+
+
+def test_a_group_that_cannot_be_synced_is_said_once(disk: str, tmp_path: Path):
+    """The values are committed; what they are not safe against is said. No more files may be opened here."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+import resource
+
+has_synced = threading.Event()
+
+@durable(ignore=("has_synced",))
+def f(x):
+    has_synced.wait(0.2)
+    return x
+
+f(0)
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) - 1, hard))
+said["values"] = [f(1), f(2), f(3)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+said["hits"] = [f(1), f(2), f(3)]
+""",
+        DURABILITY="adaptive",
+    )
+    assert {"values": [1, 2, 3], "hits": [1, 2, 3]} == ran.said
+    (warning,) = ran.warned
+    assert f"f: the store '{tmp_path}/room/store' could not be synced: too many files are open" in warning
