@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from resonate_nb.errors import InvalidOptionError, PromiseBusyError, ResonateNbError, UndecoratableError
+from resonate_nb.errors import InvalidOptionError, ResonateNbError, UndecoratableError
 from resonate_nb.fingerprint import CodeKey, Subject
-from resonate_nb.protocol import Promise, split_id
+from resonate_nb.protocol import Promise
 from resonate_nb.runtime import (
     MISS,
     OPTION_NAMES,
@@ -34,9 +34,8 @@ from resonate_nb.runtime import (
     call_async,
     check_template,
     checked_options,
-    drop,
     existing_engine,
-    generations_of,
+    forget_generations,
     identify,
     is_enabled,
     meets_another,
@@ -157,7 +156,8 @@ class DurableFunction(Generic[P, R]):
         return None if found is None else Handle(found[0], found[1].id)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
-        """Drop every generation of this call's promise; the ids that were dropped, none if there was no promise.
+        """Drop every generation of this call's promise, with its children; the ids that were dropped, none if there
+        was no promise.
 
         Raises:
             PromiseBusyError: it runs under a living owner.
@@ -165,11 +165,7 @@ class DurableFunction(Generic[P, R]):
         found = self._found(args, kwargs)
         if found is None:
             return []
-        base, _ = split_id(found[1].id)
-        generations = generations_of(found[0], base)
-        if any(found[0].is_owned(promise) for promise in generations):
-            raise PromiseBusyError(f"promise {base!r} is running; interrupt it first, then forget it")
-        return drop(found[0], generations)
+        return forget_generations(*found)
 
     def options(self, **overrides: Any) -> DurableFunction[P, R]:
         """The same function with other options; what is not given stays.

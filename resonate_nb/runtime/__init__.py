@@ -11,7 +11,7 @@ from ._held import hold_interrupt
 from ._identity import Identity, Undurable, check_template, identify, meets_another
 from ._look import Detail, Record, Shown
 from ._public import forget, get, mark_rerun, search, source, to_frame
-from ._reading import Source, drop, generations_of, newest_of, record_of
+from ._reading import Source, forget_generations, newest_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
@@ -45,12 +45,11 @@ __all__ = [
     "checked_query",
     "configure",
     "current",
-    "drop",
     "duration",
     "engine",
     "existing_engine",
     "forget",
-    "generations_of",
+    "forget_generations",
     "generators_advice",
     "generators_phrase",
     "get",

@@ -80,6 +80,10 @@ class Children(Protocol):
         """The latest generation of this child, or of one of an earlier parent that this one adopts."""
         ...
 
+    def below(self, id: str) -> Children:
+        """Those of a child, which runs as this generation."""
+        ...
+
 
 _current: ContextVar[Current | None] = ContextVar("resonate_nb_current", default=None)
 _lock = threading.Lock()
@@ -103,6 +107,11 @@ if hasattr(os, "register_at_fork"):
 def current() -> Current | None:
     """The call that this code runs inside of, if any."""
     return _current.get()
+
+
+def is_astray() -> bool:
+    """Whether calls run in this process, and this code, in a thread of its own, would not know if it is part of one."""
+    return bool(_running) and _current.get() is None and threading.current_thread() is not threading.main_thread()
 
 
 class Running:

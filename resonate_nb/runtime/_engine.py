@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from glob import escape
 from types import TracebackType
 from weakref import WeakSet
@@ -18,6 +19,7 @@ from resonate_nb.protocol import (
     NEVER,
     Command,
     CreatePromise,
+    FenceTask,
     HeartbeatTask,
     Promise,
     ReleaseTask,
@@ -222,8 +224,9 @@ class Engine:
             self._told.clear()
         self.feed.publish()
         for command in commands:
-            if type(command) is CreatePromise and command.timeout_at < NEVER:
-                self.timers.arm(command.timeout_at)
+            made = command.action if type(command) is FenceTask else command
+            if type(made) is CreatePromise and made.timeout_at < NEVER:
+                self.timers.arm(made.timeout_at)
         return replies
 
     def mark_rerun(self, id: str) -> None:
@@ -275,9 +278,14 @@ class Engine:
         with self.store.read() as reader:
             found = reader.get(id) or reader.latest(id)
             if found is None and "@" not in id:
-                newest = next(iter(reader.search(Query(glob=f"{escape(id)}@*", limit=1))), None)
+                query = Query(glob=f"{escape(id)}@*")
+                for limit in (1, None):  # what came last may be one of its children
+                    listed = reader.ids(replace(query, limit=limit))
+                    newest = next((each for each in listed if ":" not in each[len(id) :]), None)
+                    if newest is not None:
+                        break
                 # Promises of one millisecond are listed by id, so the latest generation is asked for by name.
-                found = newest and reader.latest(split_id(newest.id)[0])
+                found = None if newest is None else reader.latest(split_id(newest)[0])
         return None if found is None else project(found, now)
 
     def newest(self, name: str) -> Promise | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from glob import escape
 from typing import TYPE_CHECKING, Any
@@ -239,7 +240,8 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def forget(engine: Engine, pattern: str) -> list[str]:
-    """Drop promises: those a shell pattern matches, or every generation of one id. Returns the ids dropped.
+    """Drop promises: those a shell pattern matches, or every generation of one id; with their children. Returns the
+    ids dropped.
 
     A promise that runs under a living owner is never dropped: named by its own id that is an error, under a pattern
     it is skipped and said.
@@ -251,20 +253,29 @@ def forget(engine: Engine, pattern: str) -> list[str]:
     if any(letter in pattern for letter in "*?["):
         found = engine.search(Query(glob=pattern))
         dropped = drop(engine, found)
-        if kept := sorted({promise.id for promise in found}.difference(dropped)):
-            say(f"still running, so not forgotten: {', '.join(kept)}")
+        if kept := _busy(engine, [promise for promise in found if promise.id not in set(dropped)]):
+            say(f"still running, so not forgotten: {', '.join(sorted(set(kept.values())))}")
         return dropped
     first = engine.find(pattern)
     if first is None:
         raise PromiseNotFoundError(f"there is no promise {pattern!r}; `rnb.search('*')` lists what there is")
-    base, _ = split_id(first.id)
-    generations = generations_of(engine, base)
-    if any(engine.is_owned(promise) for promise in generations):
-        raise PromiseBusyError(f"promise {first.id!r} is running; interrupt it first, then forget it")
+    return forget_generations(engine, first)
+
+
+def forget_generations(engine: Engine, promise: Promise) -> list[str]:
+    """Drop all generations of a promise, with their children. Returns the ids dropped.
+
+    Raises:
+        PromiseBusyError: one of them runs, or belongs to one that does.
+    """
+    generations = _generations_of(engine, split_id(promise.id)[0])
+    for id, runs in _busy(engine, generations).items():
+        what = f"promise {id!r}" if runs == id else f"promise {id!r} belongs with {runs!r}, which"
+        raise PromiseBusyError(f"{what} is running; interrupt it first, then forget it")
     return drop(engine, generations)
 
 
-def generations_of(engine: Engine, base: str) -> list[Promise]:
+def _generations_of(engine: Engine, base: str) -> list[Promise]:
     """All generations of an id without generation, newest first."""
     literal = escape(base)
     found = engine.search(Query(glob=literal)) + engine.search(Query(glob=f"{literal}~*"))
@@ -273,43 +284,56 @@ def generations_of(engine: Engine, base: str) -> list[Promise]:
 
 
 def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
-    """Forget promises, giving back the tasks of dead owners first; those that run stay. Returns the ids dropped.
+    """Forget promises, giving back the tasks of dead owners first. Returns the ids dropped. Those that run, or belong
+    to one that does, stay.
 
     Children that are keyed by their place in one of them go with it: its id may be used again, and theirs would be.
     On a full disk, which has no room for what deleting writes, the files of what is to go make some first.
     """
-    commands: dict[str, list[Command]] = {}
-    files: list[str] = []
-    with engine.store.read() as reader:
-        for promise in promises:
-            if engine.is_owned(promise):
-                continue
-            for each in (promise, *_children(engine, reader, promise)):
-                given_back = [ReleaseTask(each.id, each.version)] if each.task is TaskState.ACQUIRED else []
-                commands[each.id] = [*given_back, ForgetPromise(each.id)]
-                if each.value.file is not None:
-                    files.append(each.value.file)
+    while True:
+        busy = _busy(engine, promises)
+        with suppress(_ChangedError):
+            return _drop(engine, [promise for promise in promises if promise.id not in busy])
+
+
+class _ChangedError(Exception):
+    """A promise was claimed, or got children, between the look at it and the transaction that was to drop it."""
+
+
+def _drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
+    doomed = {promise.id: promise for promise in promises}
+    for promise in promises:
+        doomed |= {child.id: child for child in _children_of(engine, promise.id)}
+    commands: list[Command] = []
+    for promise in doomed.values():
+        if promise.task is TaskState.ACQUIRED:
+            commands.append(ReleaseTask(promise.id, promise.version))
+        commands.append(ForgetPromise(promise.id))
+    files = [promise.value.file for promise in doomed.values() if promise.value.file is not None]
     if not commands:
         return []
-    ordered = [command for each in commands.values() for command in each]
     dropped: list[str] = []
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
-        for command, reply in zip(ordered, replies, strict=True):
-            if isinstance(command, ForgetPromise) and reply.status is Status.DONE:
+        dropped.clear()
+        for command, reply in zip(commands, replies, strict=True):
+            if not isinstance(command, ForgetPromise):
+                continue
+            if reply.status is Status.CONFLICT or transaction.under(f"{command.id}:", 1, 0):
+                raise _ChangedError  # nothing of it has happened then
+            if reply.status is Status.DONE:
                 dropped.append(command.id)
                 engine.clear_mark(transaction, command.id)
 
     try:
-        engine.submit(ordered, also=also, invalidate=True)
+        engine.submit(commands, also=also, invalidate=True)
     except UnwritableStoreError as error:
         if engine.store.is_read_only or not files:
             raise
         for name in files:
             engine.store.drop_file(name)
-        dropped.clear()
         try:
-            engine.submit(ordered, also=also, invalidate=True)
+            engine.submit(commands, also=also, invalidate=True)
         except UnwritableStoreError:
             raise UnwritableStoreError(
                 f"{error} The promises are still there, but those with large values ({len(files)}) have lost them."
@@ -317,8 +341,26 @@ def drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
     return dropped
 
 
-def _children(engine: Engine, reader: Reader, promise: Promise) -> list[Promise]:
-    """Those below it that nobody runs."""
-    rows = reader.under(f"{promise.id}:", _MOST_CHILDREN, 0)
-    found = (reader.get(join_id(row.base, row.generation)) for row in rows)
-    return [child for child in found if child is not None and not engine.is_owned(child)]
+def _children_of(engine: Engine, id: str) -> list[Promise]:
+    """All that lies under a promise, by id."""
+    with engine.store.read() as reader:
+        ids = [join_id(row.base, row.generation) for row in reader.under(f"{id}:", 2**31, 0)]
+    return [child for child in engine.peek(ids) if child is not None]
+
+
+def _busy(engine: Engine, promises: Sequence[Promise]) -> dict[str, str]:
+    """Those that run, or of which a child or a parent does, and the one that does."""
+    found: dict[str, str] = {}
+    running: dict[str, bool] = {}
+    for promise in promises:
+        around = [promise.id[:end] for end, letter in enumerate(promise.id) if letter == ":"]
+        for id, each in zip(around, engine.peek(around), strict=True):
+            running.setdefault(id, each is not None and engine.is_owned(each))
+        runs = [id for id in around if running[id]]
+        if engine.is_owned(promise):
+            runs.append(promise.id)
+        if not runs and promise.task is not TaskState.ABSENT:
+            runs += [child.id for child in _children_of(engine, promise.id) if engine.is_owned(child)]
+        if runs:
+            found[promise.id] = runs[0]
+    return found

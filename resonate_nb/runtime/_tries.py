@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from resonate_nb.protocol import Promise, State
+from resonate_nb.protocol import Promise, State, TaskState
 from resonate_nb.store import Attempt
 
 FAILED = ("failed", "late")
@@ -34,11 +34,14 @@ def tries_of(promise: Promise, rows: Sequence[Attempt]) -> tuple[Attempt, ...]:
         return tuple(row if row.outcome is not None else ended(row, deadline, "late", None) for row in rows)
     number = int(headers.get("attempt", "1"))
     begun = next((row for row in rows if row.number == number), None)
+    started_at = promise.created_at if begun is None else begun.started_at
+    if promise.task is TaskState.ABSENT:
+        started_at -= elapsed_ms(promise)  # it was made when its body had ended
     last = Attempt(
         promise.id,
         number,
         headers["owner"],
-        int(headers.get("started_at", promise.created_at)) if begun is None else begun.started_at,
+        started_at,
         promise.settled_at,
         _number(headers, "elapsed_us"),
         _number(headers, "cpu_us"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bodies import Listener, Work
 
 from resonate_nb import runtime
 from resonate_nb.clock import ManualClock, SystemClock
@@ -48,3 +51,21 @@ def disk(tmp_path: Path) -> Iterator[runtime.Engine]:
     yield found
     assert [] == found.store.check()
     found.close()
+
+
+@pytest.fixture
+def work() -> Iterator[Work]:
+    found = Work()
+    yield found
+    found.go.set()
+    for thread in found.threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    caplog.set_level(logging.INFO, "resonate_nb")
+    with warnings.catch_warnings(), Listener() as listener:
+        warnings.simplefilter("ignore")  # ignored with all others, a warning of ours is said as a line
+        yield listener.lines

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bodies import Work, ids, in_thread, states, when_said
 from scripts import Scripts
 
 import resonate_nb as rnb
@@ -22,108 +18,6 @@ from resonate_nb.runtime import Engine, configure, engine
 from resonate_nb.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-_numbers = count(1)
-
-
-class Work:
-    """A body that can be stopped: by an interrupt, a failure, or at a gate in another thread."""
-
-    def __init__(self) -> None:
-        self.runs: list[object] = []
-        self.id = f"step{next(_numbers)}"
-        """One of its own for each test: much is said once in a process."""
-        self.raises: BaseException | None = None
-        self.started, self.go = threading.Event(), threading.Event()
-        self.waits = False
-        self.threads: list[threading.Thread] = []
-
-    def __call__(self, *arguments: object) -> None:
-        self.runs.append(arguments[0] if len(arguments) == 1 else arguments)
-        if self.waits:
-            self.waits = False
-            self.started.set()
-            assert self.go.wait(20)
-        if self.raises is not None:
-            error, self.raises = self.raises, None
-            raise error
-
-    def begin(self, call: Callable[[], object]) -> None:
-        """The call is in the middle of its body, in a thread of its own."""
-        self.waits = True
-        self.threads.append(threading.Thread(target=call))
-        self.threads[-1].start()
-        assert self.started.wait(20)
-
-    def interrupt(self, call: Callable[[], object]) -> None:
-        """The call has begun, and nobody is at it any more."""
-        self.raises = KeyboardInterrupt()
-        with pytest.raises(KeyboardInterrupt):
-            call()
-        self.runs.clear()
-
-
-@pytest.fixture
-def work() -> Iterator[Work]:
-    found = Work()
-    yield found
-    found.go.set()
-    for thread in found.threads:
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-class Listener(logging.Handler):
-    """Keeps the lines that we say, and tells when one of them holds a text."""
-
-    def __init__(self, text: str = "\0") -> None:
-        super().__init__()
-        self.text = text
-        self.heard = threading.Event()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-        if self.text in self.lines[-1]:
-            self.heard.set()
-
-    def __enter__(self) -> Listener:
-        logging.getLogger("resonate_nb").addHandler(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        logging.getLogger("resonate_nb").removeHandler(self)
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    caplog.set_level(logging.INFO, "resonate_nb")
-    with warnings.catch_warnings(), Listener() as listener:
-        warnings.simplefilter("ignore")  # ignored with all others, a warning of ours is said as a line
-        yield listener.lines
-
-
-@contextmanager
-def when_said(text: str) -> Iterator[threading.Event]:
-    """An event that is set as soon as one of our lines holds the text."""
-    with Listener(text) as listener:
-        yield listener.heard
-
-
-def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    values: list[Any] = []
-    thread = threading.Thread(target=lambda: values.append(call()))
-    thread.start()
-    return thread, values
-
-
-def ids() -> list[str]:
-    return [handle.id for handle in rnb.search(order="oldest")]
-
-
-def states() -> list[str]:
-    return [handle.state.value for handle in rnb.search(order="oldest")]
 
 
 # -- the same id, other arguments ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from resonate_nb.protocol import (
     Claim,
     Command,
     CreatePromise,
+    FenceTask,
     Promise,
     ReleaseTask,
     Reply,
@@ -38,7 +39,7 @@ from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._registry import Work
 from .._tries import FAILED, ended, spent, tries_of
-from ._children import NO_CHILDREN, KnownChildren
+from ._children import NO_CHILDREN, KnownChildren, parent_of, steps_before
 from ._plan import Run
 
 
@@ -129,6 +130,9 @@ def claim(
     before, superseded = run.taken_over, run.superseded
     now = engine.clock.now_ms()
     commands = _claiming(engine, request, identity, run, now)
+    parent = parent_of(run.id)
+    if parent is not None and isinstance(commands[-1], CreatePromise):
+        commands[-1] = FenceTask(parent.fence.id, parent.fence.version, commands[-1])
     record = _Record(engine, request, identity, run, now)
     replies = engine.submit(
         commands,
@@ -144,8 +148,9 @@ def claim(
         return None
     engine.note_code(identity.code)
     engine.hold(holding, promise)
-    has_children = before is not None or run.adopts is not None
-    children = KnownChildren(engine, promise, record.failed_at) if has_children else NO_CHILDREN
+    children = NO_CHILDREN if parent is None else parent.children.below(promise.id)
+    if before is not None or run.adopts is not None:
+        children = KnownChildren.by_now(engine, promise, record.failed_at, children)
     current = _context.Current(promise, record.used + 1, born(promise, record.first_version), holding, children)
     return Claimed(
         promise,
@@ -267,6 +272,11 @@ class _Record:
         if self._earlier is not None and (self._earlier.param.headers.get("kind") == "cell") == bool(self._cell):
             parts = transaction.note(f"code:{self._earlier.param.headers.get('code', '')}", "parts")
             self.news = _identity.what_is_new(identity, self._earlier, parts)
+        is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
+        if self._is_new_code and is_first and identity.is_automatic_version:
+            steps = steps_before(transaction, identity.base)
+            said = f"{steps} settled step{'s belong' if steps > 1 else ' belongs'} to the version before"
+            self.news = "; ".join(filter(None, (self.news, said))) if steps else self.news
         if self._is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
             transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))

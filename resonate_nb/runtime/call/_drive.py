@@ -23,9 +23,8 @@ from resonate_nb.errors import (
     UntrustedValueError,
     UnwritableStoreError,
 )
-from resonate_nb.protocol import EMPTY, NEVER, Promise, State, join_id
+from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 from resonate_nb.records import dataclass
-from resonate_nb.store import Ahead
 
 from .. import _config, _context, _identity, _reads
 from .._engine import Engine, Holding
@@ -35,9 +34,9 @@ from .._memo import Entry
 from .._say import Line, live, log_call, say, warn
 from ._alias import held
 from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
-from ._children import Under, child_id, promise_of
+from ._children import Under, is_lost, parent_of, placed
 from ._patience import LIVENESS_SECONDS, Patience
-from ._plan import Hit, Refuse, Run, Wait, load, plan, why_no_hit
+from ._plan import Hit, Refuse, Run, Wait, load, plan, plan_child, run_again
 from ._retry import Pause, begin, is_over, judged, left, next_try, pause, timed_out
 from ._settle import Settled, expire, settle
 
@@ -150,21 +149,26 @@ def _steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 
     Closed in the middle, by an interrupt, it gives back what it held.
     """
-    if request.work.options.keyed_by == "call" and (parent := _context.current()) is not None:
-        if parent.fence.is_ours:
+    if request.work.options.keyed_by == "call":
+        parent = _context.current()
+        if parent is not None and parent.fence.is_ours:
             return (yield from _child_steps(engine, request, identity, parent))
-        say(
-            f"{request.work.title}: called in a process that its parent has forked, so it counts by its arguments, "
-            "not by its place in the parent",
-            once=True,
-            about=request.work.name,
-        )
+        why = ""
+        if parent is not None:
+            why = "a process that its parent has forked, so it counts by its arguments, not by its place in the parent"
+        elif _context.is_astray():
+            why = (
+                "a thread that knows of no call around it, so it counts by its arguments; where it is a step of one, "
+                "start the thread with contextvars.copy_context().run, or use asyncio.to_thread"
+            )
+        if why:
+            say(f"{request.work.title}: called in {why}", once=True, about=request.work.name)
     return (yield from _own_steps(engine, request, identity))
 
 
-def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
-    """A call that is a promise of its own."""
-    rerun, reason = request.rerun, ""
+def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str = "") -> Steps:
+    """A call that is a promise of its own. `reason` says why it is to run again, where that is known already."""
+    rerun = request.rerun
     may_guess = True
     engine.pay()
     while True:
@@ -190,12 +194,15 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
                         return joined
                     rerun = False
             case Run():
+                step = replace(step, reason=reason or step.reason)
                 with engine.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if claimed is None:
+                        if (parent := parent_of(step.id)) is not None and is_lost(engine, parent.fence):
+                            return (yield from _under(engine, request, identity, parent, step))
                         rerun = may_guess = False
                         continue
-                    why = _say_why(request, step, claimed, reason)
+                    why = _say_why(request, step, claimed)
                     result = yield from _run(engine, request, claimed, why)
                 if result is None:  # the task was lost: what it came to elsewhere counts
                     result = _joined(engine, request, identity, engine.peek([step.id])[0])
@@ -208,44 +215,48 @@ def _own_steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 
 def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _context.Current) -> Steps:
     """A call that belongs to its place in another call, which is ours."""
-    options = request.work.options
-    id = request.child_id or child_id(parent, identity)
-    identity = replace(identity, base=id, wide_base=None, is_automatic_id=False)
-    why, run_id = "first run", id
-    if (row := parent.children.find(id)) is not None:
-        replayed = _replayed_child(engine, request, identity, row, parent.children.failed_at)
-        if isinstance(replayed, Result):
-            return replayed
-        why = replayed
-        if row.base == id:
-            run_id = join_id(id, row.generation + 1) if State(row.state).is_settled else join_id(id, row.generation)
-    if options.timeout is not None or request.work.max_attempts > 1 or (row is not None and run_id == id):
+    work = request.work
+    identity = placed(parent, identity, request.child_id)
+    run: Run | None = Run(identity.base, None, None, "")
+    if (row := parent.children.find(identity.base)) is not None:
+        step = plan_child(engine, work, identity, row, parent.children.failed_at)
+        match step:
+            case Hit():
+                replayed = _replay(engine, request, identity, step.entry)
+                if isinstance(replayed, Result):
+                    return replayed
+                run = run_again(identity, step.entry.promise, replayed)
+            case Refuse():
+                return Result(None, step.promise, True, error=stored_error(step.promise))
+            case _:
+                run = step
+    if run is None or work.options.timeout is not None or work.max_attempts > 1:
         # Its tries and its deadline outlive the process only if it is in the store before it has ended.
-        return (yield from _own_steps(engine, replace(request, rerun=run_id != id), identity))
-    param = param_of(request, identity)
-    promise = Promise(run_id, State.PENDING, param, EMPTY, options.tags, NEVER, engine.clock.now_ms())
-    under = Under(parent.fence)
-    current = _context.Current(promise, 1, f"{parent.born}{run_id[len(parent.id) :]}", parent.fence, parent.children)
-    with under:
+        is_next = run is not None and run.superseded is not None
+        request = replace(request, rerun=is_next)
+        return (yield from _own_steps(engine, request, identity, run.reason if run is not None else ""))
+    return (yield from _under(engine, request, identity, parent, run))
+
+
+def _under(engine: Engine, request: Request, identity: Identity, parent: _context.Current, run: Run) -> Steps:
+    """The body of a child runs, and is written down when it has ended, under its parent's task."""
+    promise = Promise(
+        run.id,
+        State.PENDING,
+        param_of(request, identity),
+        EMPTY,
+        request.work.options.tags,
+        NEVER,
+        engine.clock.now_ms(),
+    )
+    born = f"{parent.born}{run.id[len(parent.id) :]}"
+    current = _context.Current(promise, 1, born, parent.fence, parent.children.below(run.id))
+    with Under(parent.fence) as under:
         claimed = Claimed(promise, identity, under, current, started_at=promise.created_at, is_child=True)
-        if why != "first run":
-            say(f"{request.work.title}: runs again, {why}")
+        if run.reason:
+            say(f"{request.work.title}: runs again, {run.reason}")
         # It does not wait between tries: those with a policy are promises of their own.
-        return cast(Result, (yield from _run(engine, request, claimed, why)))
-
-
-def _replayed_child(engine: Engine, request: Request, identity: Identity, row: Ahead, failed_at: int) -> Result | str:
-    """What the child came to when the parent ran before, whatever that was; or why it runs again."""
-    id = join_id(row.base, row.generation)
-    found = engine.peek([id])[0] if row.data is None or row.headers is not None else None
-    promise = found or promise_of(row)
-    if promise.state is State.PENDING:
-        return "taken up again after an interruption"
-    if promise.state is not State.RESOLVED:
-        if (promise.settled_at or 0) <= failed_at:
-            return "it raised in an attempt that failed"
-        return Result(None, promise, True, error=stored_error(promise))
-    return replay_child(engine, request, identity, promise)
+        return cast(Result, (yield from _run(engine, request, claimed, run.reason or "first run")))
 
 
 def _run(
@@ -364,20 +375,6 @@ def _handed_out(
     if not has_waited:
         log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)
     return Result(value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=entry)
-
-
-def replay_child(engine: Engine, request: Request, identity: Identity, promise: Promise) -> Result | str:
-    """The stored value of a child; or why it cannot be used, so that it runs again."""
-    with engine.store.read() as reader:
-        counter = reader.invalidation
-    if (why_not := why_no_hit(engine, request.work, promise, counter)) is not None:
-        return why_not
-    try:
-        entry = load(engine, promise, counter)
-    except (NotStoredError, UntrustedValueError) as error:
-        warn(f"{request.work.title}: {error}; it is computed again", once=True, about=promise.id)
-        return str(error)
-    return _replay(engine, request, identity, entry)
 
 
 def _joined(engine: Engine, request: Request, identity: Identity, settled: Promise | None) -> Result | None:
@@ -520,7 +517,7 @@ def without_our_frames(error: _Error) -> _Error:
     return BaseException.with_traceback(error, trace)
 
 
-def _say_why(request: Request, run: Run, claimed: Claimed, reason: str) -> str:
+def _say_why(request: Request, run: Run, claimed: Claimed) -> str:
     """Why the body runs, said in one line where that is news, and returned."""
     title = request.work.title
     if run.taken_over is not None and not claimed.is_unborn:
@@ -529,10 +526,9 @@ def _say_why(request: Request, run: Run, claimed: Claimed, reason: str) -> str:
         which = f"attempt {claimed.used + 1} of {most}" if is_counted else f"attempt {claimed.number}"
         say(f"{title}: {which}, {run.reason}")
         return run.reason
-    if reason or run.reason:
-        why = reason or run.reason
-        say(f"{title}: runs again, {why}")
-        return why
+    if run.reason:
+        say(f"{title}: runs again, {run.reason}")
+        return run.reason
     new = claimed.news
     if new:
         say(f"{title} runs; {new}", once=True, about=request.work.name)

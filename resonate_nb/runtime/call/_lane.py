@@ -71,6 +71,7 @@ class Lane:
         "_engine",
         "_entries",
         "_is_named",
+        "_is_placed",
         "_is_warm",
         "_key",
         "_names",
@@ -86,6 +87,8 @@ class Lane:
         options = work.options
         self._is_named = names is not None and options.id is None and options.version is None
         """Whether the id follows from arguments and code alone, so that a row read ahead can be found."""
+        self._is_placed = self._is_named and options.max_age is None
+        """Whether the id of a child follows from its arguments, and what it came to is not too old at any time."""
         is_dated = options.max_age is not None or "{" in (options.id or "")
         self._is_warm = options.keyed_by == "args" and not is_dated
         """Whether equal arguments are the same promise, whenever and wherever they are given."""
@@ -148,7 +151,7 @@ class Lane:
             return MISS, None
         if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
             return MISS, None
-        if names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
+        if not self._is_placed or names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
             return MISS, None
         if (self._subject.standing() or self._subject.key()) is not self._key or not parent.fence.is_ours:
             return MISS, None
@@ -158,12 +161,13 @@ class Lane:
         row = children.find(id)
         if row is None or (value := self._verified(engine, row, arguments)) is MISS:
             return MISS, id
+        found = join_id(row.base, row.generation)
         try:
-            if engine.is_marked(id, engine.store.invalidation_word()):
+            if engine.is_marked(found, engine.store.invalidation_word()):
                 return MISS, id
         except StoreError:
             return MISS, id
-        self._count(engine, engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000, id)
+        self._count(engine, engine.hits_named(found, self._work.name), int(row.elapsed_us or "0") // 1000, found)
         return value, id
 
     def _ahead(self, engine: Engine, args: tuple[Any, ...], word: int) -> Any:

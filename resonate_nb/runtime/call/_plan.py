@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Literal, assert_never
 
 from resonate_nb.errors import DriftError, IdReuseError, NotStoredError, UntrustedValueError
-from resonate_nb.protocol import Promise, State, TaskState
+from resonate_nb.protocol import Promise, State, TaskState, join_id, split_id
 from resonate_nb.records import dataclass
+from resonate_nb.store import Ahead
 
 from .. import _identity, _reads
 from .._engine import Engine, next_id
@@ -16,6 +17,7 @@ from .._memo import Entry
 from .._registry import Work
 from .._say import duration, warn
 from .._tries import elapsed_ms
+from ._children import promise_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +104,73 @@ def plan(
 
 
 def _plan_resolved(engine: Engine, work: Work, identity: Identity, found: Promise, counter: int) -> Hit | Run:
+    entry = _stored(engine, work, identity, found, counter)
+    if isinstance(entry, str):
+        return Run(next_id(found), None, found, entry)
+    engine.memo.put(identity.base, entry)
+    return Hit(entry)
+
+
+def _stored(engine: Engine, work: Work, identity: Identity, found: Promise, counter: int) -> Entry | str:
+    """The value of a resolved promise; or why it is not to be used."""
     why_not = why_no_hit(engine, work, found, counter)
     if why_not is None:
         why_not = _drifted(engine, work, identity, found, "its stored result is still used")
-    if why_not is None:
-        try:
-            entry = load(engine, found, counter)
-        except (NotStoredError, UntrustedValueError) as error:
-            why_not = str(error)
-            warn(f"{work.title}: {error}; it is computed again", once=True, about=found.id)
-        else:
-            engine.memo.put(identity.base, entry)
-            return Hit(entry)
-    return Run(next_id(found), None, found, why_not)
+    if why_not is not None:
+        return why_not
+    try:
+        return load(engine, found, counter)
+    except (NotStoredError, UntrustedValueError) as error:
+        warn(f"{work.title}: {error}; it is computed again", once=True, about=found.id)
+        return str(error)
+
+
+def plan_child(engine: Engine, work: Work, identity: Identity, row: Ahead, failed_at: int) -> Hit | Refuse | Run | None:
+    """What to do about a child that its parent finds in the store: it came to what it came to, whatever that was, or
+    runs again; None when it is pending, or is gone by now.
+
+    `failed_at`: when the parent's last attempt that failed had ended. What a child had been rejected with by then may
+    be what it failed of.
+
+    Raises:
+        IdReuseError, DriftError: as `plan`.
+    """
+    found = _record_of(engine, work, identity, row)
+    if found is None or found.state is State.PENDING:
+        return None
+    why = _reused(work, identity, found)
+    if found.state is State.RESOLVED:
+        if why is None:
+            entry = _stored(engine, work, identity, found, engine.store.invalidation_word())
+            if not isinstance(entry, str):
+                return Hit(entry)
+            why = entry
+        return run_again(identity, found, why)
+    if why is None:
+        why = _drifted(engine, work, identity, found, "it is raised again what that had raised")
+    if why is None and work.options.on_rejected == "rerun" and (found.settled_at or 0) <= failed_at:
+        why = "it raised in an attempt that failed"
+    return Refuse(found) if why is None else run_again(identity, found, why)
+
+
+def run_again(identity: Identity, found: Promise, why: str) -> Run:
+    """A child runs once more: as its next generation, or in the place of one that belongs to an earlier parent."""
+    base, _ = split_id(found.id)
+    return Run(next_id(found), None, found, why) if base == identity.base else Run(identity.base, None, None, why)
+
+
+def _record_of(engine: Engine, work: Work, identity: Identity, row: Ahead) -> Promise | None:
+    """The promise of a row: made of it where that says all that counts, else read."""
+    if (
+        row.state == State.RESOLVED
+        and row.data is not None
+        and row.headers is None
+        and row.code == identity.code
+        and row.arguments == identity.arguments
+        and work.options.max_age is None
+    ):
+        return promise_of(row, work.name)
+    return engine.peek([join_id(row.base, row.generation)])[0]
 
 
 def load(engine: Engine, promise: Promise, counter: int) -> Entry:

@@ -85,7 +85,7 @@ def next_try(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -
         return None
     before = claimed.current
     used = claimed.used + 1
-    children = KnownChildren(engine, claimed.promise, failed_at=now)
+    children = KnownChildren.by_now(engine, claimed.promise, now, before.children)
     current = _context.Current(claimed.promise, used + 1, before.born, before.fence, children)
     return replace(claimed, number=claimed.number + 1, used=used, current=current, not_before=until)
 

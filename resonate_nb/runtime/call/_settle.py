@@ -21,13 +21,14 @@ from resonate_nb.protocol import (
     State,
     Status,
     Value,
+    join_id,
     project,
     split_id,
 )
 from resonate_nb.records import dataclass
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
-from .. import _reads
+from .. import _identity, _reads
 from .._engine import Also, Engine
 from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
@@ -55,6 +56,8 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
             return Settled(claimed.promise)
         claimed = late
     notes = _notes(request)
+    if claimed.is_child and split_id(claimed.promise.id)[1] > 1:
+        notes["why"] = why.encode("utf-8", "backslashreplace")
     if tried.error is not None:
         settled = _reject(engine, request, claimed, tried, tried.error, notes)
     else:
@@ -244,9 +247,30 @@ def _reject(
     return Settled(reply.promise)
 
 
+def _put_beside(engine: Engine, claimed: Claimed, transaction: Transaction) -> None:
+    """What is written with a claim is written with the settlement of a child, which nobody claimed."""
+    id, identity = claimed.promise.id, claimed.identity
+    if engine.is_new_code(identity.code):
+        transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
+        transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+    base, generation = split_id(id)
+    if generation > 1:
+        engine.clear_mark(transaction, join_id(base, generation - 1))
+
+
 def _refused(request: Request, claimed: Claimed, now: Promise) -> Promise:
     """The settlement came too late: whose promise it is by now, said unless that is raised."""
-    if now.state is not State.TIMEDOUT:
+    if claimed.is_child:
+        warn(
+            f"{request.work.title}: the value is returned but not stored: "
+            + (
+                f"promise {claimed.promise.id!r} was stored meanwhile"
+                if now.state.is_settled
+                else f"promise {claimed.holding.id!r}, which it is a step of, is no longer this process's to write to "
+                "(it has settled, another owner took it over, or it was forgotten)"
+            )
+        )
+    elif now.state is not State.TIMEDOUT:
         warn(
             f"{request.work.title}: the value is returned, but promise {claimed.promise.id!r} is no longer this "
             f"process's to settle (it is {now.state.value}); another owner took it over"
@@ -301,6 +325,8 @@ def _commit(
         nonlocal counter
         counter = transaction.invalidation
         put_notes(transaction, replies)
+        if claimed.is_child and replies[-1].status is Status.DONE:
+            _put_beside(engine, claimed, transaction)
 
     if claimed.is_child:
         birth = CreatePromise(promise.id, NEVER, promise.param, promise.tags, outcome=Outcome(state, value))
@@ -309,9 +335,11 @@ def _commit(
         command = SettlePromise(promise.id, state, value, promise.version)
     mine = None if claimed.is_unborn else promise
     reply = engine.submit([command], also=also, mine=mine)[-1]
-    if reply.promise is not None and reply.promise.id != promise.id:
+    if claimed.is_child and (reply.promise is None or reply.promise.id != promise.id):
         # The fence has spoken: the parent is no longer ours.
         return Reply(Status.CONFLICT, promise), counter
+    if claimed.is_child:
+        engine.note_code(claimed.identity.code)
     return reply, counter
 
 
