@@ -8,7 +8,6 @@ Follow a call: `DurableFunction.__call__` binds the arguments and hands a `Reque
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import sys
@@ -74,8 +73,7 @@ class DurableFunction(Generic[P, R]):
         self._signature = inspect.signature(function)
         self._is_async = inspect.iscoroutinefunction(function)
         if self._is_async:
-            # Python 3.11's asyncio.iscoroutinefunction knows only this mark; 3.12 brought a public one.
-            self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
+            self._is_coroutine = _coroutine_mark()
         name = options.name or function.__qualname__.replace("<locals>.", "")
         if options.id is not None:
             _announce_template(name, options.id, tuple(self._signature.parameters), options.ignore)
@@ -273,7 +271,7 @@ class BoundDurableFunction(Generic[P, R]):
         self.__defaults__ = function.__defaults__
         self.__kwdefaults__ = function.__kwdefaults__
         if function._is_async:
-            self._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", True)
+            self._is_coroutine = _coroutine_mark()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
@@ -374,6 +372,13 @@ def _as_a_refusal(error: Exception) -> Exception:
     if isinstance(error, _MisfitError):
         return TypeError(*error.args)
     return error.with_traceback(None)
+
+
+def _coroutine_mark() -> object:
+    """What Python 3.11's asyncio.iscoroutinefunction knows functions by; 3.12 brought a public mark."""
+    import asyncio.coroutines  # slow to load, and whoever has an async function has it
+
+    return getattr(asyncio.coroutines, "_is_coroutine", True)
 
 
 def plain_or_wrapper(function: Callable[..., Any]) -> FunctionType:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import sys
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from resonate_nb.errors import WaitCycleError
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Ahead
+
+if TYPE_CHECKING:
+    import asyncio  # slow to load, and not needed where nothing is awaited
 
 
 class Current:
@@ -185,6 +188,10 @@ _AWAIT = "It needs the event loop of this very thread, which a synchronous wait 
 
 
 def _running_on_this_loop() -> list[str]:
+    if "asyncio" not in sys.modules:
+        return []
+    import asyncio
+
     try:
         here = asyncio.get_running_loop()
     except RuntimeError:

@@ -6,13 +6,16 @@ word (tens of nanoseconds a look), and only while somebody waits or watches: an 
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from resonate_nb.errors import StoreError
 from resonate_nb.store import Store
+
+if TYPE_CHECKING:
+    import asyncio  # slow to load, and not needed where nothing is awaited
 
 WAITING_SECONDS = 0.004
 """How often the word is compared while somebody waits for a promise."""
@@ -87,6 +90,8 @@ class Feed:
 
     async def wait_async(self, seen: int, timeout: float) -> None:
         """The same for an event loop, which stays free."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import Any, cast
@@ -140,6 +139,8 @@ class Handle:
     async def _wait_async(self) -> Any:
         _context.refuse_recursion(self.id)
         if not self.done():
+            import asyncio  # slow to load, and not needed where nothing is awaited
+
             loop = asyncio.get_running_loop()
             task = cast("asyncio.Task[Any]", asyncio.current_task())
             with (

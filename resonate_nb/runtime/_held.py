@@ -6,14 +6,17 @@ Only the main thread receives signals: elsewhere, and where SIGINT is handled ou
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # what `signal` wraps: its enums cost ten times the call itself
-import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio  # slow to load, and not needed where nothing is awaited
 
 _SIGINT = int(signal.SIGINT)
 
@@ -153,6 +156,8 @@ def cancel_on_interrupt(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
     Calls that are awaited together register together and are all cancelled; they may end in any order. Under
     `asyncio.run`, which cancels on an interrupt by itself, the block does nothing.
     """
+    import asyncio
+
     interrupt = Interrupt(loop, task)
     if not _register(interrupt):
         yield interrupt
@@ -216,7 +221,11 @@ def _handler_here() -> _Handler:
 
 
 def _is_runners(handler: _Handler) -> bool:
-    return isinstance(handler, partial) and isinstance(getattr(handler.func, "__self__", None), asyncio.Runner)
+    if not isinstance(handler, partial) or "asyncio" not in sys.modules:
+        return False
+    import asyncio
+
+    return isinstance(getattr(handler.func, "__self__", None), asyncio.Runner)
 
 
 def _deliver(handler: _Handler, frame: FrameType | None) -> None:

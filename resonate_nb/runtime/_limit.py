@@ -15,19 +15,21 @@ among the frames that are running.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.records import dataclass
 
 from . import _held
+
+if TYPE_CHECKING:
+    import asyncio  # slow to load, and not needed where nothing is awaited
 
 T = TypeVar("T")
 
@@ -123,6 +125,8 @@ async def run_limited_async(awaitable: Awaitable[T], seconds: float | None, cloc
             return Limited(await awaitable, None, False, True)
         except Exception as error:
             return Limited(None, error, False, False)
+    import asyncio
+
     if seconds <= 0:
         if isinstance(awaitable, Coroutine):
             awaitable.close()
@@ -199,6 +203,10 @@ def _is_of(limit: Limit, error: BaseException) -> bool:
 
 
 def _current_task() -> asyncio.Task[Any] | None:
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
     try:
         return asyncio.current_task()
     except RuntimeError:  # no loop is running

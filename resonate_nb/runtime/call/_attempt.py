@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -359,6 +358,8 @@ def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
 
 async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """The same for a body that is awaited on the caller's loop; an interrupt of the kernel cancels it."""
+    import asyncio
+
     seconds = _limit(engine, request, claimed)
     limited: Limited[Any] | None = None
     is_interrupted = False

@@ -5,14 +5,13 @@ Two legs, one brain: `call` and `call_async` differ only in how they wait and ho
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never, cast
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words
 from resonate_nb.errors import (
@@ -39,6 +38,9 @@ from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Hit, Refuse, Run, Wait, load, plan, plan_child, run_again
 from ._retry import Pause, begin, is_over, judged, left, next_try, pause, timed_out
 from ._settle import Settled, expire, settle
+
+if TYPE_CHECKING:
+    import asyncio  # slow to load, and not needed where nothing is awaited
 
 TELL_SECONDS = 1.0
 """How often the time that is left until the next try is told anew."""
@@ -103,6 +105,8 @@ def call(request: Request) -> Result:
 
 async def call_async(request: Request) -> Result:
     """The same for a body that returns an awaitable; runs and waits on the caller's loop."""
+    import asyncio
+
     started = _begin(request)
     if isinstance(started, Result):
         return await _plainly_async(request, started)
@@ -445,6 +449,8 @@ def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
 
 
 async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise | None:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     with _waiting(engine, request, step, blocking=False) as patience, cancel_on_interrupt(loop, task):
@@ -466,6 +472,8 @@ def _pause(engine: Engine, step: Pause) -> None:
 
 
 async def _pause_async(engine: Engine, step: Pause) -> None:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     with (
