@@ -635,3 +635,42 @@ said["hits"] = [f(1), f(2), f(3)]
     assert {"values": [1, 2, 3], "hits": [1, 2, 3]} == ran.said
     (warning,) = ran.warned
     assert f"f: the store '{tmp_path}/room/store' could not be synced: too many files are open" in warning
+
+
+def test_a_cell_on_a_full_disk_binds_its_names_and_shows_its_output(disk: str, tmp_path: Path):
+    """Its record is stored as soon as there is room, output and all; one that was not claimed runs again."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+import contextlib, io
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "resonate_nb")
+shell.user_ns.update(fill=fill, runs=[])
+
+def cell(text):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        shell.run_cell(text).raise_error()
+    return [shell.user_ns.get("a"), shell.user_ns.get("b"), out.getvalue()]
+
+FIRST = "%%durable first --ignore fill --ignore runs\\nfill()\\nruns.append(1)\\na = [1]\\nprint('one')"
+SECOND = "%%durable second --ignore runs\\nruns.append(2)\\nb = [2]\\nprint('two')"
+said["full"] = [cell(FIRST), cell(SECOND), cell(SECOND)]
+free()
+shell.user_ns.update(a=None, b=None)
+said["free"] = [cell(FIRST), cell(SECOND), cell(SECOND)]
+said["runs"] = shell.user_ns["runs"]
+""",
+    )
+    full, free = ran.said["full"], ran.said["free"]
+    assert [[[1], None, "one\n"], [[1], [2], "two\n"], [[1], [2], "two\n"]] == full
+    assert [[[1], None], [[1], [2]], [[1], [2]]] == [each[:2] for each in free]
+    assert [True, False, True] == ["replayed" in each[2] for each in free]
+    assert [1, 2, 2, 2] == ran.said["runs"]
+    first, before, after = ran.warned
+    assert first.startswith("cell `first`: the value is returned but not stored: ")
+    assert before.startswith("cell `second` runs now, and its result is stored only if there is room when it ends: ")
+    assert after.startswith("cell `second`: the value is returned but not stored: ")
