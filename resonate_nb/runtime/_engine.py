@@ -180,6 +180,7 @@ class Engine:
         interrupts: Hold | None = None,
         unless: str | None = None,
         mine: Promise | None = None,
+        synced: bool = True,
     ) -> list[Reply]:
         """Judge and carry out commands, in order, in one write transaction; committed when this returns.
 
@@ -191,19 +192,27 @@ class Engine:
                 inside of a block that holds them back: not before its end. Not given elsewhere: as if given.
             unless: nothing is done, and there are no replies, if there is any generation of this id.
             mine: a promise as it was when this process acquired it, which spares looking it up whole.
+            synced: False for what a power cut may take: a claim, a heartbeat (`Store.write`).
         """
         if interrupts is None and standing() is None:
             # In the middle of a commit, or just before its end, one would leave the store locked for every thread and
             # process for as long as somebody keeps its traceback, and a notebook keeps the last one.
             with Hold() as hold:
                 return self.submit(
-                    commands, also=also, invalidate=invalidate, interrupts=hold, unless=unless, mine=mine
+                    commands,
+                    also=also,
+                    invalidate=invalidate,
+                    interrupts=hold,
+                    unless=unless,
+                    mine=mine,
+                    synced=synced,
                 )
         if self._reopen is not None:
             self._open_again()
         now = self.clock.now_ms()
         replies: list[Reply] = []
-        with self.store.write(None if interrupts is None else interrupts.hear) as transaction:
+        hear = None if interrupts is None else interrupts.hear
+        with self.store.write(hear, synced=synced) as transaction:
             view: View = transaction
             if unless is not None:
                 if transaction.latest(unless) is not None:
@@ -481,7 +490,7 @@ class Engine:
         with self._lock:
             held = [each for holdings in self._held.values() for each in holdings if each.version]
         # Refusals need no answer here: a lost claim is told to its holder when it settles.
-        self.submit([HeartbeatTask(each.id, each.version) for each in held])
+        self.submit([HeartbeatTask(each.id, each.version) for each in held], synced=False)
         self._pay()
 
     def hits_of(self, promise: Promise) -> Hits:

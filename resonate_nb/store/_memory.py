@@ -95,7 +95,7 @@ class MemoryStore:
     def read(self) -> MemoryReader:
         return MemoryReader(self)
 
-    def write(self, pause: Callable[[], object] | None = None) -> MemoryTransaction:
+    def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> MemoryTransaction:
         return MemoryTransaction(self, pause)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:

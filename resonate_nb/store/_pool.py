@@ -26,13 +26,15 @@ database, so they are kept from being collected."""
 class Link:
     """A connection with its cursors, which are used over and over: making one costs as much as a small SELECT."""
 
-    __slots__ = ("__weakref__", "connection", "cursor", "snapshot", "thread")
+    __slots__ = ("__weakref__", "connection", "cursor", "is_synced", "snapshot", "thread")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.cursor = connection.cursor()
         self.snapshot = connection.cursor()
         self.thread = 0
+        self.is_synced = True
+        """Under ``full``: whether its commits are synced."""
 
     def close(self) -> None:
         # By itself a closed connection lives on, its transaction and all, while a cursor is half read that the frames
@@ -100,12 +102,20 @@ class Pool:
             self._changed.notify_all()
         link.close()
 
-    def writer(self) -> Link:
-        """The one connection that writes. Call while holding the store's lock for writing."""
-        if self._writer is None:
+    def writer(self, synced: bool = True) -> Link:
+        """The one connection that writes. Call while holding the store's lock for writing.
+
+        Under ``full`` a commit through it is synced, if it is to be.
+        """
+        writer = self._writer
+        if writer is None:
             # With a rollback journal a commit waits for the readers of this process, and is not asked again.
-            self._writer = self._connect(WRITE_BUSY_SECONDS if self.journal == "wal" else _READ_BUSY_SECONDS)
-        return self._writer
+            busy_seconds = WRITE_BUSY_SECONDS if self.journal == "wal" else _READ_BUSY_SECONDS
+            writer = self._writer = self._connect(busy_seconds)
+        if self._durability == "full" and writer.is_synced is not synced and self.journal == "wal":
+            writer.connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            writer.is_synced = synced
+        return writer
 
     @property
     def writer_if_open(self) -> Link | None:

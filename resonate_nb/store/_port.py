@@ -256,8 +256,13 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]: ...
 
-    def write(self, pause: Callable[[], object] | None = None) -> AbstractContextManager[Transaction]:
+    def write(
+        self, pause: Callable[[], object] | None = None, *, synced: bool = True
+    ) -> AbstractContextManager[Transaction]:
         """Commits on a clean exit, rolls back on any exception, and lets it through.
+
+        `synced` False is for what a power cut may take also under ``full``, a claim or a heartbeat: it is synced
+        together with the commit that comes next.
 
         `pause` is called every half second while the write lock is awaited; what it raises ends that. An interrupt
         that is raised elsewhere in here may leave the lock taken: hold them back around it, and let them come there."""

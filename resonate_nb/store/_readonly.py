@@ -127,7 +127,7 @@ class ReadOnlyStore:
     def read(self) -> SqliteReader:
         return SqliteReader(self._current())
 
-    def write(self, pause: Callable[[], object] | None = None) -> NoReturn:
+    def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> NoReturn:
         raise _failures.read_only(self._path)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:

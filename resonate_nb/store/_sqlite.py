@@ -113,8 +113,8 @@ class SqliteStore:
     def read(self) -> SqliteReader:
         return SqliteReader(self._directory)
 
-    def write(self, pause: Callable[[], object] | None = None) -> SqliteTransaction:
-        return SqliteTransaction(self._directory, pause)
+    def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> SqliteTransaction:
+        return SqliteTransaction(self._directory, pause, synced)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._directory.look()

@@ -181,13 +181,14 @@ class SqliteReader(_Rows):
 class SqliteTransaction(_Rows):
     """One write transaction; holds the lock of this process and of the database from `__enter__` to `__exit__`."""
 
-    __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_pause", "_unnamed_files")
+    __slots__ = ("_is_changed", "_is_invalidating", "_is_open", "_pause", "_synced", "_unnamed_files")
 
     _directory: Directory
 
-    def __init__(self, directory: Directory, pause: Callable[[], object] | None = None) -> None:
+    def __init__(self, directory: Directory, pause: Callable[[], object] | None = None, synced: bool = True) -> None:
         self._directory = directory
         self._pause = pause
+        self._synced = synced
         self._is_open = False
         self._is_changed = False
         self._is_invalidating = False
@@ -202,7 +203,7 @@ class SqliteTransaction(_Rows):
             if directory.is_writing:
                 raise RuntimeError("a write transaction inside another one of the same thread would wait for itself")
             directory.is_writing = self._is_open = True
-            self.link = directory.pool.writer()
+            self.link = directory.pool.writer(self._synced)
             directory.begin(self.link, self._pause)
             schema, self._invalidation = self.link.cursor.execute(_rows.META).fetchone()
             if schema != _schema.SCHEMA:

@@ -261,11 +261,11 @@ class Refusing(MemoryStore):
         self.is_full = False
         self.refused = threading.Event()
 
-    def write(self, pause: Any = None) -> Any:
+    def write(self, pause: Any = None, *, synced: bool = True) -> Any:
         if self.is_full:
             self.refused.set()
             raise StoreError("the disk is full")
-        return super().write(pause)
+        return super().write(pause, synced=synced)
 
 
 def test_a_tick_that_fails_has_lost_nothing() -> None:

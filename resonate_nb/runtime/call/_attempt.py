@@ -139,6 +139,7 @@ def claim(
         invalidate=superseded is not None and superseded.state is State.RESOLVED,
         interrupts=None if is_late else holding.interrupts,
         unless=run.id if run.is_guess else None,
+        synced=False,
     )
     if not replies:
         return None

@@ -78,7 +78,7 @@ class Patience:
 
     def _write(self, also: Also) -> bool:
         try:
-            self._engine.submit([], also=also)
+            self._engine.submit([], also=also, synced=False)
         except UnwritableStoreError:
             return False  # whoever waits is only to be told of what stands in the way of the wait
         return True

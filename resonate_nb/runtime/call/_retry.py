@@ -133,7 +133,7 @@ def _write(engine: Engine, claimed: Claimed, attempt: Attempt) -> bool:
     if claimed.is_unborn:
         return True
     try:
-        engine.submit([HeartbeatTask(claimed.promise.id, claimed.promise.version)], also=also)
+        engine.submit([HeartbeatTask(claimed.promise.id, claimed.promise.version)], also=also, synced=False)
     except StoreError as error:
         id = claimed.promise.id
         engine.warn_unwritable(id, f"the attempts of {id!r} cannot be written down, and go on: {error}")
