@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +54,7 @@ def count_waits_without_ticks(driver: Line) -> list[str]:
 
 
 def ask(store: Path, number: int, driver: Line) -> NoReturn:
-    """Asks for the first promise when told to, then for the others in an order of its own; says all tokens, and how
+    """Asks for the first promise when told to, then for the others in orders of its own; says all tokens, and how
     often it has waited."""
     global hold
     hold = lambda: driver.ask("in the middle")  # noqa: E731
@@ -62,9 +63,18 @@ def ask(store: Path, number: int, driver: Line) -> NoReturn:
     driver.say("ready")
     driver.hear()
     first = held(0)["token"]
-    order = random.Random(number).sample(range(1, PROMISES), PROMISES - 1)
-    found = {x: steps.once(x)["token"] for x in order}
-    driver.say(len(waits), first, *(found[x] for x in range(1, PROMISES)))
+
+    def ask_for_the_others(seed: str) -> list[str]:
+        order = random.Random(seed).sample(range(1, PROMISES), PROMISES - 1)
+        found = {x: steps.once(x)["token"] for x in order}
+        return [found[x] for x in range(1, PROMISES)]
+
+    # Two threads, so that news which one of them meets while it looks must still wake the other.
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(ask_for_the_others, f"{number} beside")
+        found = ask_for_the_others(f"{number}")
+        assert found == beside.result()
+    driver.say(len(waits), first, *found)
     driver.hear()
     raise AssertionError("told to go on")
 

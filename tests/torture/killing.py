@@ -3,14 +3,15 @@
     python killing.py STORE ROUNDS DURABILITY SEED
 
 Workers and checkers are forked from this process, which has imported the package and opened nothing: a start costs
-milliseconds, so that a thousand kills fit into two minutes. In each round five workers do all kinds of work on the
-same few promises, and each gets SIGKILL at an instant of its own; then a checker, one more process, opens the store as
-the next kernel would, looks whether what was acknowledged is there, and finishes the work.
+milliseconds, so that a thousand kills fit into two minutes. In each round ten workers, five at a time, do all kinds of
+work on the same few promises, and each gets SIGKILL at an instant of its own; then a checker, one more process, opens
+the store as the next kernel would, looks whether what was acknowledged is there, and finishes the work.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
 import random
 import signal
@@ -30,14 +31,16 @@ import resonate_nb as rnb
 from resonate_nb.protocol import State
 from resonate_nb.runtime import engine
 
+KILLS = 10
 WORKERS = 5
 KEYS = 4
 """Promises of each function in one round: few, so that workers meet."""
-KILLED_WITHIN_SECONDS = 0.12
-EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent)
-ONCE = ("once", "middle", "large", "parent", "awaited")
+KILLED_WITHIN_SECONDS = 0.25
+EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent, steps.flaky, steps.basket)
+ONE_VALUE = ("awaited", *(function.__name__ for function in EACH_ONCE))
 """Nobody asks these to be run again: whoever calls them gets the value of the one run that was settled."""
-REPEATED = ("again", "failing")
+RUN_ONCE = (*(name for name in ONE_VALUE if name != "flaky"), "charged")
+"""A body of these that has come to its end is not run again while its process lives."""
 
 
 # -- a worker ---------------------------------------------------------------------------------------------------------
@@ -124,9 +127,11 @@ def check(store: Path, durability: Any, first: int) -> None:
         assert len(found) == len(set(found)), f"one run of {name}({x}) settled two generations: {found}"
         if name != "fleeting":
             assert tokens <= set(found), f"{name}({x}): {tokens - set(found)} acknowledged, and {found} stored"
-        if name in ONCE:
+        if name in ONE_VALUE:
             assert 1 == len(tokens), f"{name}({x}) was acknowledged with {tokens}"
     finish(first, acknowledged)
+    for handle in rnb.search():
+        attempts_add_up(handle)
     assert [] == rnb.search(state="pending")
     assert [] == engine().store.check(), engine().store.check()
 
@@ -147,8 +152,20 @@ def no_two_bodies_at_once(lines: list[list[str]]) -> None:
                 before = running.get((name, x))
                 if before is not None and before[0] not in killed:
                     assert before[1] in ended, f"two bodies of {name}({x}) at once: {before} and {(pid, token)}"
-                    assert name not in ONCE, f"{name}({x}) ran in {before}, which lives, and in {(pid, token)}"
+                    assert name not in RUN_ONCE, f"{name}({x}) ran in {before}, which lives, and in {(pid, token)}"
                 running[name, x] = (pid, token)
+                if name == "charged":
+                    later = running.get((name, str(int(x) + 1)))
+                    assert int(x) % 10 == 2 or later is None, f"charged({x}) ran again after {later} had begun"
+
+
+def attempts_add_up(handle: rnb.Handle) -> None:
+    """They are numbered without a gap, each has ended, and the last one as the promise did."""
+    attempts = handle.attempts
+    assert list(range(1, len(attempts) + 1)) == [attempt.number for attempt in attempts], attempts
+    *former, last = attempts
+    assert str(handle.state) == last.outcome, attempts
+    assert {attempt.outcome for attempt in former} <= {"lost", "failed"}, attempts
 
 
 def settled_tokens(name: str, x: int) -> list[str]:
@@ -174,6 +191,9 @@ def finish(first: int, acknowledged: dict[tuple[str, int], set[str]]) -> None:
             known = acknowledged.get((function.__name__, x), set())
             if function in EACH_ONCE and known:
                 assert known == {value["token"]}
+            if function is steps.basket:
+                children = rnb.search(f"basket/{x}@1:*")
+                assert sorted(value["parts"]) == sorted(child.result()["token"] for child in children)
             if function is steps.parent:
                 children = {"once": steps.once(x)["token"], "middle": steps.middle(x)["token"]}
                 assert children == value["children"]
@@ -191,11 +211,15 @@ async def _awaited(x: int) -> dict[str, Any]:
 
 
 def kill_at_random(chance: random.Random, start: Callable[[int], int]) -> None:
-    """Five workers, each killed at its own instant, which may be before it has opened the store."""
-    began = time.monotonic()
-    doomed = sorted((chance.uniform(0, KILLED_WITHIN_SECONDS), start(number)) for number in range(WORKERS))
-    for instant, pid in doomed:
-        time.sleep(max(0.0, began + instant - time.monotonic()))
+    """Ten workers, five at a time, each killed at its own instant, which may be before it has opened the store."""
+    doomed: list[tuple[float, int]] = []
+    for number in range(KILLS + WORKERS - 1):
+        if number < KILLS:
+            heapq.heappush(doomed, (time.monotonic() + chance.uniform(0, KILLED_WITHIN_SECONDS), start(number)))
+        if number < WORKERS - 1:
+            continue
+        instant, pid = heapq.heappop(doomed)
+        time.sleep(max(0.0, instant - time.monotonic()))
         log("kill", pid)
         os.kill(pid, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -212,13 +236,13 @@ def main(store: Path, rounds: int, durability: str, seed: int) -> None:
         kill_at_random(
             chance,
             lambda worker, first=first, number=number: fork(
-                lambda: work(store, durability, first, seed * 1_000_000 + number * WORKERS + worker)
+                lambda: work(store, durability, first, seed * 1_000_000 + number * KILLS + worker)
             ),
         )
         pid = fork(lambda first=first: check(store, durability, first))
         assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), f"round {number}: the checker failed"
     lines = lines_of(Path(os.environ["TORTURE_LOG"]))
-    runs = [tuple(words[1:3]) for words in lines if words[0] == "run" and words[1] in ONCE]
+    runs = [tuple(words[1:3]) for words in lines if words[0] == "run" and words[1] in RUN_ONCE]
     kills, acknowledged = (sum(words[0] == word for words in lines) for word in ("kill", "ack"))
     print(kills, acknowledged, len(runs) - len(set(runs)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import resonate_nb
-from resonate_nb import durable, runtime
+from resonate_nb import Constant, current, durable, runtime
 
 MIDDLE_BYTES = 100_000
 LARGE_BYTES = 2_000_000
@@ -24,7 +24,7 @@ WORK_SECONDS = 0.002
 def warm_up(store: Path) -> None:
     """Everything is imported and fingerprinted, and no store is open: what is forked from here on begins at once."""
     resonate_nb.configure(store=store, durability="process")
-    for function in (once, middle, large, again, fleeting, parent, slow_to_store):
+    for function in (once, middle, large, again, fleeting, parent, slow_to_store, flaky, basket):
         function(0)
     asyncio.run(_await_once())
     runtime.engine().close()
@@ -114,6 +114,28 @@ class SlowToStore:
 def slow_to_store(x: int) -> dict[str, Any]:
     value = works("slow_to_store", x)
     return {**value, "slow": SlowToStore(value["token"])}
+
+
+@durable(id="flaky/{x}", version=1, ignore=(*_UNSEEN, "current"), retry=Constant(1_000, delay=0.002, jitter=0))
+def flaky(x: int) -> dict[str, Any]:
+    """Fails at its first two attempts."""
+    value = works("flaky", x)
+    if current().attempt < 3:
+        raise ConnectionError(value["token"])
+    return value
+
+
+@durable(id="charged/{x}-{part}", version=1, keyed_by="call", ignore=_UNSEEN)
+def charged(x: int, part: int) -> dict[str, Any]:
+    return works("charged", 10 * x + part)
+
+
+@durable(id="basket/{x}", version=1, ignore=_UNSEEN)
+def basket(x: int) -> dict[str, Any]:
+    """Steps with effects on the outside, which are this call's own."""
+    token = begun("basket", x)
+    parts = [charged(x, part)["token"] for part in range(3)]
+    return {**ended(token), "parts": parts}
 
 
 @durable(id="awaited/{x}", version=1, ignore=_UNSEEN)
