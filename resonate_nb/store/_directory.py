@@ -133,14 +133,17 @@ class Directory:
 
     def salvage_now(self, why: str) -> tuple[bool, str]:
         """Whether the damaged database was replaced by what can be read of it; and what to say of that."""
-        if not self.owners.is_alone:
-            _opening.mark(self.path, why)
-            return False, "not yet, since another process uses the store: end all that do; the next start does it"
         with self.lock, self._setup_lock, self.signal.lock():
             try:
                 if self.is_writing or not self.pool.pause():
                     _opening.mark(self.path, why)
                     return False, "not yet, since this process is using it just now; the next start does it"
+                if self._is_set_aside():
+                    self._is_whole()
+                    return True, (
+                        f"the database of the store {str(self.path)!r} was damaged, and another process has put what "
+                        "it could read into a new one."
+                    )
                 aside = Aside(self.path, self.clock)
                 link, invalidation, said = _opening.salvaged(self, aside, why)
                 self.signal.set_invalidation(invalidation)
@@ -157,7 +160,7 @@ class Directory:
     def _heal(self) -> None:
         """What can be read of a damaged database goes on in a new one, so that no kernel need be restarted for it.
 
-        Nothing where that is not possible just now: whoever meets the damage again is told.
+        Nothing while this process is reading from it or writing to it: whoever meets the damage again is told.
         """
         from ._check import damage
 
@@ -177,6 +180,21 @@ class Directory:
         except (sqlite3.Error, OSError) as error:
             raise self.failure(error) from error
 
+    def _is_set_aside(self) -> bool:
+        """Whether another process has found our database damaged, and put another one in its place."""
+        if self._database_id is None or _identity(self.path / DATABASE) == self._database_id:
+            return False
+        return any(_identity(file) == self._database_id for file in self.path.glob(f"{_place.DAMAGED}/*/{DATABASE}"))
+
+    def _follow(self) -> None:
+        """This process goes on with the database that is there now. Nothing while it is reading from the other one."""
+        with self.lock, self._setup_lock, self.signal.lock():
+            try:
+                if not self.is_writing and self.pool.pause():
+                    self._is_whole()
+            finally:
+                self.pool.resume()
+
     def forget_database(self) -> None:
         """It is about to be another one."""
         self._database_id = None
@@ -185,10 +203,13 @@ class Directory:
         """The database that is there now is ours, and whole."""
         _opening.unmark(self.path)
         self._database_id = _identity(self.path / DATABASE)
+        self.no_fence_at = -1
 
     def look(self) -> None:
         """Raises StoreError if the handle is of no use any more. Asks the system at most ten times a second."""
         if self.clock.monotonic() >= self._next_look:
+            if self._is_set_aside():
+                self._follow()
             self.look_now()
         if self._damage:
             self._heal()

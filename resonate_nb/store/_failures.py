@@ -12,7 +12,7 @@ _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_ST
 
 _NEXT_USE = (
     "At its next use what can be read of it goes on in a new one, and the damaged one is kept in the store's folder "
-    "'damaged'; while other processes use the store, that waits until all have been restarted. Restart the kernel"
+    "'damaged'. If this comes again, restart the kernel"
 )
 
 _BY_SQLITE = {

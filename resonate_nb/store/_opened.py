@@ -11,6 +11,7 @@ from resonate_nb.errors import StoreError
 
 from ._owners import Owners
 from ._pool import Link, Pool
+from ._signal import Signal
 
 
 class Readable(Protocol):
@@ -41,6 +42,7 @@ class Writable(Readable, Protocol):
     """A store that may be mended."""
 
     clock: Clock
+    signal: Signal
     news: list[str]
     """What was found damaged at the opening, and what was done: sentences for people."""
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from ._aside import Aside
 from ._failures import is_damage
 from ._opened import Writable
 from ._place import DATABASE, VALUES
+from ._signal import UNKNOWN
 
 if TYPE_CHECKING:
     from ._pool import Link
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 MARK = "suspect"
 """A file that says why the database is to be read through at the next opening, and what is being salvaged."""
+_OTHERS_SECONDS = 5.0
+"""How long other processes are given to end their transactions."""
 _LOG_MAGIC = (0x377F0682, 0x377F0683)
 _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
@@ -110,13 +114,34 @@ def salvaged(directory: Writable, aside: Aside, why: str) -> tuple[Link, int, st
     """As `opened`, for a database that is damaged, with what to say about it. No connection of ours may be open."""
     from ._salvage import refuse_newer, salvage
 
-    refuse_newer(directory.path / DATABASE, directory.path)
+    database = directory.path / DATABASE
+    refuse_newer(database, directory.path)
     mark(directory.path, why, aside.folder.name)
     directory.forget_database()
-    found = salvage(directory.path / DATABASE, aside, directory.clock, journal=directory.pool.journal)
+    with _others_kept_out(directory):
+        found = salvage(database, aside, directory.clock, journal=directory.pool.journal)
     link = directory.pool.writer()
     counter = _mended(directory, link, aside)
     return link, counter, _in_words(directory.path, why, found, aside)
+
+
+@contextmanager
+def _others_kept_out(directory: Writable) -> Iterator[None]:
+    """No process is in the middle of a transaction, as far as the damage allows, and the next one of each will find
+    that its database was set aside before it commits to it (`Directory.look`)."""
+    database = directory.path / DATABASE
+    with ExitStack() as held:
+        # SQLite would remove the log of an empty database; and there is nobody to keep out where nobody else is.
+        if _size(database) and not directory.owners.is_alone:
+            with suppress(sqlite3.Error):  # damaged so much that it has no locks either
+                connection = held.enter_context(closing(_connected(database)))
+                connection.execute("BEGIN IMMEDIATE")
+        directory.signal.set_invalidation(UNKNOWN)
+        yield
+
+
+def _connected(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=_OTHERS_SECONDS, isolation_level=None)
 
 
 def _mended(directory: Writable, link: Link, aside: Aside) -> int:

@@ -240,3 +240,5 @@ class Pool:
         if self.journal != "wal":
             connection.execute("PRAGMA locking_mode = NORMAL")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now does it let go
+            # The index of a log that was there, which nobody has read.
+            self._path.with_name(f"{self._path.name}-shm").unlink(missing_ok=True)

@@ -24,6 +24,8 @@ from . import _locks
 _SIZE_BYTES = 16
 _CHANGE = 0
 _INVALIDATION = 1
+UNKNOWN = 2**64 - 1
+"""An invalidation word that nothing is remembered under: whoever meets it has to look what has become of the store."""
 
 
 class Signal:
@@ -55,7 +57,7 @@ class Signal:
         if status.st_size < _SIZE_BYTES:
             _fill_up(self._descriptor)
             # What it was is lost. This says no to everything that is remembered, until the next writer puts it right.
-            self._words[_INVALIDATION] = 2**64 - 1
+            self._words[_INVALIDATION] = UNKNOWN
         return status.st_dev, status.st_ino
 
     def change_word(self) -> int:

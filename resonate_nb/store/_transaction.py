@@ -209,6 +209,7 @@ class SqliteTransaction(_Rows):
             if schema != _schema.SCHEMA:
                 raise _schema.refused(schema, directory.path)
             if self._invalidation != directory.signal.invalidation_word():
+                directory.look_now()
                 # A writer was killed between the word and its commit.
                 directory.signal.set_invalidation(self._invalidation)
         except BaseException as error:

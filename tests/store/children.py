@@ -221,6 +221,23 @@ def own_alone(path: str) -> None:
     hear()
 
 
+def write_for_long(path: str, name: str, times: str) -> None:
+    """Insert promises one by one, whatever is done to the store meanwhile; says which are stored."""
+    store = opened(path)
+    say("ready")
+    hear()
+    stored = []
+    for number in range(int(times)):
+        try:
+            with store.write() as transaction:
+                transaction.apply([Inserted(pending(f"{name}/{number}"))])
+        except StoreError:
+            continue
+        stored.append(f"{name}/{number}")
+    say(*stored)
+    store.close()
+
+
 def hold_file(path: str) -> None:
     """Leave a whole file that no row names and half of another, and wait to be killed."""
     store = opened(path)

@@ -142,7 +142,9 @@ def test_store_can_move_to_a_network_and_back(tmp_path: Path) -> None:
     insert(remote, plain("b"))
     assert "delete" == journal(path)
     remote.close()
-    local = SqliteStore.open(path, clock=CLOCK)
+    said: list[str] = []
+    local = SqliteStore.open(path, clock=CLOCK, warn=said.append)
+    assert [] == said
     with local.read() as reader:
         assert [plain("a"), plain("b")] == [reader.get("a"), reader.get("b")]
     assert "wal" == journal(path)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, hold_file, own, pending
+from children import CLOCK, Child, hold_file, pending
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import EMPTY, NEVER, Inserted, Promise, Settled, State, TaskState, Value
@@ -226,20 +226,6 @@ def damaged(store: SqliteStore) -> None:
     with (store.path / "promises.db").open("r+b") as file:
         file.seek(4096 * 12)
         file.write(b"\xa5" * 4096)
-
-
-@pytest.mark.slow
-def test_damaged_database_is_not_replaced_under_another_process(store: SqliteStore) -> None:
-    """That would lose what it commits meanwhile; the next start does it."""
-    child = Child(own, store.path)
-    child.read()
-    damaged(store)
-    (problem,) = store.repair()
-    assert problem.done.startswith("not yet, since another process uses the store")
-    child.kill()
-    problem = store.repair()[0]
-    assert "could be read" in problem.done
-    assert "promises.db" in aside(store)
 
 
 def test_damaged_database_is_not_replaced_under_a_reader(store: SqliteStore) -> None:
