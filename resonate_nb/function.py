@@ -13,16 +13,14 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, ResonateNbError, UndecoratableError
 from resonate_nb.fingerprint import CodeKey, Subject
-from resonate_nb.protocol import Promise
 from resonate_nb.runtime import (
     MISS,
     OPTION_NAMES,
     Engine,
-    Handle,
     Identity,
     Lane,
     Options,
@@ -34,7 +32,6 @@ from resonate_nb.runtime import (
     check_template,
     checked_options,
     existing_engine,
-    forget_generations,
     identify,
     is_enabled,
     meets_another,
@@ -42,6 +39,10 @@ from resonate_nb.runtime import (
     say,
     without_our_frames,
 )
+
+if TYPE_CHECKING:
+    from resonate_nb.protocol import Promise
+    from resonate_nb.runtime import Handle
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -151,7 +152,11 @@ class DurableFunction(Generic[P, R]):
             UnfingerprintableError: an argument has no stable content.
         """
         found = self._found(args, kwargs)
-        return None if found is None else Handle(found[0], found[1].id)
+        if found is None:
+            return None
+        from resonate_nb.runtime import Handle  # nothing that looks is loaded for a call
+
+        return Handle(found[0], found[1].id)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise, with its children; the ids that were dropped, none if there
@@ -163,6 +168,8 @@ class DurableFunction(Generic[P, R]):
         found = self._found(args, kwargs)
         if found is None:
             return []
+        from resonate_nb.runtime import forget_generations
+
         return forget_generations(*found)
 
     def options(self, **overrides: Any) -> DurableFunction[P, R]:

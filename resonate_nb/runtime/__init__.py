@@ -1,20 +1,46 @@
-"""Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal."""
+"""Policy: makes calls durable over the law, a store, fingerprints and codecs. Knows no notebook and no terminal.
 
-from ._asked import Moment, States, checked_query
-from ._checking import Report, check
+Whatever looks, searches or checks is loaded at its first use: a call needs none of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._config import configure, engine, existing_engine, is_enabled, open_engine
-from ._current import CurrentCall, current
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
-from ._handle import Handle
 from ._held import hold_interrupt
 from ._identity import Identity, Undurable, check_template, identify, meets_another
-from ._look import Detail, Record, Shown
-from ._public import forget, get, mark_rerun, search, source, to_frame
-from ._reading import Source, forget_generations, newest_of, record_of
 from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
+
+if TYPE_CHECKING:
+    from ._asked import Moment, States, checked_query
+    from ._checking import Report, check
+    from ._current import CurrentCall, current
+    from ._handle import Handle
+    from ._look import Detail, Record, Shown
+    from ._public import forget, get, mark_rerun, search, source, to_frame
+    from ._reading import Source, forget_generations, newest_of, record_of
+else:
+    _LATE = {
+        "_asked": ("Moment", "States", "checked_query"),
+        "_checking": ("Report", "check"),
+        "_current": ("CurrentCall", "current"),
+        "_handle": ("Handle",),
+        "_look": ("Detail", "Record", "Shown"),
+        "_public": ("forget", "get", "mark_rerun", "search", "source", "to_frame"),
+        "_reading": ("Source", "forget_generations", "newest_of", "record_of"),
+    }
+
+    def __getattr__(name: str) -> Any:
+        for module, names in _LATE.items():
+            if name in names:
+                found = globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "MISS",

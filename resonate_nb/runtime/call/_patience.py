@@ -15,7 +15,6 @@ from resonate_nb.store import Transaction
 from .. import _context
 from .._engine import Also, Engine
 from .._say import DEBUG, is_logged, log_call
-from .._whom import Telling
 
 LIVENESS_SECONDS = 0.1
 """How often a waiter looks whether the owner still lives; changes wake it at once."""
@@ -31,6 +30,8 @@ class Patience:
         self._id = id
         call = _context.current()
         self._lineage = [] if call is None else list(call.lineage())
+        from .._whom import Telling  # most calls never wait
+
         self._telling = Telling(engine, id, title)
         self._has_declared = False
 
