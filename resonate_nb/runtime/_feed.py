@@ -94,18 +94,21 @@ class Feed:
 
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        with self._lock:
-            if self._generation != seen:
-                return
-            self._futures.add((loop, future))
-            self._waiters += 1
-            self._look_out()
+        is_waiting = False
         try:
+            with self._lock:
+                if self._generation != seen:
+                    return
+                self._futures.add((loop, future))
+                self._waiters += 1
+                is_waiting = True
+                self._look_out()
             await asyncio.wait((future,), timeout=timeout)
         finally:
-            with self._lock:
-                self._waiters -= 1
-                self._futures.discard((loop, future))
+            if is_waiting:
+                with self._lock:
+                    self._waiters -= 1
+                    self._futures.discard((loop, future))
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` (quick, thread-safe, raises nothing) after every change; returns what ends it."""

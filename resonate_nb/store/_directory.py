@@ -348,6 +348,7 @@ class Directory:
             elif file.name not in named:
                 aside.move(self.values / file.name)
         self.owners.mark_dead(dead)
+        self.owners.remove_unborn()
         old = self.owners.long_dead()
         if old:
             self.owners.remove(old.difference(owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)))

@@ -14,6 +14,7 @@ import re
 import secrets
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from resonate_nb.clock import Clock
@@ -158,6 +159,14 @@ class Owners:
         """Nothing is known any more of these owners but their names."""
         for owner in owners:
             (self._directory / f"{owner}{_DEAD}").unlink(missing_ok=True)
+
+    def remove_unborn(self) -> None:
+        """Nothing is left of processes that were killed a week ago while they registered, which takes milliseconds."""
+        oldest = (self._clock.now_ms() - _KEPT_MS) / 1000
+        for path in self._directory.glob(f"*{_NEW}"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
 
     def close(self) -> None:
         """Our lock is gone: whoever asks sees a dead owner. Idempotent."""

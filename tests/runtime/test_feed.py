@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from resonate_nb.clock import SystemClock
 from resonate_nb.runtime._feed import Feed
 from resonate_nb.store import MemoryStore
@@ -31,6 +33,24 @@ def test_a_watcher_hears_of_a_change_that_a_waiter_noticed_first() -> None:
     assert heard.wait(10)
     feed.wait(seen - 1, 10)
     unsubscribe()
+    feed.close()
+
+
+def test_a_wait_that_could_not_begin_leaves_no_waiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the thread would look out for nobody, as often as for somebody, for as long as the process lives."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    feed = Feed(Words(SystemClock()))
+    seen = feed.now()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        asyncio.run(feed.wait_async(seen, 10))
+    with pytest.raises(RuntimeError, match="new thread"):
+        feed.wait(seen, 10)
+    assert (0, set()) == (feed._waiters, feed._futures)
+    monkeypatch.undo()
     feed.close()
 
 

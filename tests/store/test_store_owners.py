@@ -9,7 +9,7 @@ from pathlib import Path
 
 from children import Child, own, pending
 
-from resonate_nb.clock import ManualClock
+from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.protocol import Inserted
 from resonate_nb.store import SqliteStore
 
@@ -41,6 +41,20 @@ def test_owner_file_says_who_it_is(tmp_path: Path) -> None:
     assert about["host"]
     assert "process_start" in about
     store.close()
+
+
+def test_what_processes_left_that_were_killed_while_they_registered_goes_after_a_week(tmp_path: Path) -> None:
+    """Not earlier: one that registers just now has such a file as well."""
+    clock = SystemClock()
+    store = SqliteStore.open(tmp_path, clock=clock)
+    old, new = (tmp_path / "owners" / f"{name}-1-00000000.new" for name in ("old", "new"))
+    for path in (old, new):
+        path.touch()
+    seconds = (clock.now_ms() - WEEK_MS) / 1000 - 1
+    os.utime(old, (seconds, seconds))
+    store.close()
+    SqliteStore.open(tmp_path, clock=clock).close()
+    assert (False, True) == (old.exists(), new.exists())
 
 
 def test_a_stopped_process_is_told_from_a_running_and_a_dead_one(tmp_path: Path) -> None:
