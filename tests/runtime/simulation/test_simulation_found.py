@@ -1,0 +1,68 @@
+"""What the simulation has found, each as a plain test: histories that went wrong once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from glob import escape
+from random import Random
+
+import pytest
+from sim_calls import NAMES, Driver, Process, World, no_body
+from sim_schedule import silence
+
+import resonate_nb as rnb
+from resonate_nb import durable
+from resonate_nb.runtime import Engine, Request
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Several processes, whose calls have a turn when they are told to; no body fails."""
+    world = World(Random(0), Engine, NAMES)
+    world.is_calm = True
+    with silence(0):
+        yield world
+        assert [] == world.machine.rows.check()
+        for process in world.processes:
+            process.end()
+
+
+def called(process: Process, job: str, *, rerun: bool = False) -> Driver:
+    """A call that has had its first turn."""
+    work, identity = NAMES[job, 1]
+    driver = Driver(process, Request(work, {"x": 1}, no_body, rerun=rerun), identity)
+    driver.turn()
+    return driver
+
+
+def ended(driver: Driver) -> object:
+    """The value of a call, which has all the turns that it needs."""
+    while not driver.is_over:
+        driver.world.clock.advance(1)
+        driver.turn()
+    assert driver.result is not None
+    return driver.result.value
+
+
+def test_a_forgotten_call_takes_its_children_with_it(engine: Engine):
+    """They lie at places in it. Left behind they would be met, and not be written, by the next call of its id."""
+    runs: list[int] = []
+
+    @durable(keyed_by="call", ignore=("runs",))
+    def step(x):
+        runs.append(x)
+        return len(runs)
+
+    @durable(ignore=("runs", "step"))
+    def order(x):
+        return step(x)
+
+    assert 1 == order(7)
+    below = escape(order.get(7).id) + ":*"
+    children = [handle.id for handle in rnb.search(below)]
+    assert 1 == len(children)
+    assert {order.get(7).id, *children} == set(order.forget(7))
+    assert [] == rnb.search(below)
+    assert 2 == order(7)
+    assert 2 == order(7)
+
