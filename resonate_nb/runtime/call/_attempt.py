@@ -179,6 +179,10 @@ def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, ho
     current = _context.Current(promise, 1, born(promise, 1), holding, NO_CHILDREN)
 
     def claim_late() -> Claimed | None:
+        if (before := run.taken_over) is not None:
+            found = engine.peek([run.id])[0]
+            if found is None or (found.version, found.lease_until) != (before.version, before.lease_until):
+                return None  # somebody has been at it since: that nobody was is no longer true
         return claim(engine, request, identity, run, holding, is_late=True)
 
     return Claimed(promise, identity, holding, current, started_at=now, owed=claim_late)

@@ -66,3 +66,18 @@ def test_a_forgotten_call_takes_its_children_with_it(engine: Engine):
     assert 2 == order(7)
     assert 2 == order(7)
 
+
+def test_a_late_claim_leaves_an_owner_alone_that_has_moved_since(world: World):
+    """On a full disk a body runs unclaimed where nobody seemed to be at it. When it can be claimed, somebody may be:
+    a process elsewhere whose lease had been over, and is not any more."""
+    first, far = world.start("here"), world.start("elsewhere")
+    mine = called(first, "leaf")
+    world.clock.advance(60_001)
+    world.machine.is_full = True
+    other = called(far, "leaf")
+    assert 2 == world.seen["began"]
+    world.machine.is_full = False
+    first.engine.beat()
+    assert "leaf 1 no. 1" == ended(other)
+    assert "leaf 1 no. 2" == ended(mine)
+    assert "leaf 1 no. 2" == ended(called(far, "leaf"))
