@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 class Current:
     """The call whose body is running in this context."""
 
-    __slots__ = ("_occurrences", "attempt", "born", "children", "fence", "id", "loop", "parent", "promise")
+    __slots__ = (
+        "_occurrences",
+        "_steps",
+        "_tell",
+        "attempt",
+        "born",
+        "children",
+        "fence",
+        "id",
+        "loop",
+        "parent",
+        "promise",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,9 @@ class Current:
         """The event loop that awaits the body; None for a synchronous one."""
         self.parent = _current.get()
         self._occurrences: dict[str, Iterator[int]] = {}
+        self._steps: dict[object, asyncio.AbstractEventLoop | None] = {}
+        """Those that run, and the loop of the thread that they run in."""
+        self._tell: list[Callable[[], object]] = []
 
     def lineage(self) -> Iterator[str]:
         """This promise's id, its parent's, and so on up."""
@@ -57,6 +72,28 @@ class Current:
         """How often, from 1, this call has asked for a child of this name and arguments."""
         # One step each for the interpreter: threads of the body may ask at the same time.
         return next(self._occurrences.setdefault(what, count(1)))
+
+    def begin_step(self) -> object:
+        """A child of this call runs from here on, until `end_step` of what is returned."""
+        token = object()
+        self._steps[token] = _loop_here()
+        return token
+
+    def end_step(self, token: object) -> None:
+        del self._steps[token]
+        while self._tell:
+            self._tell.pop()()
+
+    def steps_left(self, *, blocking: bool) -> int:
+        """How many children still run; where the wait for them would hold this thread, without those that need it."""
+        here = _loop_here() if blocking else None
+        return sum(here is None or loop is not here for loop in list(self._steps.values()))
+
+    def when_one_ends(self, tell: Callable[[], object]) -> None:
+        """Called, in whatever thread, when the next of the children that run has ended, or sooner."""
+        self._tell.append(tell)
+        if not self._steps:
+            tell()
 
 
 class Fence(Protocol):
@@ -188,15 +225,20 @@ _AWAIT = "It needs the event loop of this very thread, which a synchronous wait 
 
 
 def _running_on_this_loop() -> list[str]:
+    here = _loop_here()
+    return [] if here is None else [id for id, call in list(_running.items()) if call.loop is here]
+
+
+def _loop_here() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread."""
     if "asyncio" not in sys.modules:
-        return []
+        return None
     import asyncio
 
     try:
-        here = asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return []
-    return [id for id, call in list(_running.items()) if call.loop is here]
+        return None
 
 
 def _path_to(start: str, goals: Collection[str]) -> list[str] | None:

@@ -7,7 +7,7 @@ import re
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from scripts import Scripts
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.clock import ManualClock, SystemClock
+from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import AcquireTask, Claim, ForgetPromise, ReleaseTask, SettlePromise, State
 from resonate_nb.runtime import Engine, Shown, configure, engine, mark_rerun, source
 from resonate_nb.store import MemoryStore
@@ -513,7 +513,7 @@ def test_a_nested_async_step_has_its_own_children(work: Work):
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that SQLite carries out, on whatever connection that is opened from here on."""
     found: list[str] = []
     connect = sqlite3.connect
@@ -524,7 +524,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", traced)
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("many", [5, 50])

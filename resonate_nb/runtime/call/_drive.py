@@ -8,8 +8,9 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never, cast
 
@@ -95,6 +96,8 @@ def call(request: Request) -> Result:
                     case Pause():
                         _pause(engine, step)
                         answer = None
+                    case Rest():
+                        _rest(step)
                     case Result():
                         return _plainly(request, step)
                     case never:
@@ -134,6 +137,9 @@ async def call_async(request: Request) -> Result:
                             raise asyncio.CancelledError("interrupted")
                         await _pause_async(engine, step)
                         answer = None
+                    case Rest():
+                        if not (isinstance(answer, Tried) and answer.is_interrupted):
+                            await _rest_async(step)
                     case Result():
                         return await _plainly_async(request, step)
                     case never:
@@ -142,9 +148,17 @@ async def call_async(request: Request) -> Result:
         engine.leave()
 
 
-Step = Wait | Claimed | Pause | Result
-"""What takes time: a wait for another's run, a try, and the time between two tries. A result that is yielded has no
-value yet: the body runs plainly, and that is the end."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The body has come to its end, and steps that it began have not: what they do counts for whatever comes next."""
+
+    claimed: Claimed
+    title: str
+
+
+Step = Wait | Claimed | Pause | Rest | Result
+"""What takes time: a wait for another's run, a try, the rest of its steps, and the time between two tries. A result
+that is yielded has no value yet: the body runs plainly, and that is the end."""
 Steps = Generator[Step, Promise | Tried | None, Result]
 
 
@@ -234,12 +248,15 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case _:
                 run = step
-    if run is None or work.options.timeout is not None or work.max_attempts > 1:
-        # Its tries and its deadline outlive the process only if it is in the store before it has ended.
-        is_next = run is not None and run.superseded is not None
-        request = replace(request, rerun=is_next)
-        return (yield from _own_steps(engine, request, identity, run.reason if run is not None else ""))
-    return (yield from _under(engine, request, identity, parent, run))
+    token = parent.begin_step()
+    try:
+        if run is None or work.options.timeout is not None or work.max_attempts > 1:
+            # Its tries and its deadline outlive the process only if it is in the store before it has ended.
+            request = replace(request, rerun=run is not None and run.superseded is not None)
+            return (yield from _own_steps(engine, request, identity, "" if run is None else run.reason))
+        return (yield from _under(engine, request, identity, parent, run))
+    finally:
+        parent.end_step(token)
 
 
 def _under(engine: Engine, request: Request, identity: Identity, parent: _context.Current, run: Run) -> Steps:
@@ -279,6 +296,8 @@ def _run(
                 return None
             claimed = begun
         tried = cast(Tried, (yield claimed))
+        if claimed.current.steps_left(blocking=False):
+            yield Rest(claimed, request.work.title)
         if is_over(engine, claimed):
             promise = expire(engine, request, claimed, tried)
             if promise.state is State.TIMEDOUT:
@@ -483,6 +502,61 @@ async def _pause_async(engine: Engine, step: Pause) -> None:
     ):
         while (seconds := tell()) > 0:
             await asyncio.wait((loop.create_future(),), timeout=min(seconds, TELL_SECONDS))
+
+
+def _rest(step: Rest) -> None:
+    """The steps that the body began have ended. An interrupt ends the wait and gives the task back."""
+    current = step.claimed.current
+    with _telling_of(step) as tell, step.claimed.holding.interrupts.let_through():
+        while current.steps_left(blocking=True):
+            ended = threading.Event()
+            current.when_one_ends(ended.set)
+            while not ended.wait(TELL_SECONDS):
+                tell()
+
+
+async def _rest_async(step: Rest) -> None:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    current = step.claimed.current
+    with (
+        _telling_of(step) as tell,
+        step.claimed.holding.interrupts.let_through(),
+        cancel_on_interrupt(loop, task),
+    ):
+        while current.steps_left(blocking=False):
+            ended: asyncio.Future[None] = loop.create_future()
+            current.when_one_ends(partial(_wake, loop, ended))
+            while not (await asyncio.wait((ended,), timeout=TELL_SECONDS))[0]:
+                tell()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> None:
+    def wake() -> None:
+        if not waiting.done():
+            waiting.set_result(None)
+
+    with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
+        loop.call_soon_threadsafe(wake)
+
+
+@contextmanager
+def _telling_of(step: Rest) -> Iterator[Callable[[], None]]:
+    """Gives what says, in one line, that steps are waited for."""
+    line: Line | None = None
+
+    def tell() -> None:
+        nonlocal line
+        if line is None:
+            line = live(f"{step.title} has come to its end, and waits for steps that it has begun")
+
+    try:
+        yield tell
+    finally:
+        if line is not None:
+            line.end()
 
 
 @contextmanager
