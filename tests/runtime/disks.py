@@ -12,6 +12,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,14 @@ def _may_mount() -> bool:
     except OSError:
         return False
     return made.returncode == 0
+
+
+@contextmanager
+def open_to_all() -> Iterator[Path]:
+    """A folder that every user may enter, which the folders of tests are not."""
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        yield Path(made).resolve()
 
 
 DISKS = ["limit", "tmpfs"] if _may_mount() else ["limit"]

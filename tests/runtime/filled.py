@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -81,3 +82,39 @@ def elsewhere() -> dict[str, Any]:
 
 def tell() -> None:
     print(json.dumps({**said, "warned": warned}))
+
+
+_FROM_ELSEWHERE = [
+    *(
+        "encodings.idna",
+        "pandas",
+        "resonate_nb.store._check",
+        "resonate_nb.store._files",
+        "resonate_nb.store._readonly",
+    ),
+    *("resonate_nb.store._repair", "resonate_nb.runtime._whom", "resonate_nb.runtime._checking"),
+]
+"""What another user might not be allowed to load."""
+
+
+def as_nobody() -> None:
+    """From here on this process is of a user who may not do everything, and owns what is in the room."""
+    if os.geteuid():
+        return
+    for name in _FROM_ELSEWHERE:
+        importlib.import_module(name)
+    for folder, _, files in os.walk(ROOM):
+        for piece in (folder, *(os.path.join(folder, name) for name in files)):
+            os.chown(piece, 65534, 65534)
+    os.setgid(65534)
+    os.setuid(65534)
+    rnb.configure(store=STORE)
+
+
+def read_only(is_so: bool = True) -> None:
+    """This process may read the store and not write there; or again both."""
+    as_nobody()
+    for folder, _, files in os.walk(STORE):
+        for name in files:
+            os.chmod(os.path.join(folder, name), 0o400 if is_so else 0o600)
+        os.chmod(folder, 0o500 if is_so else 0o700)

@@ -103,6 +103,8 @@ def expire(engine: Engine, request: Request, claimed: Claimed, tried: Tried | No
     What the store says by now is returned: it may be another owner's, who settled it in time.
     """
     promise = claimed.promise
+    if claimed.owed is not None:
+        return project(promise, engine.clock.now_ms())  # it never was in the store, which was told
     attempt = None if tried is None else replace(_attempt(engine, claimed, tried), outcome="late")
     notes = {} if tried is None else _notes(request)
 
