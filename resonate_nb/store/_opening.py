@@ -24,6 +24,7 @@ from ._failures import is_damage
 from ._opened import Writable
 from ._place import DATABASE, VALUES
 from ._signal import UNKNOWN
+from ._sync import sync_file, sync_names
 
 if TYPE_CHECKING:
     from ._pool import Link
@@ -40,8 +41,10 @@ _FRAME_HEADER_BYTES = 24
 
 def mark(path: Path, why: str, folder: str = "") -> None:
     """The next opener reads the database through. What cannot be written is not: the damage is met again."""
-    with suppress(OSError):
-        (path / MARK).write_text(f"{folder}\n{why}\n")
+    with suppress(OSError), (path / MARK).open("w") as file:
+        file.write(f"{folder}\n{why}\n")
+        file.flush()
+        sync_file(file.fileno())
 
 
 def unmark(path: Path) -> None:
@@ -117,9 +120,12 @@ def salvaged(directory: Writable, aside: Aside, why: str) -> tuple[Link, int, st
     database = directory.path / DATABASE
     refuse_newer(database, directory.path)
     mark(directory.path, why, aside.folder.name)
+    # Before anything is moved: after a power cut the pieces could not be told from those of a store that was deleted.
+    sync_names((directory.path,))
     directory.forget_database()
     with _others_kept_out(directory):
         found = salvage(database, aside, directory.clock, journal=directory.pool.journal)
+    sync_names((aside.folder, directory.path))
     link = directory.pool.writer()
     counter = _mended(directory, link, aside)
     return link, counter, _in_words(directory.path, why, found, aside)
