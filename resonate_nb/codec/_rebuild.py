@@ -10,15 +10,15 @@ not split its instances. Otherwise it is rebuilt as it was stored.
 
 from __future__ import annotations
 
+import os
 import sys
+from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from collections import namedtuple
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from hashlib import blake2b
 from inspect import get_annotations
 from types import CodeType, FunctionType
 from typing import Any
-from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 
@@ -75,7 +75,7 @@ def finish(obj: Any, state: tuple[str, Callable[[Any, Any], Any], Any]) -> None:
 
 def mark_of(kind: type) -> str:
     """The lasting mark of a class that is stored by value."""
-    mark = _marks.setdefault(kind, uuid4().hex)
+    mark = _marks.setdefault(kind, os.urandom(16).hex())
     _classes.setdefault(mark, kind)
     return mark
 

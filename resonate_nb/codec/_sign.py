@@ -6,10 +6,9 @@ every store: a store that was copied, downloaded or edited by hand cannot carry 
 
 from __future__ import annotations
 
-import hmac
 import os
-import secrets
 import warnings
+from _operator import _compare_digest  # what hmac gives, which loads OpenSSL besides
 from pathlib import Path
 
 from blake3 import blake3
@@ -61,7 +60,7 @@ class Signer:
     def verify(self, data: bytes, signature: str, *, promise: str, version: int) -> bool:
         """Whether this key signed exactly these bytes for this promise and version."""
         expected = self.sign(data, promise=promise, version=version)
-        return signature.isascii() and hmac.compare_digest(expected, signature)
+        return signature.isascii() and _compare_digest(expected, signature)
 
 
 def load_key() -> bytes:
@@ -129,8 +128,8 @@ def _make(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if missing:
         path.parent.chmod(0o700)  # whatever the umask
-    content = secrets.token_hex(32).encode() + b"\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    content = os.urandom(32).hex().encode() + b"\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -7,7 +7,6 @@ is the user's own as well.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
 import os
 import re
@@ -139,6 +138,8 @@ def binary_of(name: str) -> str:
     filename = getattr(sys.modules.get(name), "__file__", None)
     if not isinstance(filename, str) or filename.endswith((".py", ".pyc")):
         return ""
+    import hashlib  # few reach an extension module of the user's own
+
     try:
         with open(filename, "rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -11,8 +11,8 @@ This module knows the standard library only, so that any interpreter can compute
 from __future__ import annotations
 
 import ast
-import hashlib
 import struct
+from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ DIGEST_BYTES = 16
 
 def digest(parts: Iterable[bytes]) -> bytes:
     """The 128-bit digest of a sequence of byte strings, each framed by its length."""
-    hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    hasher = blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         hasher.update(len(part).to_bytes(8, "little"))
         hasher.update(part)

@@ -10,7 +10,7 @@ from typing import get_args
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, StoreError, UnwritableStoreError
-from resonate_nb.store import Durability, MemoryStore, SqliteStore, Store, locate
+from resonate_nb.store import Durability, SqliteStore, Store, locate
 
 from ._engine import Engine
 from ._say import say, warn
@@ -143,6 +143,8 @@ def _open() -> Engine:
     with _lock:
         if _engine is None:
             if _store is not None and not isinstance(_store, Path):
+                from resonate_nb.store import MemoryStore
+
                 _engine = Engine(_store, _store.clock if isinstance(_store, MemoryStore) else None)
             else:
                 _engine = _opened(_path())

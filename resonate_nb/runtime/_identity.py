@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import string
+from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
@@ -106,7 +106,7 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
 
 @lru_cache(maxsize=1024)
 def _join(first: str, second: str) -> str:
-    return hashlib.blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
+    return blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
 
 
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import threading
 import warnings
@@ -279,6 +278,8 @@ class _TerminalLine:
                 self._put(f"{text}\n")
 
     def draw(self) -> None:
+        import shutil  # only a terminal that shows a wait needs it
+
         columns = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be written over
         text = self._text if len(self._text) <= columns else f"{self._text[: columns - 1]}…"
         self._put(f"\r{text}{' ' * (self._width - len(text))}")

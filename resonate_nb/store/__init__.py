@@ -8,7 +8,8 @@
 - ``signal``: two mapped words that tell other processes of changes.
 """
 
-from ._memory import MemoryStore
+from typing import TYPE_CHECKING, Any
+
 from ._place import locate
 from ._port import (
     INLINE_BYTES,
@@ -26,6 +27,18 @@ from ._port import (
     Transaction,
 )
 from ._sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from ._memory import MemoryStore
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name != "MemoryStore":  # that one is loaded when somebody has one
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._memory import MemoryStore
+
+        return MemoryStore
+
 
 __all__ = [
     "INLINE_BYTES",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 from pathlib import Path
 
 from resonate_nb.clock import Clock
@@ -50,6 +49,8 @@ class Aside:
 
     def copy(self, piece: Path) -> None:
         """The file is there as it is now, and stays where it is."""
+        import shutil  # most stores are never damaged
+
         shutil.copyfile(piece, self._free(piece.name))
 
     def _free(self, name: str) -> Path:

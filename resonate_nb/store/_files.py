@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
 
     def filename(self, key: object = UNKNOWN, value: object = UNKNOWN) -> tuple[str, str]:
         """A name that was never used, and the full path of it."""
-        name = f"{self._owner()}.{secrets.token_hex(12)}"
+        name = f"{self._owner()}.{os.urandom(12).hex()}"
         return name, os.path.join(self._directory, name)
 
     def store(self, value: object, read: bool = False, key: object = UNKNOWN) -> tuple[int, int, str, None]:

@@ -7,7 +7,6 @@ and the words of `_signal`. There a store has a rollback journal and one process
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,6 +45,8 @@ def file_system_of(path: Path) -> FileSystem:
     if sys.platform == "darwin":
         if not str(path).startswith(_DARWIN_PLACES):
             return FileSystem("")
+        import subprocess
+
         mounts = _of_darwin(subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=False).stdout)
     else:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +31,7 @@ from resonate_nb.protocol import (
 from resonate_nb.records import dataclass
 
 from . import _query
-from ._owners import new_owner, pid_of
+from ._owners import host_name, new_owner, pid_of
 from ._port import Ahead, Attempt, Extent, Order, OwnerInfo, Problem, Query, StoredFile
 from ._sound import impossible
 from ._stand_in import DAMAGED, stand_in
@@ -148,7 +147,7 @@ class MemoryStore:
         return OwnerInfo(
             owner=owner,
             pid=pid_of(owner),
-            host=socket.gethostname() if is_own else owner.rsplit("-", 2)[0],
+            host=host_name() if is_own else owner.rsplit("-", 2)[0],
             started_at=self._opened_at if is_own else 0,
             is_alive=self.is_alive(owner),
         )

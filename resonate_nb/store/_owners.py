@@ -7,12 +7,11 @@ process it was.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import secrets
-import socket
+import sys
+from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -34,8 +33,17 @@ _KEPT_MS = 7 * 24 * 3600 * 1000
 
 def new_owner() -> str:
     """A name for this process that no process had or will have: host, pid, and a random part, fit for a file name."""
-    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:64] or "host"
-    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", host_name())[:64] or "host"
+    return f"{host}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def host_name() -> str:
+    """What this machine calls itself."""
+    if sys.platform == "win32":
+        import socket
+
+        return socket.gethostname()
+    return os.uname().nodename  # the same, and nothing to load for it
 
 
 def pid_of(owner: str) -> int:
@@ -71,7 +79,7 @@ class Owners:
             _locks.hold(descriptor)
             about = {
                 "pid": os.getpid(),
-                "host": socket.gethostname(),
+                "host": host_name(),
                 "started_at": self._clock.now_ms(),
                 "process_start": _process_start(),
             }
@@ -191,7 +199,7 @@ class Owners:
 
 
 def _mark_of(owner: str, task: str) -> str:
-    digest = hashlib.blake2b(task.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    digest = blake2b(task.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
     return f"{owner}.{digest}{_LET_GO}"
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 
@@ -44,7 +43,7 @@ class Signal:
             raise
         # Native 8-byte items, aligned: read and stored whole, never half.
         self._words = memoryview(self._map).cast("Q")
-        self._next = secrets.randbits(32) << 32
+        self._next = int.from_bytes(os.urandom(4), "little") << 32
 
     def identity(self) -> tuple[int, int] | None:
         """Device and inode of the file; None when it has been unlinked: the store is gone, and only this is left.
@@ -77,7 +76,7 @@ class Signal:
 
     def renew(self) -> None:
         """Numbers of our own again, after a fork has copied those of the parent."""
-        self._next = secrets.randbits(32) << 32
+        self._next = int.from_bytes(os.urandom(4), "little") << 32
 
     def lock(self) -> SetupLock:
         """Excludes other processes while a store is set up or an owner registers; held for milliseconds."""

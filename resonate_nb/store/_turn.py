@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ from resonate_nb.errors import StoreError
 
 from . import _failures, _locks
 from ._filesystem import FileSystem
+from ._owners import host_name
 
 _NAME = "in-use"
 LEASE_SECONDS = 60.0
@@ -97,9 +96,9 @@ class Turn:
             if not is_ours:
                 raise self._taken()
             host = self._read().get("host")
-            if host not in (None, socket.gethostname()) and self._age_seconds() < LEASE_SECONDS:
+            if host not in (None, host_name()) and self._age_seconds() < LEASE_SECONDS:
                 raise self._taken()
-            self._about = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
+            self._about = {"host": host_name(), "pid": os.getpid(), "token": os.urandom(8).hex()}
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(self._about).encode())
             os.fsync(descriptor)
@@ -129,7 +128,7 @@ class Turn:
 
     def _age_seconds(self) -> float:
         """Since the file was last touched, by the clock that touches it."""
-        probe = self._file.with_name(f"{_NAME}.{secrets.token_hex(4)}")
+        probe = self._file.with_name(f"{_NAME}.{os.urandom(4).hex()}")
         probe.touch(exist_ok=False)
         try:
             return probe.stat().st_mtime - self._file.stat().st_mtime
