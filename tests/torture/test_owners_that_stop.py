@@ -15,7 +15,7 @@ from resonate_nb.clock import SystemClock
 
 pytestmark = pytest.mark.slow
 
-WAITERS = 3
+WAITERS = 2
 
 
 def owner_in_the_middle(tortured: Tortured, function: str) -> subprocess.Popen[str]:
@@ -86,6 +86,21 @@ def test_a_killed_owner_of_a_call_inside_a_call_is_replaced_in_both(tortured: To
     assert [1, 1] == tortured.runs("plain")
 
 
+@pytest.mark.parametrize("function", ["with_a_program", "with_a_fork"])
+def test_a_killed_owner_is_replaced_though_a_child_of_its_lives(tortured: Tortured, function: str) -> None:
+    """Its lock dies with it, and not with whoever has inherited what it had open."""
+    owner = owner_in_the_middle(tortured, function)
+    waiters = waiters_for(tortured, owner, function, 1)
+    end_of_lease = lease_until(tortured)
+    owner.kill()
+    one_takes_over(tortured, waiters)
+    assert SystemClock().now_ms() < end_of_lease
+    left = [int(words[1]) for words in tortured.lines if words[0] == "left"]
+    assert 2 == len(left)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)  # so it lived
+
+
 def stopped(owner: subprocess.Popen[str]) -> None:
     owner.send_signal(signal.SIGSTOP)
     assert owner.pid == os.waitpid(owner.pid, os.WUNTRACED)[0]
@@ -142,6 +157,7 @@ def test_an_owner_in_a_long_call_of_c_is_never_taken_over(tortured: Tortured) ->
     before = waiters_for(tortured, owner, "in_c")
     lease_until(tortured, lapse=True)
     after = waiters_for(tortured, owner, "in_c")
+    assert "busy\n" == tortured.run("owning.py", "in_c", 1, "forget")
     assert 1 == lease_until(tortured)
     tokens = {tortured.end(process, "go on\n").strip() for process in (owner, *before, *after)}
     assert 1 == len(tokens)

@@ -70,6 +70,12 @@ def test_forks_at_any_instant_of_what_threads_do(tortured: Tortured) -> None:
     assert 1 == max(Counter(tortured.runs("once")).values())
 
 
+def test_a_child_that_is_killed_is_replaced_by_its_parent(tortured: Tortured) -> None:
+    """They are two owners, though the child began as a copy of the other."""
+    assert "4 1\n" == tortured.run("together.py", "killed_child")
+    assert [1, 1] == tortured.runs("slow")
+
+
 def test_a_body_that_calls_itself_with_other_arguments(tortured: Tortured) -> None:
     assert "465 55\n" == tortured.run("together.py", "other_arguments")
     each_once(tortured, descend=31, descend_async=11)

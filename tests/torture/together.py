@@ -167,6 +167,39 @@ def fork_among_threads() -> None:
     print(codes == [0] * 30)
 
 
+@durable(id="slow/{x}", version=1, ignore=("begun", "ended", "hold"))
+def slow(x: int) -> dict[str, Any]:
+    token = begun("slow", x)
+    hold()
+    return ended(token)
+
+
+def hold() -> None:
+    """Nothing, but in the child that is to be killed."""
+
+
+def killed_child() -> None:
+    """Threads of the parent, whose store was open before the fork, wait for what a child runs that is killed."""
+    global hold
+    once_token(0)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        hold = lambda: (os.write(writing, b"x"), signal.pause())  # noqa: E731
+        try:
+            slow(1)
+        finally:
+            os._exit(1)
+    assert b"x" == os.read(reading, 1)
+    with ThreadPoolExecutor(4) as pool:
+        waits = [pool.submit(slow, 1) for _ in range(4)]
+        while not any("feed" in thread.name for thread in threading.enumerate()):
+            os.sched_yield()  # until they wait
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        distinct(*(wait.result()["token"] for wait in waits))
+
+
 # -- re-entrant calls -------------------------------------------------------------------------------------------------
 
 
