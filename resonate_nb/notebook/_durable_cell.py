@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, cast
 
@@ -18,6 +20,7 @@ from resonate_nb.runtime import (
     duration,
     generators_advice,
     generators_phrase,
+    get,
     is_enabled,
     say,
 )
@@ -54,7 +57,8 @@ def run_cell(shell: Any, options: CellOptions, text: str) -> None:
         return
     rerun = options.rerun
     while True:
-        result = call(use.request(rerun=rerun, is_async=False))
+        with use.between_tries():
+            result = call(use.request(rerun=rerun, is_async=False))
         if (again := use.finish(result)) is None:
             return
         if rerun:
@@ -74,7 +78,8 @@ async def run_cell_async(shell: Any, options: CellOptions, text: str) -> None:
         return
     rerun = options.rerun
     while True:
-        result = await call_async(use.request(rerun=rerun, is_async=True))
+        with use.between_tries():
+            result = await call_async(use.request(rerun=rerun, is_async=True))
         if (again := use.finish(result)) is None:
             return
         if rerun:
@@ -100,6 +105,9 @@ class _Use:
         self.title = _title(options, text)
         self._outputs: list[Output] = []
         self._witness: Witness | None = None
+        """Of the names as they were before the first try."""
+        self._has_failed = False
+        """The last try has, and no other one has begun."""
         self._undecided: list[str] = []
         self._standing = _generators.Standing({})
 
@@ -126,6 +134,7 @@ class _Use:
     def request(self, *, rerun: bool, is_async: bool) -> Request:
         subject = _Observed(_subject(self.shell, self.body, self.options.options.ignore))
         name = self.options.label or "cell"
+        self._witness, self._has_failed = None, False
         # Before anything of a replay is unpickled: that imports packages, and some draw when they are imported.
         self._standing = _generators.look()
         work = Work(name, cast("Subject", subject), self.options.options, is_cell=True, label=self.title)
@@ -135,8 +144,10 @@ class _Use:
             key = subject.last
             if key is None or key.undurable:
                 return False
-            ignore = self.options.options.ignore
-            self._witness = Witness(self.body.facts, self.shell.user_ns, key.values, ignore, subject.changed_attributes)
+            self._put_back()
+            if self._witness is None:
+                facts, namespace, ignore = self.body.facts, self.shell.user_ns, self.options.options.ignore
+                self._witness = Witness(facts, namespace, key.values, ignore, subject.changed_attributes)
             return True
 
         def body() -> Bundle | None:
@@ -144,7 +155,7 @@ class _Use:
             if not before():
                 run(self.shell, self.body)
                 return None
-            with self._recording():
+            with self._recording(), self._trying():
                 run(self.shell, self.body)
             return self._bundle()
 
@@ -153,7 +164,7 @@ class _Use:
             if not before():
                 await run_async(self.shell, self.body)
                 return None
-            with self._recording():
+            with self._recording(), self._trying():
                 await run_async(self.shell, self.body)
             return self._bundle()
 
@@ -194,11 +205,41 @@ class _Use:
                 once=True,
                 about=self.body.text,
             )
-        saved = f"replayed · {duration(result.saved_ms)} saved"
+        saved = f"replayed · {duration(result.saved_ms)} saved{_failures(result)}"
         show_mark(self.shell, saved if self.options.shows_output else f"{saved} · output not shown")
         if self.options.shows_output and "output" in result.notes:
             show(self.shell, from_bytes(result.notes["output"]))
         return None
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self._has_failed = True
+            raise
+
+    @contextmanager
+    def between_tries(self) -> Iterator[None]:
+        """A call that is stopped in the wait for another try leaves the names as that try would have found them: the
+        same cell is the same promise when it is run again."""
+        try:
+            yield
+        except BaseException:
+            self._put_back()
+            raise
+
+    def _put_back(self) -> None:
+        """The names that the cell binds are what they were before the try that has failed."""
+        if not self._has_failed or self._witness is None:
+            return
+        self._has_failed = False
+        namespace, before = self.shell.user_ns, self._witness.before
+        for name in {*self.body.facts.bound, *self.body.facts.deleted}:
+            if name in before:
+                namespace[name] = before[name]
+            else:
+                namespace.pop(name, None)
 
     def _recording(self) -> _Recording:
         return _Recording(self.shell, self._outputs)
@@ -213,6 +254,15 @@ class _Use:
         if bundle is None or self._witness is None:
             return ()
         return self._witness.reasons(self.shell.user_ns, bundle, self._undecided)
+
+
+def _failures(result: Result) -> str:
+    """How many tries had failed before the one that is shown; nothing for none."""
+    promise = result.promise
+    if promise is None or "attempt" not in promise.value.headers or (handle := get(promise.id)) is None:
+        return ""
+    failed = sum(attempt.outcome in ("failed", "late") for attempt in handle.attempts)
+    return f" · after {failed} failed {'try' if failed == 1 else 'tries'}" if failed else ""
 
 
 class _Recording:
@@ -288,7 +338,7 @@ def _shown_from_the_cell(shell: Any, error: Exception) -> Exception:
         error.__dict__.pop("_render_traceback_", None)
         return list(shell.InteractiveTB.structured_traceback(type(error), error, trace, tb_offset=0))
 
-    if trace is not None and hasattr(error, "__dict__"):
+    if hasattr(error, "__dict__"):
         error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
 

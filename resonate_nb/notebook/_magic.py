@@ -20,6 +20,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError
+from resonate_nb.retry import Never, Policy, policy_of, seconds_of
 from resonate_nb.runtime import (
     Handle,
     Source,
@@ -53,7 +54,10 @@ from ._hits import HitMark
 from ._live import LiveLine
 from ._record import show_line
 
-_CELL_USAGE = "%%durable [LABEL] [--version V] [--ignore NAME ...] [--rerun] [--no-replay]"
+_CELL_USAGE = (
+    "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] [--rerun] "
+    "[--no-replay]"
+)
 _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
     "[--order oldest]"
@@ -72,6 +76,19 @@ class DurableMagics(Magics):
     @magic_arguments("%durable")  # IPython puts one more before it
     @argument("label", nargs="?", metavar="LABEL", help="names the promise; never weakens the key")
     @argument("--version", metavar="V", help="your word for the version of the code, instead of its fingerprint")
+    @argument(
+        "--timeout",
+        metavar="TIME",
+        help="how long the cell may take in all, from its first run on and over restarts, e.g. 90s, 5m, 2h; then it is "
+        "interrupted, timed out, and its next run begins anew",
+    )
+    @argument(
+        "--retries",
+        metavar="N",
+        help="run again up to N times what raises an error that may pass; after 1 s, 2 s, 4 s, … at first, or as the "
+        "service asks for; each run begins with the names as they were before the first",
+    )
+    @argument("--max-age", metavar="TIME", help="an older result counts no more, and the cell runs, e.g. 1d")
     @argument(
         "--ignore",
         nargs="+",
@@ -238,7 +255,13 @@ def parse_cell_line(line: str) -> CellOptions:
         for name in asked.ignore:
             if not name.isidentifier():
                 raise InvalidOptionError(f"--ignore takes names of variables, not {name!r}")
-        options = checked_options(version=asked.version, ignore=asked.ignore)
+        options = checked_options(
+            version=asked.version,
+            ignore=asked.ignore,
+            retry=_retries_of(asked.retries),
+            timeout=_length_of(asked.timeout, "--timeout"),
+            max_age=_length_of(asked.max_age, "--max-age"),
+        )
     except UsageError as error:
         hint = (
             "" if "--" in line or str(error).startswith("expected") else "; a label of several words stands in quotes"
@@ -247,6 +270,24 @@ def parse_cell_line(line: str) -> CellOptions:
     except InvalidOptionError as error:
         raise UsageError(str(error)) from error
     return CellOptions(f"%%durable {line}".rstrip(), asked.label, options, asked.rerun, not asked.no_replay)
+
+
+def _length_of(text: str | None, option: str) -> float | None:
+    if text is None:
+        return None
+    seconds = seconds_of(text, option)
+    if not seconds:
+        raise InvalidOptionError(f"{option} must be longer than nothing, not {text!r}")
+    return seconds
+
+
+def _retries_of(text: str | None) -> Policy:
+    """So many tries after the first."""
+    if text is None or text == "0":
+        return Never()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InvalidOptionError(f"--retries takes how often to run again what fails, e.g. --retries 3, not {text!r}")
+    return policy_of(int(text) + 1)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -505,7 +505,7 @@ def test_without_the_extension_and_in_a_forked_child_a_line_goes_to_stderr(kerne
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--retries 3", "unrecognized arguments: --retries; use %%durable [LABEL]"),
+        ("--tries 3", "unrecognized arguments: --tries; use %%durable [LABEL]"),
         ("one two", "unrecognized arguments: two; a label of several words stands in quotes; use %%durable [LABEL]"),
         ("--re", "unrecognized arguments: --re"),
         ("--version", "expected one argument"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,7 @@ class TestALateBody:
         with pytest.raises(rnb.DurableTimeoutError) as caught:
             step()
         assert isinstance(caught.value.__cause__, KeyError)
+        assert [__file__] == [frame.filename for frame in traceback.extract_tb(caught.value.__cause__.__traceback__)]
         assert ("late", "KeyError: 'gone'") == (step.get().attempts[0].outcome, step.get().attempts[0].error)
 
     def test_a_value_that_is_late_for_both_limits_is_in_the_error(self, manual: Engine, clock: ManualClock) -> None:

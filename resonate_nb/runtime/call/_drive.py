@@ -316,7 +316,7 @@ def _run(
 def _late(request: Request, promise: Promise, tried: Tried | None, why: str) -> Result:
     """The deadline has passed: nobody hears of the value but the caller, in the error."""
     log_call(request.work.title, promise.id, "timed out", why, 0 if tried is None else tried.elapsed_us / 1000)
-    return Result(None, promise, False, reason=why, error=timed_out(request, promise, tried))
+    return Result(None, promise, False, reason=why, error=without_our_frames(timed_out(request, promise, tried)))
 
 
 def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
@@ -590,6 +590,8 @@ _Error = TypeVar("_Error", bound=BaseException)
 
 def without_our_frames(error: _Error) -> _Error:
     """The same error, its traceback beginning in the user's code; an interrupt of ours alone has none."""
+    if isinstance(error, DurableTimeoutError) and error.__cause__ is not None:
+        without_our_frames(error.__cause__)
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
