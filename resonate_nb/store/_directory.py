@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from ._owners import Owners
 from ._place import DATABASE, SIGNAL
 from ._pool import WRITE_BUSY_SECONDS, Link, Pool
 from ._port import Durability
+from ._presence import Presence
 from ._signal import Signal
 from ._sync import sync_names
 from ._turn import Turn
@@ -82,8 +83,7 @@ class Directory:
         self._folders = folders if durability == "full" else ()
         """Which folders' names are to be synced: SQLite syncs what is in its files, not that the store is there."""
         self.clock = clock
-        self._database_id: tuple[int, int] | None = None
-        """Device and inode of the database that was opened; None until it is."""
+        self._presence = Presence(path, self.signal)
         self._damage = ""
         """What SQLite has found damaged since the database was last known to be whole."""
         self._warn = warn
@@ -138,7 +138,7 @@ class Directory:
                 if self.is_writing or not self.pool.pause():
                     _opening.mark(self.path, why)
                     return False, "not yet, since this process is using it just now; the next start does it"
-                if self._is_set_aside():
+                if self._presence.is_set_aside():
                     self._is_whole()
                     return True, (
                         f"the database of the store {str(self.path)!r} was damaged, and another process has put what "
@@ -180,12 +180,6 @@ class Directory:
         except (sqlite3.Error, OSError) as error:
             raise self.failure(error) from error
 
-    def _is_set_aside(self) -> bool:
-        """Whether another process has found our database damaged, and put another one in its place."""
-        if self._database_id is None or _identity(self.path / DATABASE) == self._database_id:
-            return False
-        return any(_identity(file) == self._database_id for file in self.path.glob(f"{_place.DAMAGED}/*/{DATABASE}"))
-
     def _follow(self) -> None:
         """This process goes on with the database that is there now. Nothing while it is reading from the other one."""
         with self.lock, self._setup_lock, self.signal.lock():
@@ -197,31 +191,32 @@ class Directory:
 
     def forget_database(self) -> None:
         """It is about to be another one."""
-        self._database_id = None
+        self._presence.forget_database()
 
     def _is_whole(self) -> None:
         """The database that is there now is ours, and whole."""
         _opening.unmark(self.path)
-        self._database_id = _identity(self.path / DATABASE)
+        self._presence.note_database()
         self.no_fence_at = -1
 
     def look(self) -> None:
         """Raises StoreError if the handle is of no use any more. Asks the system at most ten times a second."""
         if self.clock.monotonic() >= self._next_look:
-            if self._is_set_aside():
-                self._follow()
-            self.look_now()
+            self.look_now(is_idle=True)
         if self._damage:
             self._heal()
 
-    def look_now(self) -> None:
-        """As `look`, and asks at once."""
+    def look_now(self, *, is_idle: bool = False) -> None:
+        """As `look`, and asks at once. A thread that is in the middle of nothing may go on with the database that
+        another process has put in the place of a damaged one."""
         self._next_look = float("-inf")
         if self._is_closed:
             raise _failures.closed(self.path)
         if self._forked_while_busy:
             raise _failures.forked(self.path)
-        if (gone := self._gone()) is not None:
+        if is_idle and self._presence.is_set_aside():
+            self._follow()
+        if (gone := self._presence.gone()) is not None:
             raise gone
         if self._turn is not None:
             self._turn.look()
@@ -229,23 +224,12 @@ class Directory:
 
     def failure(self, error: sqlite3.Error | OSError) -> StoreError:
         """What to raise for a failure that reached the door."""
-        if not self._is_closed and (gone := self._gone()) is not None:
+        if not self._is_closed and (gone := self._presence.gone()) is not None:
             return gone
         if _failures.is_damage(error):
             _opening.mark(self.path, str(error))
             self._damage = str(error)
         return _failures.translated(error, self.path)
-
-    def _gone(self) -> StoreError | None:
-        """What to raise when what this process has open is no more what lies there."""
-        identity = self.signal.identity()
-        if identity is None:
-            return _failures.deleted(self.path)
-        if _identity(self.path / SIGNAL) != identity:
-            return _failures.replaced(self.path, SIGNAL)
-        if self._database_id is not None and _identity(self.path / DATABASE) != self._database_id:
-            return _failures.replaced(self.path, DATABASE)
-        return None
 
     def acquire(self, pause: Callable[[], object] | None) -> None:
         """This process's lock for writing is ours; `pause` is called every half second until it is."""
@@ -255,16 +239,22 @@ class Directory:
 
     def begin(self, link: Link, pause: Callable[[], object] | None = None) -> None:
         """The database's write lock is ours; `pause` is called every half second until it is."""
+        self.execute(link, pause, "BEGIN IMMEDIATE")
+
+    def execute(
+        self, link: Link, pause: Callable[[], object] | None, statement: str, parameters: Sequence[object] = ()
+    ) -> None:
+        """A statement that takes the write lock is carried out; `pause` is called every half second until it is."""
         for _ in range(_BUSY_TRIES - 1):
             try:
-                link.cursor.execute("BEGIN IMMEDIATE")
+                link.cursor.execute(statement, parameters)
                 return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
             if pause is not None:
                 pause()
-        link.cursor.execute("BEGIN IMMEDIATE")
+        link.cursor.execute(statement, parameters)
 
     def files(self) -> ValueFiles:
         """The value files. Imported with the first of them: diskcache costs more than the rest of the room."""
@@ -385,15 +375,6 @@ class Directory:
         self.signal.renew()
         if self._turn is not None:
             self._turn.forget()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None when there is no such file."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_dev, status.st_ino
 
 
 _OPEN: set[Directory] = set()
