@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
-    import dataclasses
+    from dataclasses import _FIELD, MISSING, Field, FrozenInstanceError, field
+    from inspect import get_annotations
     from operator import attrgetter
     from reprlib import recursive_repr
 
@@ -20,23 +21,50 @@ else:
         """The class as a record: see the module."""
 
         def made(cls):
-            cls.__doc__ = cls.__doc__ or cls.__name__  # or it would be written from the signature, by compiling
-            record = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
-            _refuse_more(record)
-            _add_methods(record, frozen, slots, eq)
+            if hasattr(cls, "__post_init__"):
+                raise TypeError(f"{cls.__qualname__} has a __post_init__, which only `dataclasses.dataclass` calls")
+            own = {name: _field(cls, name, hint) for name, hint in get_annotations(cls).items()}
+            fields = {}
+            for base in reversed(cls.__mro__[1:]):
+                fields |= base.__dict__.get("__dataclass_fields__", {})
+            fields |= own
+            record = _slotted(cls, tuple(own)) if slots else _with_defaults(cls, own)
+            record.__doc__ = cls.__doc__ or cls.__name__
+            record.__dataclass_fields__ = fields
+            record.__match_args__ = tuple(fields)
+            _add_methods(record, tuple(fields), frozen, slots, eq)
             return record
 
         return made
 
-    def _refuse_more(cls):
-        for field in dataclasses.fields(cls):
-            if field.kw_only or not (field.init and field.repr and field.compare and field.hash is None):
-                raise TypeError(f"field {field.name!r} of {cls.__qualname__} asks for more than a default")
-        if hasattr(cls, "__post_init__"):
-            raise TypeError(f"{cls.__qualname__} has a __post_init__, which only `dataclasses.dataclass` calls")
+    def _field(cls, name, hint):
+        """As the standard library describes a field, so that its functions know it."""
+        default = cls.__dict__.get(name, MISSING)
+        made = default if isinstance(default, Field) else field(default=default)
+        if made.kw_only is True or not (made.init and made.repr and made.compare and made.hash is None):
+            raise TypeError(f"field {name!r} of {cls.__qualname__} asks for more than a default")
+        if any(word in str(hint) for word in ("ClassVar", "InitVar", "KW_ONLY")):
+            raise TypeError(f"{name!r} of {cls.__qualname__} is no field, and only `dataclasses.dataclass` knows")
+        made.name, made.type, made.kw_only, made._field_type = name, hint, False, _FIELD
+        return made
 
-    def _add_methods(cls, frozen, slots, eq):
-        names = tuple(field.name for field in dataclasses.fields(cls))
+    def _with_defaults(cls, own):
+        for name, one in own.items():
+            if one.default is not MISSING:
+                setattr(cls, name, one.default)
+            elif name in cls.__dict__:
+                delattr(cls, name)
+        return cls
+
+    def _slotted(cls, names):
+        """The class once more, since slots cannot be added to one that is there."""
+        left_out = {*names, "__dict__", "__weakref__"}
+        members = {name: value for name, value in cls.__dict__.items() if name not in left_out}
+        made = type(cls)(cls.__name__, cls.__bases__, members | {"__slots__": names})
+        made.__qualname__ = cls.__qualname__
+        return made
+
+    def _add_methods(cls, names, frozen, slots, eq):
         values = attrgetter(*names, "__class__")
 
         def __init__(self, *args, **kwargs):
@@ -55,10 +83,10 @@ else:
             return hash(values(self))
 
         def __setattr__(self, name, value):
-            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
         def __delattr__(self, name):
-            raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
 
         def __getstate__(self):
             return [getattr(self, name) for name in names]
@@ -83,14 +111,13 @@ else:
         """What the standard library would have made of the fields."""
         # With the name of this module it is known as ours; without one it would count as the user's, put in by them.
         given, lines, names = [], [], {"__name__": __name__, "_set": object.__setattr__, "_none": object()}
-        for field in dataclasses.fields(cls):
-            name = field.name
-            if field.default is not dataclasses.MISSING:
-                names[f"_default_{name}"] = field.default
+        for name, one in cls.__dataclass_fields__.items():
+            if one.default is not MISSING:
+                names[f"_default_{name}"] = one.default
                 given.append(f"{name}=_default_{name}")
                 lines.append(f"_set(self, {name!r}, {name})")
-            elif field.default_factory is not dataclasses.MISSING:
-                names[f"_make_{name}"] = field.default_factory
+            elif one.default_factory is not MISSING:
+                names[f"_make_{name}"] = one.default_factory
                 given.append(f"{name}=_none")
                 lines.append(f"_set(self, {name!r}, _make_{name}() if {name} is _none else {name})")
             else:

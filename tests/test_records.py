@@ -152,6 +152,9 @@ def test_what_it_does_not_make_is_refused_at_once() -> None:
     for more in (field(repr=False), field(compare=False), field(init=False), field(kw_only=True), field(hash=True)):
         with pytest.raises(TypeError, match="asks for more than a default"):
             records.dataclass(frozen=True)(type("R", (), {"a": more, "__annotations__": {"a": "int"}}))
+    for hint in ("ClassVar[int]", "InitVar[int]", "KW_ONLY"):
+        with pytest.raises(TypeError, match="is no field"):
+            records.dataclass(frozen=True)(type("R", (), {"__annotations__": {"a": hint}}))
     with pytest.raises(TypeError, match="has a __post_init__"):
         records.dataclass(frozen=True)(type("R", (), {"__post_init__": print}))
 
