@@ -397,7 +397,9 @@ def _handed_out(
         notes["output"] = output
     if not has_waited:
         log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)
-    return Result(value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=entry)
+    # What was waited for may have been superseded meanwhile: nobody is to remember it as the value of this call.
+    at_hand = None if has_waited else entry
+    return Result(value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=at_hand)
 
 
 def _joined(engine: Engine, request: Request, identity: Identity, settled: Promise | None) -> Result | None:

@@ -71,7 +71,6 @@ class Lane:
         "_engine",
         "_entries",
         "_is_named",
-        "_is_placed",
         "_is_warm",
         "_key",
         "_names",
@@ -85,10 +84,9 @@ class Lane:
         self._subject = work.subject
         self._names = names
         options = work.options
-        self._is_named = names is not None and options.id is None and options.version is None
-        """Whether the id follows from arguments and code alone, so that a row read ahead can be found."""
-        self._is_placed = self._is_named and options.max_age is None
-        """Whether the id of a child follows from its arguments, and what it came to is not too old at any time."""
+        is_named = names is not None and options.id is None and options.version is None
+        self._is_named = is_named and options.max_age is None
+        """Whether a row that was read ahead is this call's by its arguments and code alone, whenever it was made."""
         is_dated = options.max_age is not None or "{" in (options.id or "")
         self._is_warm = options.keyed_by == "args" and not is_dated
         """Whether equal arguments are the same promise, whenever and wherever they are given."""
@@ -151,7 +149,7 @@ class Lane:
             return MISS, None
         if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
             return MISS, None
-        if not self._is_placed or names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
+        if not self._is_named or names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
             return MISS, None
         if (self._subject.standing() or self._subject.key()) is not self._key or not parent.fence.is_ours:
             return MISS, None

@@ -69,6 +69,8 @@ class Ledger:
         """Why this owner may not take the task from the one who has it."""
         self.may_follow: Callable[[str, Promise, Promise], str | None] = lambda by, before, after: None
         """Why this generation may not come after the one that is stored and resolved."""
+        self.may_cancel: Callable[[str, Promise], bool] = lambda by, promise: True
+        """Whether who commits may cancel what somebody runs."""
         self.max_attempts: Callable[[Promise], int | None] = lambda promise: None
         self.is_disturbed = False
         """Some tries could not be written down."""
@@ -145,7 +147,9 @@ class Ledger:
             or promise.task is TaskState.PENDING
             or (promise.state.is_settled and not is_by_deadline)
         )
-        if was_taken and former.owner != by and promise.state is not State.CANCELED:
+        if was_taken and promise.state is State.CANCELED:
+            hold(self.may_cancel(by, former), "cancelled by a call while its owner is at it", former, by)
+        elif was_taken and former.owner != by:
             why_not = self.may_take(by, former)
             hold(why_not is None, f"taken from an owner that {why_not}", former, promise, by)
         if promise.version != former.version:

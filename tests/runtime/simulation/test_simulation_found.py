@@ -7,12 +7,12 @@ from glob import escape
 from random import Random
 
 import pytest
-from sim_calls import NAMES, Driver, Process, World, no_body
+from sim_calls import NAMES, Driver, Process, World
 from sim_schedule import silence
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.runtime import Engine, Request
+from resonate_nb.runtime import Engine
 
 
 @pytest.fixture
@@ -27,18 +27,21 @@ def world() -> Iterator[World]:
             process.end()
 
 
-def called(process: Process, job: str, *, rerun: bool = False) -> Driver:
+def called(process: Process, job: str, argument: int = 1, *, is_rerun: bool = False) -> Driver:
     """A call that has had its first turn."""
-    work, identity = NAMES[job, 1]
-    driver = Driver(process, Request(work, {"x": 1}, no_body, rerun=rerun), identity)
+    driver = Driver(process, job, argument, is_rerun=is_rerun)
     driver.turn()
     return driver
+
+
+def value_of(process: Process, job: str, argument: int = 1, *, is_rerun: bool = False) -> object:
+    return ended(called(process, job, argument, is_rerun=is_rerun))
 
 
 def ended(driver: Driver) -> object:
     """The value of a call, which has all the turns that it needs."""
     while not driver.is_over:
-        driver.world.clock.advance(1)
+        driver.world.clock.advance(100)
         driver.turn()
     assert driver.result is not None
     return driver.result.value
@@ -81,3 +84,28 @@ def test_a_late_claim_leaves_an_owner_alone_that_has_moved_since(world: World):
     assert "leaf 1 no. 1" == ended(other)
     assert "leaf 1 no. 2" == ended(mine)
     assert "leaf 1 no. 2" == ended(called(far, "leaf"))
+
+
+def test_what_was_waited_for_is_not_remembered_when_it_is_superseded(world: World):
+    """A waiter gets the generation that it waited for, and the next call the one that came since."""
+    first, second = world.start(), world.start()
+    running = called(first, "leaf")
+    waiting = called(second, "leaf")
+    assert "leaf 1 no. 1" == ended(running)
+    again = called(first, "leaf", is_rerun=True)
+    assert "leaf 1 no. 1" == ended(waiting)
+    assert "leaf 1 no. 2" == ended(again)
+    assert "leaf 1 no. 2" == ended(called(second, "leaf"))
+
+
+def test_a_value_that_was_read_ahead_grows_old(world: World):
+    """After some first hits of a function all its rows are at hand, and each is asked for its age when it is used."""
+    first, second = world.start(), world.start()
+    assert ["fresh 1 no. 1", "fresh 2 no. 2"] == [value_of(first, "fresh", each) for each in (1, 2)]
+    assert ["fresh 1 no. 1", "fresh 2 no. 2"] == [value_of(second, "fresh", each) for each in (1, 2)]
+    assert "leaf 1 no. 1" == value_of(first, "leaf")
+    assert "leaf 1 no. 2" == value_of(first, "leaf", is_rerun=True)  # after which all look again
+    assert "fresh 1 no. 1" == value_of(second, "fresh", 1)
+    assert second.engine.memo.ahead("fresh", second.engine.store.invalidation_word()), "nothing was read ahead"
+    world.clock.advance(20_001)
+    assert "fresh 2 no. 3" == value_of(second, "fresh", 2)
