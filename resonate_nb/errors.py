@@ -190,6 +190,10 @@ class DamagedStoreError(UnwritableStoreError):
     """The store's database is damaged; what can be read of it goes on in a new one at the next use or start."""
 
 
+class LostStoreError(UnwritableStoreError):
+    """The store was deleted, moved or replaced under this process, which cannot store anything in it any more."""
+
+
 class SchemaError(UnwritableStoreError):
     """The store has a newer schema than this package knows."""
 

@@ -34,7 +34,8 @@ def failure_of(error: BaseException) -> Failure:
 
 def in_words(error: BaseException) -> str:
     """``Type: message``, at most 500 characters that any encoding takes; never raises."""
-    text = f"{type(error).__name__}: {_message(error)}"
+    message = _message(error)
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text[:500].encode("utf-8", "backslashreplace").decode()
 
 

@@ -6,7 +6,13 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from resonate_nb.errors import DamagedStoreError, ReadOnlyStoreError, StoreError, UnwritableStoreError
+from resonate_nb.errors import (
+    DamagedStoreError,
+    LostStoreError,
+    ReadOnlyStoreError,
+    StoreError,
+    UnwritableStoreError,
+)
 
 _ELSEWHERE = "name another store with rnb.configure(store=...) or RESONATE_NB_STORE"
 
@@ -124,17 +130,17 @@ def not_synced(error: OSError, path: Path) -> StoreError:
     )
 
 
-def deleted(path: Path) -> UnwritableStoreError:
+def deleted(path: Path) -> LostStoreError:
     """The error for a store that was deleted, or replaced, while this process had it open."""
-    return UnwritableStoreError(
+    return LostStoreError(
         f"the store {str(path)!r} was deleted while this process was using it; nothing is stored any more. "
         "Restart the kernel, or go on with a new one: rnb.configure(store=...)."
     )
 
 
-def replaced(path: Path, piece: str) -> UnwritableStoreError:
+def replaced(path: Path, piece: str) -> LostStoreError:
     """The error for a store of which this process has a piece open that is no more the one that lies there."""
-    return UnwritableStoreError(
+    return LostStoreError(
         f"{piece!r} of the store {str(path)!r} was moved, deleted or replaced while this process was using it; nothing "
         "is stored any more. Restart the kernel, or name another store with rnb.configure(store=...)."
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_words
-from resonate_nb.errors import DurableTimeoutError, ReadOnlyStoreError, ResonateNbError, StoreError
+from resonate_nb.errors import DurableTimeoutError, LostStoreError, ReadOnlyStoreError, ResonateNbError, StoreError
 from resonate_nb.protocol import (
     NEVER,
     Command,
@@ -208,9 +208,10 @@ def _resolve(
     reply, counter, problem = _write(engine, claimed, State.RESOLVED, value, notes)
     if problem:
         _drop(engine, stored)
-        why_not = why_not or problem
+        why_not = why_not or str(problem)
     if reply is None or reply.promise is None:
-        later = _LATER if value.data is not None and not claimed.is_child else ""
+        is_owed = value.data is not None and not claimed.is_child and not isinstance(problem, LostStoreError)
+        later = _LATER if is_owed else ""
         engine.warn_unwritable(title, f"{_not_stored(request, why_not)}{later}")
         return Settled(claimed.promise)
     if why_not:
@@ -243,7 +244,7 @@ def _reject(
         headers["limit"] = repr(error.limit)
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
-        engine.warn_unwritable(request.work.title, _failure_not_stored(request, problem))
+        engine.warn_unwritable(request.work.title, _failure_not_stored(request, str(problem)))
     if reply is None or reply.promise is None:
         return Settled(claimed.promise)
     return Settled(reply.promise)
@@ -282,20 +283,19 @@ def _refused(request: Request, claimed: Claimed, now: Promise) -> Promise:
 
 def _write(
     engine: Engine, claimed: Claimed, state: State, value: Value, notes: Mapping[str, bytes]
-) -> tuple[Reply | None, int, str]:
+) -> tuple[Reply | None, int, StoreError | None]:
     """The settlement is committed, with its value or at least without: the reply, the invalidation counter as of it,
     and what stood in the way of the value. Where nothing at all can be written it is owed; with its value, unless that
     was to lie in a file."""
-    problem = ""
     try:
-        return *_commit(engine, claimed, state, value, notes), problem
+        return *_commit(engine, claimed, state, value, notes), None
     except StoreError as error:
-        problem = str(error)
-    bare = _without_value(state, value, problem)
+        problem = error
+    bare = _without_value(state, value, str(problem))
     try:
         return *_commit(engine, claimed, state, bare, {}), problem
     except StoreError:
-        if not claimed.is_unborn:
+        if not claimed.is_unborn and not isinstance(problem, LostStoreError):
             owed, kept = (value, notes) if value.file is None else (bare, {})
             promise = claimed.promise
             engine.owe(SettlePromise(promise.id, state, owed, promise.version), _noting(promise, kept))
