@@ -1,7 +1,7 @@
 """`dataclass` as the standard library has it, made without compiling, which takes half a millisecond for each class.
 
 There are some seventy records in this package, and every session imports it. The methods made here are closures;
-`__init__` alone is compiled, when the first instance is made. Fields may have a default or a factory, no more, and
+`__init__` alone is compiled, once a class is made often. Fields may have a default or a factory, no more, and
 `fields`, `replace` and `astuple` of `dataclasses` work as ever. Type checkers see the standard library's.
 """
 
@@ -16,6 +16,10 @@ else:
     from inspect import get_annotations
     from operator import attrgetter
     from reprlib import recursive_repr
+
+    _FEW = 32
+    """So many instances of a class are made before its `__init__` is compiled, which takes as long as they do. Most
+    records of a session are fewer."""
 
     def dataclass(*, frozen=False, slots=False, eq=True):
         """The class as a record: see the module."""
@@ -48,6 +52,9 @@ else:
         made.name, made.type, made.kw_only, made._field_type = name, hint, False, _FIELD
         return made
 
+    def _has_default(one):
+        return one.default is not MISSING or one.default_factory is not MISSING
+
     def _with_defaults(cls, own):
         for name, one in own.items():
             if one.default is not MISSING:
@@ -67,7 +74,22 @@ else:
     def _add_methods(cls, names, frozen, slots, eq):
         values = attrgetter(*names, "__class__")
 
+        made = 0
+        others = {name: one for name, one in cls.__dataclass_fields__.items() if _has_default(one)}
+
         def __init__(self, *args, **kwargs):
+            nonlocal made
+            made += 1
+            values = dict(zip(names, args, strict=False)) | kwargs
+            if made <= _FEW and len(values) == len(args) + len(kwargs):  # no more than there are, and none twice
+                for name, one in others.items():
+                    if name not in values:
+                        values[name] = one.default if one.default is not MISSING else one.default_factory()
+                if values.keys() == cls.__dataclass_fields__.keys():
+                    for name, value in values.items():
+                        object.__setattr__(self, name, value)
+                    return
+            # The compiled one also says what is wrong with the arguments.
             cls.__init__ = _compiled_init(cls)
             cls.__init__(self, *args, **kwargs)
 

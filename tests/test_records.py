@@ -160,7 +160,7 @@ def test_what_it_does_not_make_is_refused_at_once() -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_compiled_before_an_instance_is_made() -> None:
+def test_nothing_is_compiled_for_a_few_instances() -> None:
     code = """
 import sys, builtins
 from resonate_nb.records import dataclass
@@ -170,7 +170,9 @@ sys.addaudithook(lambda event, args: count.append(event) if event == "compile" e
 class R:
     a: int = 1
 assert not count, count
-R(); R()
+assert [R(), R(2), R(a=3)] and not count, count
+made = [R(number) for number in range(100)]
+assert [*range(100)] == [one.a for one in made] and R() == R(1)
 print(len(count))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
