@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 from ._failure import failure_from_bytes, failure_of, failure_to_bytes, in_words
-from ._pickle import decode, encode
 from ._port import Encoded, Failure
 from ._preview import describe, preview
 from ._sign import Signer, load_key
+from ._value import decode, encode
 
 __all__ = [
     "Encoded",

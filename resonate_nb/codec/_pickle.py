@@ -1,4 +1,4 @@
-"""A value as bytes and back: scalars as JSON, everything else through pickle protocol 5.
+"""Values through pickle protocol 5: what pickle would lose or could not find again is stored another way, or refused.
 
 The pickler is the C one with `reducer_override`, which is asked about everything but plain containers and scalars: it
 refuses what would come back dead (`_refused`), and takes functions and classes of the notebook by value (`_rebuild`),
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import gc
 import io
-import json
-import math
 import os
 import pickle
 import sys
@@ -25,29 +23,19 @@ from importlib import import_module
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MappingProxyType, ModuleType
 from typing import Any, NoReturn, TypeVar
 
-from resonate_nb.errors import NotStoredError, UnstorableError
+from resonate_nb.errors import UnstorableError
 
 from . import _rebuild
 from ._failure import in_words
-from ._port import Encoded
 from ._refused import refusal
 from ._where import path_to
-
-_JSON_CHARACTERS = 10_000
-"""Longer texts go through pickle, which writes UTF-8 as it is."""
 
 _CHECKED_BYTES = 200_000
 """Pickles up to this size that hold objects with code of their own are read back once before they count as stored."""
 
 
-def encode(value: object) -> Encoded:
-    """The value as bytes that `decode` turns into an equal value, aliases inside it kept.
-
-    Raises:
-        UnstorableError: the value or something inside it cannot come back; `path` says where.
-    """
-    if (written := _as_json(value)) is not None:
-        return Encoded("json", written)
+def pickled(value: object) -> bytes:
+    """The pickle of a value. Raises UnstorableError when it, or something inside it, cannot come back."""
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     try:
@@ -65,69 +53,22 @@ def encode(value: object) -> Encoded:
     data = buffer.getvalue()
     if pickler.is_doubtful and not pickler.is_shown_when_read and len(data) <= _CHECKED_BYTES:
         try:
-            _loads(data)
+            unpickled(data)
         except Exception as error:
             raise UnstorableError("", _type_name(value), f"it does not come back: {in_words(error)}") from error
-    return Encoded("pickle", data)
+    return data
 
 
-def decode(codec: str, data: bytes) -> object:
-    """The value that `encode` made bytes of: a new object at each call.
+def unpickled(data: bytes) -> object:
+    """The value of a pickle: a new object at each call, or whatever error its classes raise.
 
-    A pickle runs whatever its bytes say: call this only after `Signer.verify` has said yes. The cyclic garbage
-    collector rests while it unpickles (many new objects would trigger it again and again, for nothing).
-
-    Raises:
-        NotStoredError: it cannot be read any more (a class is gone, a package changed, other Python for code).
+    The cyclic garbage collector rests meanwhile: many new objects would trigger it again and again, for nothing.
     """
     try:
-        match codec:
-            case "json":
-                return _from_json(data)
-            case "pickle":
-                return _loads(data)
-    except Exception as error:
-        raise NotStoredError(f"the stored value cannot be read back: {in_words(error)}") from error
-    raise NotStoredError(f"the stored value has the codec {codec!r}, which this version of the package cannot read")
-
-
-def _as_json(value: object) -> bytes | None:
-    """JSON for scalars that come back exactly; None for all else (subclasses carry more than their value)."""
-    write = _SCALARS.get(type(value))
-    return None if write is None else write(value)
-
-
-def _int(value: int) -> bytes | None:
-    return b"%d" % value if value.bit_length() < 1024 else None  # very long ones hit Python's digit limit
-
-
-def _float(value: float) -> bytes | None:
-    return repr(value).encode() if math.isfinite(value) else None
-
-
-def _str(value: str) -> bytes | None:
-    return json.encoder.encode_basestring_ascii(value).encode() if len(value) <= _JSON_CHARACTERS else None
-
-
-_SCALARS: dict[type, Callable[[Any], bytes | None]] = {
-    type(None): lambda _: b"null",
-    bool: lambda value: b"true" if value else b"false",
-    int: _int,
-    float: _float,
-    str: _str,
-}
-
-_scan: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-
-
-def _from_json(data: bytes) -> object:
-    """What `json.loads` makes of it, which takes five times as long over what we wrote ourselves."""
-    try:
-        text = data.decode()
-        value, end = _scan(text, 0)
-    except (UnicodeDecodeError, StopIteration):
-        return json.loads(data)
-    return value if end == len(text) else json.loads(data)
+        _rest()
+        return pickle.loads(data)
+    finally:
+        _wake()
 
 
 _Rule = Callable[["_Pickler", Any], Any]
@@ -381,14 +322,6 @@ def _wake_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_wake_in_child)
-
-
-def _loads(data: bytes) -> object:
-    try:
-        _rest()
-        return pickle.loads(data)
-    finally:
-        _wake()
 
 
 def _unstorable(value: object, culprit: object, reason: str) -> UnstorableError:
