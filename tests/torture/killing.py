@@ -35,7 +35,8 @@ KILLS = 10
 WORKERS = 5
 KEYS = 4
 """Promises of each function in one round: few, so that workers meet."""
-KILLED_WITHIN_SECONDS = 0.25
+SHORTEST_SECONDS, FIRST_SECONDS, LONGEST_SECONDS = 0.1, 0.25, 0.75
+"""Within which workers are killed: longer on a machine that has other things to do, so that they come to their work."""
 EACH_ONCE = (steps.once, steps.middle, steps.large, steps.parent, steps.flaky, steps.basket)
 ONE_VALUE = ("awaited", *(function.__name__ for function in EACH_ONCE))
 """Nobody asks these to be run again: whoever calls them gets the value of the one run that was settled."""
@@ -210,12 +211,12 @@ async def _awaited(x: int) -> dict[str, Any]:
 # -- the killer -------------------------------------------------------------------------------------------------------
 
 
-def kill_at_random(chance: random.Random, start: Callable[[int], int]) -> None:
+def kill_at_random(chance: random.Random, within_seconds: float, start: Callable[[int], int]) -> None:
     """Ten workers, five at a time, each killed at its own instant, which may be before it has opened the store."""
     doomed: list[tuple[float, int]] = []
     for number in range(KILLS + WORKERS - 1):
         if number < KILLS:
-            heapq.heappush(doomed, (time.monotonic() + chance.uniform(0, KILLED_WITHIN_SECONDS), start(number)))
+            heapq.heappush(doomed, (time.monotonic() + chance.uniform(0, within_seconds), start(number)))
         if number < WORKERS - 1:
             continue
         instant, pid = heapq.heappop(doomed)
@@ -230,20 +231,26 @@ def main(store: Path, rounds: int, durability: str, seed: int) -> None:
     """Prints how many were killed, how many calls had been acknowledged, and how often a promise was taken over."""
     chance = random.Random(seed)
     steps.warm_up(store.with_name("warm"))
+    within_seconds, acknowledged = FIRST_SECONDS, 0
     for number in range(rounds):
         first = number * KEYS
         log("round", number)
         kill_at_random(
             chance,
+            within_seconds,
             lambda worker, first=first, number=number: fork(
                 lambda: work(store, durability, first, seed * 1_000_000 + number * KILLS + worker)
             ),
         )
         pid = fork(lambda first=first: check(store, durability, first))
         assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), f"round {number}: the checker failed"
-    lines = lines_of(Path(os.environ["TORTURE_LOG"]))
+        lines = lines_of(Path(os.environ["TORTURE_LOG"]))
+        acknowledged, before = sum(words[0] == "ack" for words in lines), acknowledged
+        per_kill = (acknowledged - before) / KILLS
+        longer = 1.5 if per_kill < 1 else 0.7 if per_kill > 3 else 1
+        within_seconds = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, longer * within_seconds))
     runs = [tuple(words[1:3]) for words in lines if words[0] == "run" and words[1] in RUN_ONCE]
-    kills, acknowledged = (sum(words[0] == word for words in lines) for word in ("kill", "ack"))
+    kills = sum(words[0] == "kill" for words in lines)
     print(kills, acknowledged, len(runs) - len(set(runs)))
 
 
