@@ -14,7 +14,7 @@ import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import SettlePromise, State
-from resonate_nb.runtime import Engine, configure, engine
+from resonate_nb.runtime import Engine, configure, engine, mark_rerun
 from resonate_nb.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -341,6 +341,16 @@ def test_a_stored_failure_is_raised_again_where_that_was_said(work: Work, raised
     assert [f"{work.id}/1@1"] == ids()
     assert 1 == flaky.rerun(1)
     assert 1 == flaky(1)
+
+
+def test_a_mark_runs_again_what_would_be_raised_again(work: Work):
+    flaky = flaky_of(work, "raise")
+    work.raises = ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        flaky(1)
+    mark_rerun(f"{work.id}/1@1")
+    assert [1, 1] == [flaky(1), flaky(1)]
+    assert [1, 1] == work.runs
 
 
 def test_a_cancelled_promise_is_raised_again_or_run_again(engine: Engine, work: Work):

@@ -95,6 +95,8 @@ def plan(
     if other is not None:
         return Run(next_id(found), None, found, other), identity
     if found.state is not State.RESOLVED:
+        if engine.is_marked(found.id, counter):
+            return Run(next_id(found), None, found, _MARKED), identity
         if work.options.on_rejected == "raise":
             return Refuse(found), identity
         why = "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
@@ -148,6 +150,8 @@ def plan_child(engine: Engine, work: Work, identity: Identity, row: Ahead, faile
         return run_again(identity, found, why)
     if why is None:
         why = _drifted(engine, work, identity, found, "it is raised again what that had raised")
+    if why is None and engine.is_marked(found.id, engine.store.invalidation_word()):
+        why = _MARKED
     if why is None and work.options.on_rejected == "rerun" and (found.settled_at or 0) <= failed_at:
         why = "it raised in an attempt that failed"
     return Refuse(found) if why is None else run_again(identity, found, why)
@@ -341,6 +345,9 @@ def _expired(engine: Engine, work: Work, promise: Promise) -> str | None:
     return f"expired: it is {duration(age_ms)} old, and max_age is {duration(max_age * 1000)}"
 
 
+_MARKED = "marked for a rerun"
+
+
 def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str | None:
     """Why a resolved promise is not to be replayed; None when it is."""
     headers: Mapping[str, str] = found.value.headers
@@ -349,7 +356,7 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str 
     if (reason := headers.get("not_stored")) is not None:
         return f"the last result was not stored: {reason}"
     if engine.is_marked(found.id, counter):
-        return "marked for a rerun"
+        return _MARKED
     if (expired := _expired(engine, work, found)) is not None:
         return expired
     changed = _changed_file(engine, found)
