@@ -63,8 +63,8 @@ class _Symptoms:
     folder: str = ""
     """Where a salvage that was killed has put the pieces."""
     has_log: bool = False
-    is_log_gone: bool = False
-    """Its index is there without it: SQLite removes the index first, and after a crash both remain."""
+    has_index: bool = False
+    """That of the log: after a crash both are there, and SQLite removes the index first."""
 
 
 def opened(directory: Writable) -> tuple[Link, int]:
@@ -78,13 +78,17 @@ def opened(directory: Writable) -> tuple[Link, int]:
     aside = Aside(path, directory.clock, symptoms.folder)
     why, commits = symptoms.why, 0
     # The log of a living process is being written: nothing about it can be said.
-    if (symptoms.has_log or symptoms.is_log_gone) and directory.owners.is_alone:
-        commits = _commits(log)
+    if (symptoms.has_log or symptoms.has_index) and directory.owners.is_alone:
+        commits, salts = _commits(log)
+        indexed = _indexed(database.with_name(f"{DATABASE}-shm"), salts)
         if commits < 0:
             why = "its write-ahead log was damaged"
             aside.move(log)
-        elif symptoms.is_log_gone:
+        elif not log.exists():
             why = "its write-ahead log is missing"
+        elif commits < indexed:
+            why = "its write-ahead log has lost its end"
+            aside.copy(log)
         if why != symptoms.why:
             directory.news.append(_of_the_log(path, why, aside))
     if not symptoms.is_lost:
@@ -172,29 +176,47 @@ def _examine(path: Path) -> _Symptoms:
             return _Symptoms(True, why.strip() or "it was empty", folder, has_log)
         if any((path / VALUES).iterdir()):
             return _Symptoms(True, "it was missing or empty, though there are value files", "", False)
-    is_log_gone = not log.exists() and database.with_name(f"{DATABASE}-shm").exists()
-    return _Symptoms(False, why.strip(), "", has_log, is_log_gone)
+    return _Symptoms(False, why.strip(), "", has_log, database.with_name(f"{DATABASE}-shm").exists())
 
 
-def _commits(log: Path) -> int:
-    """How many frames of the log there are up to its last commit; -1 when its beginning makes no sense.
+def _commits(log: Path) -> tuple[int, bytes]:
+    """How many frames of the log there are up to its last commit, and its salts; -1 when its beginning makes no sense.
 
     Frames of the log's present turn carry its salts; those behind them are left over from an earlier turn.
     """
-    if not _size(log):
-        return 0
+    size = _size(log)
+    if not size:
+        return 0, b""
     with log.open("rb", buffering=0) as file:
         header = file.read(_LOG_HEADER_BYTES)
         if not _is_log_header(header):
-            return -1
-        page_bytes = int.from_bytes(header[8:12], "big")
+            return -1, b""
+        salts, frame_bytes = header[16:24], int.from_bytes(header[8:12], "big") + _FRAME_HEADER_BYTES
         last = 0
-        for number in range(1, (_size(log) - _LOG_HEADER_BYTES) // (page_bytes + _FRAME_HEADER_BYTES) + 1):
-            frame = os.pread(file.fileno(), 16, _LOG_HEADER_BYTES + (number - 1) * (page_bytes + _FRAME_HEADER_BYTES))
+        for number in range(1, (size - _LOG_HEADER_BYTES) // frame_bytes + 1):
+            frame = os.pread(file.fileno(), 16, _LOG_HEADER_BYTES + (number - 1) * frame_bytes)
             # Page number, size of the database after a commit or else zero, salts.
-            if frame[8:16] == header[16:24] and frame[4:8] != b"\0\0\0\0":
+            if frame[8:16] == salts and frame[4:8] != b"\0\0\0\0":
                 last = number
-        return last
+        return last, salts
+
+
+def _indexed(index: Path, salts: bytes) -> int:
+    """How many frames of the log the index knows that are not in the database yet; 0 when it makes no sense.
+
+    SQLite would not ask it: it makes it anew from the log. After a kill it tells that the log was longer. (SQLite's
+    header files name the fields WalIndexHdr, which is there twice, and WalCkptInfo.)
+    """
+    try:
+        with index.open("rb", buffering=0) as file:
+            data = file.read(100)
+    except FileNotFoundError:
+        return 0
+    if len(data) < 100 or data[:48] != data[48:96] or not data[12] or (salts and data[32:40] != salts):
+        return 0
+    (frames,) = struct.unpack("=I", data[16:20])
+    (copied,) = struct.unpack("=I", data[96:100])
+    return int(frames) if copied < frames else 0
 
 
 def _is_log_header(header: bytes) -> bool:

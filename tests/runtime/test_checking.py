@@ -130,6 +130,7 @@ def test_value_that_was_changed_is_found(tmp_path: Path, function: DurableFuncti
     with pytest.warns(DurableWarning, match="not signed"):
         function(1)
     assert [1, 1] == runs
+    assert check().is_sound, "what was computed again has superseded it"
     runtime.engine().close()
 
 

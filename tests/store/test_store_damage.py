@@ -337,6 +337,33 @@ def test_log_with_a_damaged_end_is_kept_and_said(templates: list[Path], tmp_path
     store.close()
 
 
+@pytest.mark.parametrize("share", [0, 1, 2])
+def test_log_that_was_cut_is_said(templates: list[Path], tmp_path: Path, share: int) -> None:
+    """Its index still knows how long it was."""
+    path = copied(templates[BOTH], tmp_path)
+    log = path / "promises.db-wal"
+    os.truncate(log, log.stat().st_size * share // 3)
+    said: list[str] = []
+    store = opened(path, said)
+    assert ["its write-ahead log has lost its end" in line for line in said] == [True]
+    assert 0 < read_all(store) < HANDED_OUT
+    store.close()
+
+
+@pytest.mark.slow
+def test_index_of_a_log_is_believed_only_if_it_is_sound(templates: list[Path], tmp_path: Path) -> None:
+    """SQLite makes it anew from the log."""
+    for seed in range(20):
+        path = tmp_path / str(seed)
+        shutil.copytree(templates[LOG], path)
+        scribble(path / "promises.db-shm", random.Random(seed))
+        said: list[str] = []
+        store = opened(path, said)
+        assert [] == said
+        assert HANDED_OUT == read_all(store)
+        store.close()
+
+
 def test_missing_log_is_said(templates: list[Path], tmp_path: Path) -> None:
     """Its index is still there."""
     path = copied(templates[BOTH], tmp_path)
