@@ -104,6 +104,11 @@ class Fence(Protocol):
     @property
     def version(self) -> int: ...
     @property
+    def promise(self) -> Promise | None:
+        """As it was when the task was claimed; None until then."""
+        ...
+
+    @property
     def is_ours(self) -> bool: ...
 
 

@@ -97,6 +97,9 @@ class MemoryStore:
     def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> MemoryTransaction:
         return MemoryTransaction(self, pause)
 
+    def at_once(self, *_: object, synced: bool = True) -> None:
+        return None  # a transaction costs nothing here
+
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._look()
         if isinstance(chunks, (str, bytearray, memoryview)):

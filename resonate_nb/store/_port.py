@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from resonate_nb.protocol import Delta, Promise, State
+from resonate_nb.protocol import Delta, Inserted, Promise, Settled, State
 from resonate_nb.records import dataclass
 
 INLINE_BYTES = 30_000
@@ -266,6 +266,20 @@ class Store(Protocol):
 
         `pause` is called every half second while the write lock is awaited; what it raises ends that. An interrupt
         that is raised elsewhere in here may leave the lock taken: hold them back around it, and let them come there."""
+        ...
+
+    def at_once(
+        self,
+        delta: Inserted | Settled,
+        under: tuple[str, int] | None,
+        pause: Callable[[], object] | None = None,
+        *,
+        synced: bool = True,
+    ) -> int | None:
+        """The delta is committed by itself, and this is the invalidation counter as of it, if the store is as the
+        delta was judged on: `under` names a task that is acquired at this version (what settles is its promise); a
+        promise that is made is the first generation, with none of its id there, nor ever forgotten. None, and nothing
+        is done, where that is not so, or cannot be told for less than a transaction. `pause`, `synced`: as `write`."""
         ...
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:

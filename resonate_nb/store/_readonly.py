@@ -130,6 +130,9 @@ class ReadOnlyStore:
     def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> NoReturn:
         raise _failures.read_only(self._path)
 
+    def at_once(self, *_: object, synced: bool = True) -> NoReturn:
+        raise _failures.read_only(self._path)
+
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         raise _failures.read_only(self._path)
 

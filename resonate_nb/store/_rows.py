@@ -35,6 +35,11 @@ COLUMNS = (
     "value_code, codec, signature, elapsed_us, cpu_us, settled_by, value_headers, value_file, value_size, "
     "param_data, value_data"
 )
+BIRTH_COLUMNS = (
+    "base, generation, state, timeout_at, created_at, task, version, owner, lease_ms, lease_until, tags, "
+    "name, param_code, param_arguments, param_headers, param_file, param_size, value_size, param_data"
+)
+"""Those of a promise that has not settled; in all others it has nothing."""
 _ID = "CASE generation WHEN 1 THEN base ELSE base || '~' || generation END"
 """The id of a row, as `protocol.join_id` makes it."""
 ATTEMPT_COLUMNS = (
@@ -176,6 +181,28 @@ def row_of(promise: Promise) -> Row:
     )
 
 
+def birth_of(promise: Promise) -> Row:
+    """The row with `BIRTH_COLUMNS` of a record that has not settled."""
+    param = promise.param
+    return (
+        *split_id(promise.id),
+        promise.state,
+        promise.timeout_at,
+        promise.created_at,
+        promise.task,
+        promise.version,
+        promise.owner,
+        promise.lease_ms,
+        promise.lease_until,
+        text_of(promise.tags),
+        *_headers_of(param.headers, PARAM_COLUMNS),
+        param.file,
+        param.size_bytes,
+        0,
+        param.data,
+    )
+
+
 def settlement_of(delta: Settled) -> Row:
     """Parameters of `SETTLE`."""
     value = delta.value
@@ -306,7 +333,7 @@ def listed_of(row: Row) -> Promise:
 
 def _headers_of(headers: Mapping[str, str], columns: tuple[str, ...]) -> list[str | None]:
     """Header values by column, and last the JSON text of those that have none."""
-    found = [headers.get(name) for name in columns]
+    found: list[str | None] = [*map(headers.get, columns)]
     if len(headers) != len(columns) - found.count(None):
         found.append(text_of({name: text for name, text in headers.items() if name not in columns}))
     else:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from resonate_nb.clock import Clock
 from resonate_nb.errors import DurableWarning, NotStoredError, StoreError
+from resonate_nb.protocol import Inserted, Settled
 
 from . import _failures
+from ._at_once import at_once
 from ._directory import Directory
 from ._filesystem import FileSystem
 from ._place import DATABASE, is_read_only
@@ -115,6 +117,16 @@ class SqliteStore:
 
     def write(self, pause: Callable[[], object] | None = None, *, synced: bool = True) -> SqliteTransaction:
         return SqliteTransaction(self._directory, pause, synced)
+
+    def at_once(
+        self,
+        delta: Inserted | Settled,
+        under: tuple[str, int] | None,
+        pause: Callable[[], object] | None = None,
+        *,
+        synced: bool = True,
+    ) -> int | None:
+        return at_once(self._directory, delta, under, pause, synced)
 
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._directory.look()

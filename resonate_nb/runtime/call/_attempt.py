@@ -133,18 +133,27 @@ def claim(
     if parent is not None and isinstance(commands[-1], CreatePromise):
         commands[-1] = FenceTask(parent.fence.id, parent.fence.version, commands[-1])
     record = _Record(engine, request, identity, run, now)
-    replies = engine.submit(
-        commands,
-        also=record.write,
-        invalidate=superseded is not None and superseded.state is State.RESOLVED,
-        interrupts=None if is_late else holding.interrupts,
-        unless=run.id if run.is_guess else None,
-        synced=False,
-    )
-    if not replies:
-        return None
-    promise = replies[-1].promise
-    if replies[-1].status is not Status.DONE or promise is None or promise.state.is_settled:
+    interrupts = None if is_late else holding.interrupts
+    found = None
+    if record.is_blank and (parent is None or parent.fence.promise is not None):
+        mine = None if parent is None else parent.fence.promise
+        found = engine.submit_at_once(commands[-1], mine, interrupts=interrupts, synced=False)
+    if found is not None:
+        reply = found[0]
+    else:
+        replies = engine.submit(
+            commands,
+            also=record.write,
+            invalidate=superseded is not None and superseded.state is State.RESOLVED,
+            interrupts=interrupts,
+            unless=run.id if run.is_guess else None,
+            synced=False,
+        )
+        if not replies:
+            return None
+        reply = replies[-1]
+    promise = reply.promise
+    if reply.status is not Status.DONE or promise is None or promise.state.is_settled:
         return None
     engine.note_code(identity.code)
     engine.hold(holding, promise)
@@ -251,6 +260,13 @@ class _Record:
         """When the last try that failed had ended, epoch milliseconds."""
         self.first_version = 1
         """Of the task, when the promise was made: more than 1 where one of this id had been forgotten."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether a promise is made beside which there is nothing to write, or to learn."""
+        run = self._run
+        is_plain = run.taken_over is None and run.superseded is None and not run.reason
+        return is_plain and not self._is_new_code and not self._has_deadline and self._cell is None
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
         if replies[-1].status is not Status.DONE:

@@ -85,6 +85,10 @@ class Under:
         return self._fence.version
 
     @property
+    def promise(self) -> Promise | None:
+        return self._fence.promise
+
+    @property
     def is_ours(self) -> bool:
         return self._fence.is_ours
 

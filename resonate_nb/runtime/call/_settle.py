@@ -10,7 +10,6 @@ from resonate_nb.codec import Encoded, encode, failure_of, failure_to_bytes, in_
 from resonate_nb.errors import DurableTimeoutError, LostStoreError, ReadOnlyStoreError, ResonateNbError, StoreError
 from resonate_nb.protocol import (
     NEVER,
-    Command,
     CreatePromise,
     ExpirePromise,
     FenceTask,
@@ -321,6 +320,17 @@ def _commit(
 ) -> tuple[Reply, int]:
     promise = claimed.promise
     counter = 0
+    if claimed.is_child:
+        birth = CreatePromise(promise.id, NEVER, promise.param, promise.tags, outcome=Outcome(state, value))
+        command: FenceTask | SettlePromise = FenceTask(claimed.holding.id, claimed.holding.version, birth)
+    else:
+        command = SettlePromise(promise.id, state, value, promise.version)
+    known = claimed.holding.promise
+    has_more = claimed.is_child and engine.is_new_code(claimed.identity.code)
+    if known is not None and not notes and not has_more:
+        found = engine.submit_at_once(command, known)
+        if found is not None:
+            return found
     put_notes = _noting(promise, notes)
 
     def also(transaction: Transaction, replies: list[Reply]) -> None:
@@ -330,11 +340,6 @@ def _commit(
         if claimed.is_child and replies[-1].status is Status.DONE:
             _put_beside(engine, claimed, transaction)
 
-    if claimed.is_child:
-        birth = CreatePromise(promise.id, NEVER, promise.param, promise.tags, outcome=Outcome(state, value))
-        command: Command = FenceTask(claimed.holding.id, claimed.holding.version, birth)
-    else:
-        command = SettlePromise(promise.id, state, value, promise.version)
     mine = None if claimed.is_unborn else promise
     reply = engine.submit([command], also=also, mine=mine)[-1]
     if claimed.is_child and (reply.promise is None or reply.promise.id != promise.id):
