@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import hypothesis.strategies as st
 import pytest
@@ -184,37 +185,44 @@ class Model:
 # -- the same program, durable ---------------------------------------------------------------------------------------
 
 
+class Now:
+    """What the durable bodies find: the program and the world of this example."""
+
+    program: Program
+    outside: Outside
+    clock: ManualClock
+
+
+@durable(name="step", keyed_by="call", ignore=("Now", "step_of"))
+def step(label):
+    spec = Now.program[label]
+    for each in spec.calls:
+        try:
+            step_of(Now.program[each])(each)
+        except Exception:
+            if not spec.catches:
+                raise
+    Now.clock.advance(1)
+    Now.outside.effect(label)
+    return "done"
+
+
+def step_of(spec: Spec, keyed_by: str = "call"):
+    return _with_options(spec.attempts, "1d" if spec.is_own else None, keyed_by)
+
+
+@cache
+def _with_options(attempts: int, timeout: str | None, keyed_by: str):
+    policy = rnb.Constant(attempts, delay=0, retryable=(Exception,))
+    return step.options(retry=policy, timeout=timeout, keyed_by=keyed_by)
+
+
 class Real:
     def __init__(self, program: Program, outside: Outside) -> None:
-        clock = ManualClock(10**13)
-        configure(store=MemoryStore(clock))
-        engine().clock = clock
-
-        def effect(label: str) -> None:
-            clock.advance(1)
-            outside.effect(label)
-
-        @durable(name="step", keyed_by="call", ignore=("program", "steps", "effect"))
-        def step(label):
-            spec = program[label]
-            for each in spec.calls:
-                try:
-                    steps[each](each)
-                except Exception:
-                    if not spec.catches:
-                        raise
-            effect(label)
-            return "done"
-
-        steps = {
-            label: step.options(
-                retry=rnb.Constant(spec.attempts, delay=0, retryable=(Exception,)),
-                timeout="1d" if spec.is_own else None,
-                keyed_by="args" if label == "r" else "call",
-            )
-            for label, spec in program.items()
-        }
-        self.root = steps["r"]
+        Now.program, Now.outside, Now.clock = program, outside, ManualClock(10**13)
+        configure(store=MemoryStore(Now.clock))
+        engine().clock = Now.clock
+        self.root = step_of(program["r"], "args")
 
     def call(self) -> object:
         return self.root("r")
