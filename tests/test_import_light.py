@@ -27,11 +27,26 @@ HEAVY = frozenset(
     }
 )
 
+AWAITING = frozenset({"asyncio", "ssl", "selectors", "concurrent.futures"})
+PICKLING = frozenset({"pickle", "resonate_nb.codec._pickle", "resonate_nb.codec._rebuild"})
+LOOKING = frozenset(f"resonate_nb.runtime.{name}" for name in ("_handle", "_look", "_reading", "_whom"))
+SEARCHING = LOOKING | {"resonate_nb.retry", "resonate_nb.runtime._asked", "resonate_nb.runtime._public"}
+SELDOM = frozenset(
+    {
+        # For a name or a digest each, and slow.
+        *("socket", "subprocess", "shutil", "lzma", "bz2", "hashlib", "hmac", "secrets", "uuid", "platform"),
+        *("_hashlib", "tempfile"),
+        # Where somebody checks, where something is damaged, or where nothing is kept.
+        *("resonate_nb.runtime._checking", "resonate_nb.runtime._current"),
+        *(f"resonate_nb.store.{name}" for name in ("_check", "_memory", "_mend", "_readonly", "_repair", "_salvage")),
+    }
+)
+
 PROBE = """
 import json, sys
 {start}
 def say(step):
-    print(json.dumps([step, sorted({heavy!r} & set(sys.modules))]))
+    print(json.dumps([step, sorted({watched!r} & set(sys.modules))]))
 say("at the start")
 from resonate_nb import durable
 say("imported")
@@ -48,10 +63,16 @@ say("replayed")
 
 
 def loaded(
-    folder: Path, *, body: str = "return x + 1", argument: str = "1", start: str = "", key: str | None = "tests"
+    folder: Path,
+    *,
+    body: str = "return x + 1",
+    argument: str = "1",
+    start: str = "",
+    key: str | None = "tests",
+    watched: frozenset[str] = HEAVY,
 ) -> dict[str, set[str]]:
-    """What is loaded of `HEAVY` in a fresh interpreter after each of its steps."""
-    (folder / "script.py").write_text(PROBE.format(heavy=set(HEAVY), body=body, argument=argument, start=start))
+    """What is loaded of the modules that are watched, in a fresh interpreter, after each of its steps."""
+    (folder / "script.py").write_text(PROBE.format(watched=set(watched), body=body, argument=argument, start=start))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RESONATE_NB", "COV"))}
     environment |= {"RESONATE_NB_STORE": str(folder / "store"), "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     if key is not None:
@@ -76,6 +97,33 @@ def loaded(
 def test_nothing_heavy_is_loaded_by_a_plain_call(tmp_path: Path, body: str, argument: str) -> None:
     found = loaded(tmp_path, body=body, argument=argument)
     assert {step: set() for step in ("at the start", "imported", "called", "replayed")} == found
+
+
+@pytest.mark.slow
+def test_a_call_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """Neither one that runs nor one that finds its value in the store."""
+    watched = AWAITING | PICKLING | SEARCHING | SELDOM
+    for _ in range(2):
+        assert set() == set().union(*loaded(tmp_path, watched=watched).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return [x]", PICKLING),
+        ("import asyncio; return asyncio.run(asyncio.sleep(0, x))", AWAITING),
+        ("import resonate_nb as rnb; return len(rnb.search()) and x", SEARCHING),
+        ("import resonate_nb as rnb; return len(rnb.current().id)", {"resonate_nb.runtime._current"}),
+        ("import hashlib, socket; return x", {"hashlib", "socket"}),
+    ],
+    ids=["a list", "a loop", "a search", "current", "the user's own"],
+)
+def test_what_is_needed_is_loaded_then(tmp_path: Path, body: str, expected: set[str]) -> None:
+    """Nor is the test before unable to fail."""
+    found = loaded(tmp_path, body=body, watched=frozenset(expected))
+    assert set() == found["imported"]
+    assert set(expected) == found["called"]
 
 
 @pytest.mark.slow
