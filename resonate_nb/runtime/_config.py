@@ -30,6 +30,8 @@ _engine: Engine | None = None
 _store: Store | Path | None = None
 _durability: Durability = "adaptive"
 _enabled: bool | None = None
+_told: set[tuple[str, str]] = set()
+"""Who was warned that no store can be had, since the last one was."""
 _WORDS = dict.fromkeys(("", "on", "1", "true", "yes"), True) | dict.fromkeys(("off", "0", "false", "no"), False)
 """What RESONATE_NB may be, and whether that is on."""
 
@@ -134,6 +136,13 @@ def existing_engine() -> Engine | None:
         return _open() if SqliteStore.exists(_path()) else None
 
 
+def warn_without_store(about: str, text: str) -> None:
+    """Warn once about each thing until there is a store again, however many calls go without."""
+    if (key := (about, text)) not in _told:
+        _told.add(key)
+        warn(text)
+
+
 def _path() -> Path:
     return _store if isinstance(_store, Path) else locate()
 
@@ -148,6 +157,7 @@ def _open() -> Engine:
                 _engine = Engine(_store, _store.clock if isinstance(_store, MemoryStore) else None)
             else:
                 _engine = _opened(_path())
+            _told.clear()
             if not _engine.store.is_read_only:
                 _engine.timers.begin()
         return _engine

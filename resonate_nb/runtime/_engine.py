@@ -161,7 +161,7 @@ class Engine:
         claim one promise at the same time."""
         self._owed: list[tuple[ReleaseTask | SettlePromise, Also | None]] = []
         """What became of tasks of ours at which nobody is any more, and which the store would not take yet."""
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         """Who was warned that the store cannot be written to, since it last could."""
         self._has_thread = isinstance(self.clock, SystemClock)
         self._heart: threading.Thread | None = None
@@ -498,7 +498,7 @@ class Engine:
 
     def warn_unwritable(self, about: str, text: str) -> None:
         """Warn once about each thing until the store can be written to again, however many calls meet it."""
-        if (key := f"{about}|{text}") not in self._told:
+        if (key := (about, text)) not in self._told:
             self._told.add(key)
             warn(text)
 

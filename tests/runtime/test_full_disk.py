@@ -9,6 +9,8 @@ from disks import DISKS, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("disk", DISKS)]
 
+LATER = "It is stored as soon as this one can be written to, if this process still runs then."
+BEFORE = "runs now, and its result is stored only if the store can be written to when it ends: "
 F = """
 runs = []
 
@@ -58,7 +60,7 @@ said["runs"] = runs
     )
     assert {"full": [2, 2, 3], "hit": 1, "free": [2, 2], "runs": [0, 1, 1, 2, 1]} == ran.said
     before, after = ran.warned
-    assert before.startswith("f runs now, and its result is stored only if there is room when it ends: the store '")
+    assert before.startswith(f"f {BEFORE}the store '")
     assert after.startswith("f: the value is returned but not stored: the store '")
 
 
@@ -108,7 +110,7 @@ said["runs"] = runs
     assert {"full": 2, "shown": "interrupted", "free": 2, "state": "resolved", "runs": [1]} == ran.said
     (warning,) = ran.warned
     assert warning.startswith("f: the value is returned but not stored: the store '")
-    assert warning.endswith("It is stored when there is room again, if this process still runs then.")
+    assert warning.endswith(LATER)
 
 
 STEP = """
@@ -194,6 +196,51 @@ said["runs"] = runs
     assert {"owner": 1, "waiter": 2, "later": 1, "runs": [1, 1]} == ran.said
 
 
+def test_it_is_written_down_without_any_further_call(disk: str, tmp_path: Path):
+    """By the thread that keeps leases, with its next beat."""
+    ran = run(
+        disk,
+        tmp_path,
+        """
+from resonate_nb.runtime import engine
+
+@durable(ignore=("fill",))
+def f(x):
+    fill()
+    return x
+
+f(1)
+free()
+engine().beat()
+said["promise"] = [f.get(1).state.value, f.get(1).result(), [each.outcome for each in f.get(1).attempts]]
+""",
+    )
+    assert {"promise": ["resolved", 1, ["resolved"]]} == ran.said
+
+
+def test_what_is_said_once_is_said_again_of_the_next_time(disk: str, tmp_path: Path):
+    """A disk that was full a week ago, and is full again."""
+    ran = run(
+        disk,
+        tmp_path,
+        F
+        + """
+for outage in range(2):
+    rnb.configure(store=STORE + str(outage))
+    fill()
+    f(1), f(1)
+    free()
+    f(2)
+    fill()
+    f(3), f(4)
+    free()
+    f(5)
+""",
+    )
+    kinds = [warning.partition(": ")[0] for warning in ran.warned]
+    assert 2 * ["f runs plainly, not durably", f"f {BEFORE.strip(': ')}", "f"] == kinds
+
+
 def test_a_value_without_room_for_its_file_is_said_to_be_not_stored(disk: str, tmp_path: Path):
     """There is room for the row, which says it; the next call computes again, and is stored as soon as it can be."""
     ran = run(
@@ -261,7 +308,7 @@ said["promise"] = [f.get(7).state.value, [each.outcome for each in f.get(7).atte
     assert {"errors": 3 * [[7]], "promise": ["rejected", ["rejected"], "KeyError('7')"]} == ran.said
     raised, again = ran.warned
     assert raised.startswith("f: what it raised is not stored: the store '")
-    assert again.startswith("f runs now, and its result is stored only if there is room when it ends: ")
+    assert again.startswith(f"f {BEFORE}")
 
 
 def test_attempts_go_on_where_they_cannot_be_written_down(disk: str, tmp_path: Path):
@@ -427,7 +474,7 @@ said["ids"] = sorted(each.id.count(":") for each in rnb.search())
     child, parent, other = ran.warned
     assert child.startswith("child: the value is returned but not stored: ")
     assert parent.startswith("parent: the value is returned but not stored: ")
-    assert other.startswith("other runs now, and its result is stored only if there is room when it ends: ")
+    assert other.startswith(f"other {BEFORE}")
 
 
 def test_awaited_calls_do_the_same(disk: str, tmp_path: Path):
@@ -453,7 +500,7 @@ said["free"] = asyncio.run(f(1))
     )
     assert {"full": [1, 2, [3, 3]], "free": 1} == ran.said
     first, before, after = ran.warned
-    assert first.endswith("It is stored when there is room again, if this process still runs then.")
+    assert first.endswith(LATER)
     assert before.startswith("f runs now, ")
     assert after.startswith("f: the value is returned but not stored: ")
 
@@ -571,7 +618,7 @@ said["promises"] = len(rnb.search())
         opened, before, after = ran.warned
         assert f"the store '{tmp_path}/room/store' cannot be written to: the disk is full" in opened
         assert opened.endswith("What it holds is used meanwhile.")
-        assert before.startswith("f runs now, and its result is stored only if there is room when it ends: ")
+        assert before.startswith(f"f {BEFORE}")
         assert after.startswith("f: the value is returned but not stored: ")
         assert f"[resonate_nb] the store '{tmp_path}/room/store' can be written to again" in ran.lines
     else:
@@ -672,5 +719,5 @@ said["runs"] = shell.user_ns["runs"]
     assert [1, 2, 2, 2] == ran.said["runs"]
     first, before, after = ran.warned
     assert first.startswith("cell `first`: the value is returned but not stored: ")
-    assert before.startswith("cell `second` runs now, and its result is stored only if there is room when it ends: ")
+    assert before.startswith(f"cell `second` {BEFORE}")
     assert after.startswith("cell `second`: the value is returned but not stored: ")

@@ -195,7 +195,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
             if isinstance(step, Run):
                 engine.need_key()
         except UnwritableStoreError as error:
-            return cast(Result, (yield _without_store(request, error)))
+            return cast(Result, (yield _without_store(request, error, engine)))
         match step:
             case Hit():
                 replayed = _replay(engine, request, identity, step.entry)
@@ -328,7 +328,8 @@ def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holdi
         else:
             engine.warn_unwritable(
                 request.work.title,
-                f"{request.work.title} runs now, and its result is stored only if there is room when it ends: {error}",
+                f"{request.work.title} runs now, and its result is stored only if the store can be written to when it "
+                f"ends: {error}",
             )
         return unclaimed(engine, request, identity, run, holding)
 
@@ -347,8 +348,9 @@ def _begin(request: Request) -> Identity | Result:
     return identity
 
 
-def _without_store(request: Request, error: UnwritableStoreError) -> Result:
-    warn(f"{request.work.title} runs plainly, not durably: {error}", once=True)
+def _without_store(request: Request, error: UnwritableStoreError, engine: Engine | None = None) -> Result:
+    tell = _config.warn_without_store if engine is None else engine.warn_unwritable
+    tell(request.work.title, f"{request.work.title} runs plainly, not durably: {error}")
     return Result(None, None, False, (str(error),), str(error))
 
 

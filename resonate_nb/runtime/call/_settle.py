@@ -85,7 +85,7 @@ def _claimed_late(engine: Engine, request: Request, claimed: Claimed, tried: Tri
     return replace(claimed, promise=late.promise, number=late.number, used=late.used, owed=None)
 
 
-_LATER = " It is stored when there is room again, if this process still runs then."
+_LATER = " It is stored as soon as this one can be written to, if this process still runs then."
 
 
 def _not_stored(request: Request, why: str) -> str:
