@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.codec import decode, failure_from_bytes, preview
@@ -301,15 +302,16 @@ class _ChangedError(Exception):
 
 
 def _drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
-    doomed = {promise.id: promise for promise in promises}
-    for promise in promises:
-        doomed |= {child.id: child for child in _children_of(engine, promise.id)}
-    commands: list[Command] = []
-    for promise in doomed.values():
-        if promise.task is TaskState.ACQUIRED:
-            commands.append(ReleaseTask(promise.id, promise.version))
-        commands.append(ForgetPromise(promise.id))
-    files = [promise.value.file for promise in doomed.values() if promise.value.file is not None]
+    doomed: dict[str, list[Command]] = {}
+    files: list[str] = []
+    with engine.store.read() as reader:
+        for promise in promises:
+            for each in chain((promise,), _children_of(reader, promise.id)):
+                given_back = [ReleaseTask(each.id, each.version)] if each.task is TaskState.ACQUIRED else []
+                doomed[each.id] = [*given_back, ForgetPromise(each.id)]
+                if each.value.file is not None:
+                    files.append(each.value.file)
+    commands = [command for each in doomed.values() for command in each]
     if not commands:
         return []
     dropped: list[str] = []
@@ -341,26 +343,31 @@ def _drop(engine: Engine, promises: Sequence[Promise]) -> list[str]:
     return dropped
 
 
-def _children_of(engine: Engine, id: str) -> list[Promise]:
-    """All that lies under a promise, by id."""
-    with engine.store.read() as reader:
-        ids = [join_id(row.base, row.generation) for row in reader.under(f"{id}:", 2**31, 0)]
-    return [child for child in engine.peek(ids) if child is not None]
+def _children_of(reader: Reader, id: str, tasks: Collection[TaskState] = tuple(TaskState)) -> Iterator[Promise]:
+    """All that lies under a promise, by id, with a task in one of these states."""
+    for row in reader.under(f"{id}:", 2**31, 0):
+        if row.task in tasks and (child := reader.get(join_id(row.base, row.generation))) is not None:
+            yield child
 
 
 def _busy(engine: Engine, promises: Sequence[Promise]) -> dict[str, str]:
     """Those that run, or of which a child or a parent does, and the one that does."""
     found: dict[str, str] = {}
-    running: dict[str, bool] = {}
-    for promise in promises:
-        around = [promise.id[:end] for end, letter in enumerate(promise.id) if letter == ":"]
-        for id, each in zip(around, engine.peek(around), strict=True):
-            running.setdefault(id, each is not None and engine.is_owned(each))
-        runs = [id for id in around if running[id]]
-        if engine.is_owned(promise):
-            runs.append(promise.id)
-        if not runs and promise.task is not TaskState.ABSENT:
-            runs += [child.id for child in _children_of(engine, promise.id) if engine.is_owned(child)]
-        if runs:
-            found[promise.id] = runs[0]
+    runs: dict[str, bool] = {}
+    now = engine.clock.now_ms()
+    with engine.store.read() as reader:
+        for promise in promises:
+            around = [promise.id[:end] for end, letter in enumerate(promise.id) if letter == ":"]
+            for id in around:
+                if id not in runs:
+                    each = reader.get(id)
+                    runs[id] = each is not None and engine.is_owned(project(each, now))
+            running = [id for id in around if runs[id]]
+            if engine.is_owned(promise):
+                running.append(promise.id)
+            if not running and promise.task is not TaskState.ABSENT:
+                acquired = _children_of(reader, promise.id, (TaskState.ACQUIRED,))
+                running += [child.id for child in acquired if engine.is_owned(child)]
+            if running:
+                found[promise.id] = running[0]
     return found
