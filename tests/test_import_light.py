@@ -30,7 +30,8 @@ HEAVY = frozenset(
 AWAITING = frozenset({"asyncio", "ssl", "selectors", "concurrent.futures"})
 PICKLING = frozenset({"pickle", "resonate_nb.codec._pickle", "resonate_nb.codec._rebuild"})
 LOOKING = frozenset(f"resonate_nb.runtime.{name}" for name in ("_handle", "_look", "_reading", "_whom"))
-SEARCHING = LOOKING | {"resonate_nb.retry", "resonate_nb.runtime._asked", "resonate_nb.runtime._public"}
+SEARCHING = LOOKING | {"resonate_nb.runtime._asked", "resonate_nb.runtime._public"}
+RETRYING = frozenset({"resonate_nb.retry"})
 SELDOM = frozenset(
     {
         # For a name or a digest each, and slow.
@@ -102,7 +103,7 @@ def test_nothing_heavy_is_loaded_by_a_plain_call(tmp_path: Path, body: str, argu
 @pytest.mark.slow
 def test_a_call_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     """Neither one that runs nor one that finds its value in the store."""
-    watched = AWAITING | PICKLING | SEARCHING | SELDOM
+    watched = AWAITING | PICKLING | SEARCHING | RETRYING | SELDOM
     for _ in range(2):
         assert set() == set().union(*loaded(tmp_path, watched=watched).values())
 
@@ -114,10 +115,11 @@ def test_a_call_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
         ("return [x]", PICKLING),
         ("import asyncio; return asyncio.run(asyncio.sleep(0, x))", AWAITING),
         ("import resonate_nb as rnb; return len(rnb.search()) and x", SEARCHING),
+        ("import resonate_nb as rnb; return len(rnb.search(since='2h')) and x", RETRYING),
         ("import resonate_nb as rnb; return len(rnb.current().id)", {"resonate_nb.runtime._current"}),
         ("import hashlib, socket; return x", {"hashlib", "socket"}),
     ],
-    ids=["a list", "a loop", "a search", "current", "the user's own"],
+    ids=["a list", "a loop", "a search", "a length of time", "current", "the user's own"],
 )
 def test_what_is_needed_is_loaded_then(tmp_path: Path, body: str, expected: set[str]) -> None:
     """Nor is the test before unable to fail."""

@@ -20,7 +20,6 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError
-from resonate_nb.retry import Never, Policy, policy_of, seconds_of
 from resonate_nb.runtime import (
     Handle,
     Source,
@@ -275,19 +274,21 @@ def parse_cell_line(line: str) -> CellOptions:
 def _length_of(text: str | None, option: str) -> float | None:
     if text is None:
         return None
+    from resonate_nb.retry import seconds_of  # slow to load, and most cells have no limits
+
     seconds = seconds_of(text, option)
     if not seconds:
         raise InvalidOptionError(f"{option} must be longer than nothing, not {text!r}")
     return seconds
 
 
-def _retries_of(text: str | None) -> Policy:
-    """So many tries after the first."""
+def _retries_of(text: str | None) -> int | None:
+    """So many tries after the first; given as the number of all."""
     if text is None or text == "0":
-        return Never()
+        return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InvalidOptionError(f"--retries takes how often to run again what fails, e.g. --retries 3, not {text!r}")
-    return policy_of(int(text) + 1)
+    return int(text) + 1
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,7 +9,6 @@ from datetime import date, datetime, time, timedelta
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError
 from resonate_nb.protocol import State
-from resonate_nb.retry import seconds_of
 from resonate_nb.store import Order, Query
 
 from ._look import Shown
@@ -101,6 +100,8 @@ def _read(asked: object, option: str, now: int, is_end: bool) -> int | None:
                 return _read(read(text), option, now, is_end)
             except ValueError:
                 continue
+        from resonate_nb.retry import seconds_of  # slow to load, and few ask for a length of time
+
         try:
             return now - _milliseconds(seconds_of(text, option), is_end)
         except InvalidOptionError:
