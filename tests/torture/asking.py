@@ -93,9 +93,9 @@ def main(store: Path, processes: int) -> None:
         others[said.index(["in", "the", "middle"])].say("go on")
         ends = []
         for other in others:
-            end = other.hear()
-            # The one that held it may have had to wait for nobody until then.
-            ends.append(other.hear() if end == ["waiting"] else end)
+            while (end := other.hear()) == ["waiting"]:
+                pass  # the one that held it had not waited until then, and both of its threads may say so now
+            ends.append(end)
     finally:
         for other in others:
             other.end()
