@@ -5,7 +5,10 @@
 - ``promises.db``: one SQLite database with a row per promise and its task, attempts, notes, fences;
 - ``values/``: a file per value above `INLINE_BYTES`, written whole before its row, unlinked after its row's commit;
 - ``owners/``: a locked file per living process;
-- ``signal``: two mapped words that tell other processes of changes.
+- ``signal``: two mapped words that tell other processes of changes;
+- ``damaged/<date>/``: pieces that were found damaged, kept beside what took their place; ``suspect`` while the next
+  opener has to read the database through;
+- ``in-use``: whose turn it is, on a network file system only.
 """
 
 from typing import TYPE_CHECKING, Any
