@@ -337,6 +337,21 @@ def test_a_timed_out_parent_in_the_middle_of_a_step_that_had_been_tried_again(wo
     assert ["pay flight", "pay flight", "book flight", "book flight", "pay hotel", "book hotel", "end"] == work.runs
 
 
+@pytest.mark.parametrize("inner", [{}, {"timeout": "1h"}], ids=["plain", "own"])
+def test_a_marked_step_does_its_own_steps_again(work: Work, inner: dict[str, Any]):
+    nested = Nested(work, inner)
+    work.raising("end", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        nested.trip()
+    mark_rerun(next(handle.id for handle in rnb.search(name="book", order="oldest")))
+    work.raising("end", ValueError("no"))
+    with pytest.raises(ValueError, match="no"):
+        nested.trip()
+    assert TRIP == nested.trip()
+    once = ["pay flight", "book flight", "pay hotel", "book hotel"]
+    assert [*once, "end", "pay flight", "book flight", "end", "end"] == work.runs
+
+
 def test_async_steps_are_adopted_too(work: Work):
     @durable(name="charge", keyed_by="call", ignore=("work",))
     async def charge(x):
