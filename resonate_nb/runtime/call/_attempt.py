@@ -26,6 +26,7 @@ from resonate_nb.protocol import (
     Status,
     TaskState,
     Value,
+    split_id,
 )
 from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
@@ -188,13 +189,17 @@ def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, ho
     current = _context.Current(promise, 1, born(promise, 1), holding, NO_CHILDREN)
 
     def claim_late() -> Claimed | None:
-        if (before := run.taken_over) is not None:
-            found = engine.peek([run.id])[0]
-            if found is None or (found.version, found.lease_until) != (before.version, before.lease_until):
-                return None  # somebody has been at it since: that nobody was is no longer true
+        found, _ = engine.latest(split_id(run.id)[0])
+        if _standing(found) != _standing(run.taken_over or run.superseded):
+            return None  # somebody has been at it since, and this was to follow what is no longer the latest
         return claim(engine, request, identity, run, holding, is_late=True)
 
     return Claimed(promise, identity, holding, current, started_at=now, owed=claim_late)
+
+
+def _standing(promise: Promise | None) -> tuple[object, ...] | None:
+    """What moves with everything that happens to a promise."""
+    return None if promise is None else (promise.id, promise.state, promise.version, promise.lease_until)
 
 
 def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, now: int) -> list[Command]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from sim_calls import JOBS, NAMES, named
+from sim_town import JOBS, NAMES, named
 
 from resonate_nb.protocol import (
     AcquireTask,
@@ -23,6 +24,7 @@ from resonate_nb.protocol import (
     Reply,
     Settled,
     SettlePromise,
+    State,
     Status,
     TaskState,
     View,
@@ -62,13 +64,17 @@ class MakesChildrenWithoutFence(_Mapped):
 class AdoptsAfterRerun(_Mapped):
     """A rerun finds all its steps done."""
 
+    within = MappingProxyType({"jobs": ("fan",), "faults": frozenset(("rerun", "interrupt"))})
+    """What it needs to show soon."""
+
     def mapped(self, command: Command) -> Command:
         if not isinstance(command, CreatePromise) or command.claim is None:
             return command
         base, generation = split_id(command.id)
-        if generation == 1:
+        before = self.peek([join_id(base, generation - 1)])[0] if generation > 1 else None
+        if before is None or before.state is not State.REJECTED or "adopts" in command.param.headers:
             return command
-        headers = {**command.param.headers, "adopts": join_id(base, generation - 1)}
+        headers = {**command.param.headers, "adopts": before.id}
         return replace(command, param=replace(command.param, headers=headers))
 
 
@@ -109,6 +115,8 @@ class KeepsWhatItLeaves(Engine):
 
 class SeesNoRing(Engine):
     """Who waits for whom is not read across processes."""
+
+    within = MappingProxyType({"jobs": ("ping", "pong")})
 
     def note(self, promise: str, kind: str) -> bytes | None:
         return None if kind == "waits" else super().note(promise, kind)

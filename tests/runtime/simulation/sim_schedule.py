@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from sim_calls import JOBS, NAMES, Driver, Process, World, difference
+from sim_calls import Driver, Process
 from sim_ledger import Violation, hold
 from sim_machine import BEGIN_MS
+from sim_town import JOBS, NAMES
+from sim_world import World, difference
 
 from resonate_nb.protocol import SettlePromise, State
 from resonate_nb.runtime import Engine, Identity, Work, _config, _context
@@ -20,6 +22,8 @@ from resonate_nb.runtime._reading import forget
 from resonate_nb.runtime.call import _retry
 
 FAULTS = ("kill", "crash", "stop", "interrupt", "disk", "clock", "cancel", "forget", "rerun", "mark", "far")
+TOGETHER = ((), (), ("older", "newer"), ("reused", "leaf"), ("order", "fan"), ("ping", "pong"), ("batch",), ("deep",))
+"""Functions that meet one another, or themselves; () for any three."""
 LINES = 400
 """Of a trace, the last ones, that are shown."""
 ROUNDS = 20_000
@@ -94,7 +98,7 @@ class History:
         self.left = plan.calls
         self.has_been_full = False
         names = sorted(JOBS)
-        self.jobs = list(plan.jobs) or [self.random.choice(names) for _ in range(self.random.randrange(1, 4))]
+        self.jobs = plan.jobs or self.random.choice(TOGETHER) or self.random.choices(names, k=3)
         self.arguments = self.random.choice([(1,), (1,), (1, 2)])
         # Some histories are quiet but for one thing: it meets what it would never meet in a storm.
         faults = sorted(plan.faults)
@@ -104,7 +108,7 @@ class History:
     def play(self) -> None:
         for number in range(self.plan.processes):
             is_far = "far" in self.faults and number == 2
-            self.world.start("elsewhere" if is_far else "here")
+            Process(self.world, "elsewhere" if is_far else "here")
         for _ in range(self.plan.turns):
             self.step()
         self.end()
@@ -173,7 +177,7 @@ class History:
         if living := [each for each in self.world.processes if each.is_alive]:
             self.random.choice(living).end()
             self.world.seen["killed"] += 1
-            self.world.start()
+            Process(self.world)
 
     def _crash(self) -> None:
         if able := self.able():
@@ -197,7 +201,8 @@ class History:
     def go_on(self, process: Process) -> None:
         self.world.note(process.name, "goes on")
         self.world.machine.go_on(process.name)
-        # What it slept through is due: its heart beats before anything else.
+        # What it slept through is due: its heart beats before anything else, at another instant than it last did.
+        self.world.clock.advance(1)
         process.does("beats", process.engine.beat)
 
     def _interrupt(self) -> None:
@@ -261,7 +266,7 @@ class History:
             self.go_on(process)
         self.settle_down()
         world.is_calm = True
-        process = world.start()
+        process = Process(world)
         for job in dict.fromkeys(self.jobs):
             for argument in self.arguments:
                 self.begin(process, job, argument, is_rerun=False)
@@ -309,9 +314,9 @@ class History:
 def _short(text: str) -> str:
     """With ids that can be read."""
     for (job, argument), (_, identity) in NAMES.items():
-        text = text.replace(identity.base, f"{job}({argument})").replace(
-            identity.base.partition("@")[0], f"{job}({argument})"
-        )
+        text = text.replace(identity.base, f"{job}({argument})")
+        if identity.is_automatic_id:  # a child is named without its version
+            text = text.replace(identity.base.partition("@")[0], f"{job}({argument})")
     return text
 
 

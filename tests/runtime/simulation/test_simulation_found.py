@@ -7,12 +7,15 @@ from glob import escape
 from random import Random
 
 import pytest
-from sim_calls import NAMES, Driver, Process, World
+from sim_calls import Driver, Process
 from sim_schedule import silence
+from sim_town import NAMES
+from sim_world import World
 
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.runtime import Engine
+from resonate_nb.runtime._reading import forget
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_a_forgotten_call_takes_its_children_with_it(engine: Engine):
 def test_a_late_claim_leaves_an_owner_alone_that_has_moved_since(world: World):
     """On a full disk a body runs unclaimed where nobody seemed to be at it. When it can be claimed, somebody may be:
     a process elsewhere whose lease had been over, and is not any more."""
-    first, far = world.start("here"), world.start("elsewhere")
+    first, far = Process(world), Process(world, "elsewhere")
     mine = called(first, "leaf")
     world.clock.advance(60_001)
     world.machine.is_full = True
@@ -88,7 +91,7 @@ def test_a_late_claim_leaves_an_owner_alone_that_has_moved_since(world: World):
 
 def test_what_was_waited_for_is_not_remembered_when_it_is_superseded(world: World):
     """A waiter gets the generation that it waited for, and the next call the one that came since."""
-    first, second = world.start(), world.start()
+    first, second = Process(world), Process(world)
     running = called(first, "leaf")
     waiting = called(second, "leaf")
     assert "leaf 1 no. 1" == ended(running)
@@ -100,7 +103,7 @@ def test_what_was_waited_for_is_not_remembered_when_it_is_superseded(world: Worl
 
 def test_a_value_that_was_read_ahead_grows_old(world: World):
     """After some first hits of a function all its rows are at hand, and each is asked for its age when it is used."""
-    first, second = world.start(), world.start()
+    first, second = Process(world), Process(world)
     assert ["fresh 1 no. 1", "fresh 2 no. 2"] == [value_of(first, "fresh", each) for each in (1, 2)]
     assert ["fresh 1 no. 1", "fresh 2 no. 2"] == [value_of(second, "fresh", each) for each in (1, 2)]
     assert "leaf 1 no. 1" == value_of(first, "leaf")
@@ -109,3 +112,16 @@ def test_a_value_that_was_read_ahead_grows_old(world: World):
     assert second.engine.memo.ahead("fresh", second.engine.store.invalidation_word()), "nothing was read ahead"
     world.clock.advance(20_001)
     assert "fresh 2 no. 3" == value_of(second, "fresh", 2)
+
+
+def test_a_late_claim_follows_nothing_but_what_was_seen(world: World):
+    """What ran unclaimed on a full disk as the next generation is not stored as one where the ones before are gone."""
+    first, second = Process(world), Process(world)
+    assert "leaf 1 no. 1" == value_of(first, "leaf")
+    world.machine.is_full = True
+    late = called(second, "leaf", is_rerun=True)
+    world.machine.is_full = False
+    forget(first.engine, NAMES["leaf", 1][1].base)
+    assert "leaf 1 no. 2" == value_of(first, "leaf")
+    assert "leaf 1 no. 3" == ended(late)
+    assert "leaf 1 no. 2" == value_of(second, "leaf")
