@@ -63,6 +63,8 @@ class Feed:
         """This process has committed."""
         with self._lock:
             self._generation += 1
+            if not (self._waiters or self._watchers):
+                return  # nobody hears it, and most commits are made so
             self._changed.notify_all()
             futures, self._futures = self._futures, set()
             watchers = list(self._watchers.values())

@@ -53,6 +53,8 @@ class Standing:
 def loaded_numpy() -> Any | None:
     """`numpy.random` when somebody has imported it, and it is there in full."""
     module: Any = sys.modules.get("numpy.random")
+    if module is None:
+        return None
     return module if hasattr(module, "get_state") and hasattr(module, "mtrand") else None
 
 
