@@ -61,6 +61,9 @@ def at_once(
             directory.execute(link, pause, statement, parameters)
             if link.cursor.rowcount != 1:
                 return None
+            if directory.signal.invalidation_word() != word:
+                # Somebody may have set the database aside while we waited for its lock.
+                directory.look_now()
             directory.committed()
         finally:
             directory.is_writing = False

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from resonate_nb.clock import ManualClock
 from resonate_nb.errors import SchemaError, StoreError
 from resonate_nb.protocol import Deleted, Inserted, Promise, Settled, State, Value, join_id
 from resonate_nb.store import Attempt, Query, SqliteStore
+from resonate_nb.store._signal import UNKNOWN
 
 BASES = 160
 """Every eighth has three generations, every fiftieth is forgotten, every fortieth pending."""
@@ -492,6 +494,52 @@ def test_handle_that_had_the_damaged_store_open_goes_on_with_the_new_one(templat
     before.close()
     after.close()
     assert HANDED_OUT == read_all(opened(path, []))
+
+
+def write(store: SqliteStore) -> None:
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("new/1"))])
+
+
+def write_at_once(store: SqliteStore) -> None:
+    store.at_once(Inserted(pending("new/1", store.owner)), None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [write, write_at_once])
+def test_nothing_is_committed_in_silence_to_what_was_set_aside(
+    templates: list[Path], tmp_path: Path, way: Callable[[SqliteStore], None]
+) -> None:
+    """By a process that waits for the lock while another one heals."""
+    path = copied(templates[DATABASE], tmp_path)
+    store = opened(path, [])
+    with store.read() as reader:
+        assert reader.get("new/1") is None
+    healer = sqlite3.connect(path / "promises.db", isolation_level=None, check_same_thread=False)
+    healer.execute("BEGIN IMMEDIATE")
+    said: list[StoreError] = []
+
+    def wait_and_write() -> None:
+        try:
+            way(store)
+        except StoreError as error:
+            said.append(error)
+
+    thread = threading.Thread(target=wait_and_write)
+    thread.start()
+    while not store._directory.is_writing:
+        thread.join(0.001)
+    store._directory.signal.set_invalidation(UNKNOWN)
+    (path / "damaged" / "now").mkdir(parents=True)
+    shutil.copyfile(path / "promises.db", path / "new")
+    (path / "promises.db").rename(path / "damaged" / "now" / "promises.db")
+    (path / "new").rename(path / "promises.db")
+    store._directory.signal.set_invalidation(7)
+    healer.execute("ROLLBACK")
+    thread.join()
+    healer.close()
+    assert ["'promises.db' of the store" in str(error) for error in said] == [True]
+    store.close()
 
 
 def can_be_read(store: SqliteStore) -> bool:
