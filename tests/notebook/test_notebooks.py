@@ -64,6 +64,7 @@ def _probe():
 """
 
 ENGINE = "__import__('resonate_nb.runtime', fromlist=['engine']).engine()"
+HITS = f"{{id: [each.count, each.saved_ms] for id, each in {ENGINE}.hits.items() if each.count}}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Session:
                 return None
             await cells
             variables = await self._ask(client, "_probe()")
-            replayed = await self._ask(client, f"__import__('json').dumps({ENGINE}.replays)")
+            replayed = await self._ask(client, f"__import__('json').dumps({HITS})")
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
