@@ -211,8 +211,8 @@ def _shown(outputs: list[Any]) -> list[object]:
                 shown.append(["widget", sorted(data)])
             elif "rnb-static" in html:
                 shown.append(["static inspector", sorted(data)])
-            elif "rnb-handle" in html:  # says who computed it, and in which attempt
-                shown.append(["handle", data["text/plain"]])
+            elif "rnb-handle" in html:  # says who computed it, and in which attempt: another one after a kill
+                shown.append(["handle", re.sub(r", attempt \d+", "", data["text/plain"])])
             elif "rnb-mark" not in html and "rnb-line" not in html:
                 shown.append({kind: _same(str(body)) for kind, body in sorted(data.items())})
         else:
