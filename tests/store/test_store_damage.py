@@ -505,7 +505,6 @@ def write_at_once(store: SqliteStore) -> None:
     store.at_once(Inserted(pending("new/1", store.owner)), None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", [write, write_at_once])
 def test_nothing_is_committed_in_silence_to_what_was_set_aside(
     templates: list[Path], tmp_path: Path, way: Callable[[SqliteStore], None]
