@@ -278,7 +278,7 @@ def test_87_a_value_planted_in_a_row_is_never_loaded(how: str, tmp_path: Path) -
     trace = tmp_path / "planted"
     with sqlite3.connect(tmp_path / "store" / database(tmp_path / "store")) as db:
         rows = db.execute(
-            "SELECT row, generation, value_data, value_headers, value_size FROM promises ORDER BY base, generation"
+            "SELECT row, generation, value_data, value_headers, signature FROM promises ORDER BY base, generation"
         ).fetchall()
         latest = {row: rest for row, *rest in rows}
         by_value = {row: pickle.loads(rest[1]) for row, rest in latest.items()}
@@ -286,14 +286,14 @@ def test_87_a_value_planted_in_a_row_is_never_loaded(how: str, tmp_path: Path) -
         (two,) = (row for row in by_value if by_value[row] == [3])
         target = ones[-1]
         if how == "other bytes":
-            data, headers = pickle.dumps(Planted(trace)), latest[target][2]
+            data, (headers, signature) = pickle.dumps(Planted(trace)), latest[target][2:]
         elif how == "another promise's":
-            data, headers = latest[two][1], latest[two][2]
+            data, headers, signature = latest[two][1:]
         else:
-            data, headers = latest[ones[0]][1], latest[ones[0]][2]
+            data, headers, signature = latest[ones[0]][1:]
         db.execute(
-            "UPDATE promises SET value_data = ?, value_headers = ?, value_size = ? WHERE row = ?",
-            (data, headers, len(data), target),
+            "UPDATE promises SET value_data = ?, value_headers = ?, signature = ?, value_size = ? WHERE row = ?",
+            (data, headers, signature, len(data), target),
         )
     db.close()
     second, third = book.run(cells.replace("§", "")), book.run(cells.replace("§", ""))
