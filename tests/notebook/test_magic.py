@@ -649,6 +649,6 @@ def test_switched_off_an_existing_store_is_served(kernel: Kernel) -> None:
 def test_a_warning_about_a_cell_names_the_cell_and_no_line_of_ipython(kernel: Kernel, first: str) -> None:
     kernel.ok(f"%%durable drifts --version 1\n{first}")
     warned = kernel.ok(f"%%durable drifts --version 1\n{first}\nb = 2").text("stderr")
-    assert warned.startswith("resonate_nb:1: DurableWarning: cell `drifts`: the code has changed since version '1'")
+    assert warned.startswith("resonate_nb:1: DurableWarning: cell `drifts`: its code has changed since version '1'")
     assert "interactiveshell" not in warned
     assert "awaited" not in warned

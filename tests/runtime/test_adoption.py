@@ -155,6 +155,18 @@ def test_a_cancelled_call_does_everything_again(work: Work):
     assert ["charge book", "ship book", "charge book", "ship book", "end book"] == work.runs
 
 
+def test_other_arguments_under_rerun_do_everything_again(work: Work):
+    shop = Shop(work)
+    order = shop.order.options(id=work.id, on_reuse="rerun")
+    work.raising("end book", ValueError("no"))
+    with pytest.raises(ValueError, match="no"):
+        order("book")
+    assert ["charged lamp", "shipped lamp"] == order("lamp")
+    work.runs.clear()
+    assert DONE == order("book")
+    assert ["charge book", "ship book", "end book"] == work.runs
+
+
 def test_other_code_under_rerun_does_everything_again(work: Work):
     def orders(by: str):
         def first():

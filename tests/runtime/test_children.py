@@ -318,27 +318,63 @@ def test_a_child_with_other_arguments_under_its_template_is_refused(work: Work):
     assert [5, "a"] == work.runs
 
 
-def test_a_child_whose_code_has_changed_warns_and_is_not_done_again(work: Work, said: list[str]):
-    """No place of the parent's code need name the child, so the parent's key cannot tell."""
+class Edited:
+    """A parent that calls its step by a way that its own code does not name, so that its key cannot tell of an edit."""
 
-    def edited():
-        @durable(name="step", keyed_by="call", ignore=("work",))
+    def __init__(self, work: Work, **options: Any) -> None:
+        steps = Steps(work)
+        self.functions = [steps.step.options(**options)]
+        functions = self.functions
+        self.parent = steps.parent(lambda: [functions[0]("a"), steps.step("b")])
+
+        @durable(name="step", keyed_by="call", ignore=("work",), **options)
         def step(x):
             work(x)
             return "by other code"
 
-        return step
+        self._edited = step
 
-    steps = Steps(work)
-    functions = [steps.step]
-    parent = steps.parent(lambda: [functions[0]("a"), steps.step("b")])
-    interrupted(work, parent, "b")
-    functions[0] = edited()
+    def edit(self) -> None:
+        self.functions[0] = self._edited
+
+
+@pytest.mark.parametrize("on_drift", [None, "warn", "ignore"])
+def test_a_step_whose_code_has_changed_is_not_done_again(work: Work, said: list[str], on_drift: str | None):
+    edited = Edited(work, on_drift=on_drift)
+    interrupted(work, edited.parent, "b")
+    edited.edit()
     said.clear()
-    assert ["did a", "did b"] == parent()
-    (line,) = [line for line in said if "the code has changed" in line]
-    assert "+    return 'by other code'" in line
+    assert ["did a", "did b"] == edited.parent()
+    lines = [line for line in said if "its code has changed, and its stored result is still used" in line]
+    assert (0 if on_drift == "ignore" else 1) == len(lines)
+    assert all("+    return 'by other code'" in line for line in lines)
     assert ["a", "b", "b"] == work.runs
+
+
+def test_a_step_whose_code_has_changed_is_refused_or_done_again_where_that_was_said(work: Work, said: list[str]):
+    for on_drift in ("raise", "rerun"):
+        work.runs.clear()
+        edited = Edited(work, on_drift=on_drift)
+        interrupted(work, edited.parent, "b")
+        edited.edit()
+        if on_drift == "raise":
+            with pytest.raises(rnb.DriftError, match="by other code"):
+                edited.parent()
+            assert ["a", "b"] == work.runs
+            edited.parent.forget()
+        else:
+            assert ["by other code", "did b"] == edited.parent()
+            assert ["a", "b", "a", "b"] == work.runs
+            assert any("step: runs again, its code has changed" in line for line in said)
+
+
+def test_a_step_that_was_begun_is_not_taken_over_with_other_code(work: Work):
+    edited = Edited(work, timeout="1h")
+    interrupted(work, edited.parent, "a")
+    edited.edit()
+    with pytest.raises(rnb.DriftError, match="by other code"):
+        edited.parent()
+    assert ["a"] == work.runs
 
 
 @pytest.mark.parametrize("options", [{"retry": 3}, {"timeout": "1h"}, {"retry": 3, "timeout": "1h"}])

@@ -160,7 +160,7 @@ def test_drift_warns_once_with_the_diff_and_hands_out_the_stored_value(work: Wor
         warnings.simplefilter("always")
         assert ["first code", "first code"] == [second(), second()]
     (text,) = [str(each.message) for each in caught if issubclass(each.category, rnb.DurableWarning)]
-    assert "the code has changed since version 1 was recorded, and its stored result is still used" in text
+    assert "its code has changed since version 1 was recorded, and its stored result is still used" in text
     assert CHANGE in text
     assert ["first"] == work.runs
 

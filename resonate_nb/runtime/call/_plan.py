@@ -149,7 +149,7 @@ def plan_child(engine: Engine, work: Work, identity: Identity, row: Ahead, faile
             why = entry
         return run_again(identity, found, why)
     if why is None:
-        why = _drifted(engine, work, identity, found, "it is raised again what that had raised")
+        why = _drifted(engine, work, identity, found, "what it had raised is raised again")
     if why is None and engine.is_marked(found.id, engine.store.invalidation_word()):
         why = _MARKED
     if why is None and work.options.on_rejected == "rerun" and (found.settled_at or 0) <= failed_at:
@@ -298,17 +298,26 @@ def _drifted(
     if not _identity.has_drifted(identity, found):
         return None
     version = work.options.version
+    # The id of a step, which is named by its place, holds no version.
+    since = (
+        f"its code has changed since version {version!r} was recorded"
+        if version is not None
+        else "its code has changed"
+    )
     match work.options.on_drift or by_default:
         case "rerun":
-            return f"its code has changed since version {version!r} was recorded"
+            return since
         case "raise":
             raise DriftError(found.id, _diff(engine, identity, found), None if version is None else str(version))
         case "warn":
             diff = _diff(engine, identity, found)
-            warn(
-                f"{work.title}: the code has changed since version {version!r} was recorded, and {otherwise} "
+            way_out = (
                 "because the version says so; give it another version= to keep the two apart"
-                + (f"\n{diff}" if diff else ""),
+                if version is not None
+                else 'because it is the same step; on_drift="rerun" would do it again'
+            )
+            warn(
+                f"{work.title}: {since}, and {otherwise} {way_out}" + (f"\n{diff}" if diff else ""),
                 once=True,
                 about=found.id + identity.code,
             )
