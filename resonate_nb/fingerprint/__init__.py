@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ._code import CodeKey, Subject, reach
-from ._named import Digests
+from ._named import Digests, joint_of_scalars
 from ._values import fingerprint_value, fingerprint_values
 
 
@@ -27,4 +27,4 @@ def fingerprint_named(values: Mapping[str, object]) -> Digests:
     return fingerprint_values(values, reach)
 
 
-__all__ = ["CodeKey", "Digests", "Subject", "fingerprint", "fingerprint_named"]
+__all__ = ["CodeKey", "Digests", "Subject", "fingerprint", "fingerprint_named", "joint_of_scalars"]

@@ -64,6 +64,21 @@ def plain_digests(values: Mapping[str, object]) -> Digests | None:
     return found
 
 
+def joint_of_scalars(names: tuple[str, ...], values: tuple[object, ...]) -> str | None:
+    """The joint fingerprint of named scalars, which is not remembered: for who has many to ask for, once each. None
+    where the walk must look."""
+    order, head = _head(names)
+    digests = []
+    for value in values:
+        if type(value) in _UNSHARED and (written := _WRITERS[type(value)](value)) is not None:
+            digests.append(blake3(written).digest(DIGEST_BYTES))
+        else:
+            return None
+    if order is not None:
+        digests = [digests[position] for position in order]
+    return blake3(b"".join((head, *digests, _NO_LINKS))).digest(DIGEST_BYTES).hex()
+
+
 def plain_bytes(value: object) -> bytes | None:
     """What a walk writes of a plain value; None for all others."""
     write = _WRITERS.get(type(value))
@@ -96,6 +111,7 @@ def _is_shared(values: Mapping[str, object]) -> bool:
 
 
 _MUTABLE = frozenset((list, dict))
+_UNSHARED = frozenset((int, str, float, bool, bytes, type(None)))
 
 
 def _int(value: int) -> bytes | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from values_under_test import Text, Whole, everything, reach
 
 from resonate_nb.fingerprint import fingerprint, fingerprint_named
-from resonate_nb.fingerprint._named import plain_digests
+from resonate_nb.fingerprint._named import joint_of_scalars, plain_digests
 from resonate_nb.fingerprint._values import fingerprint_values, walked_values
 
 SCALARS = st.one_of(
@@ -46,6 +46,7 @@ def both(values: dict[str, Any]) -> None:
     assert expected == found
     assert (list(values), expected.parts) == (list(found.parts), found.parts)
     assert found == fingerprint_values(values, reach)  # remembered by now
+    assert joint_of_scalars(tuple(values), tuple(values.values())) in (None, expected.joint)
 
 
 @pytest.mark.slow
@@ -82,6 +83,14 @@ def test_they_agree_on_values_of_every_kind() -> None:
 def test_what_is_plain(value: object, is_plain: bool) -> None:
     assert is_plain is (plain_digests({"a": value}) is not None)
     both({"a": value})
+
+
+def test_scalars_have_a_way_that_remembers_nothing() -> None:
+    """Under several names, in whatever order; what is no scalar, or a long one, is left to the walk."""
+    values = {"b": -7, "a": "x", "c": 2.5, "e": b"y", "d": None, "f": True}
+    assert walked_values(values, reach).joint == joint_of_scalars(tuple(values), tuple(values.values()))
+    for other in ([1], (), "x" * 256, Whole(1), Text("a"), np.int64(1)):
+        assert joint_of_scalars(("a", "b"), (1, other)) is None
 
 
 def test_look_alikes_are_apart_though_they_are_equal_to_python() -> None:

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from resonate_nb.codec import decode
 from resonate_nb.errors import ResonateNbError, StoreError
-from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.fingerprint import CodeKey, joint_of_scalars
 from resonate_nb.protocol import join_id
 from resonate_nb.store import Ahead
 
@@ -153,13 +153,16 @@ class Lane:
             return MISS, None
         if (self._subject.standing() or self._subject.key()) is not self._key or not parent.fence.is_ours:
             return MISS, None
-        arguments = fingerprint_named(dict(zip(names, args, strict=True))).joint
+        if (arguments := joint_of_scalars(names, args)) is None:
+            return MISS, None
         what = f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}"
         id = f"{parent.id}:{what}.{parent.occurrence(what)}"
         row = children.find(id)
-        if row is None or (value := self._verified(engine, row, arguments)) is MISS:
+        if row is None:
             return MISS, id
         found = join_id(row.base, row.generation)
+        if (value := self._verified(engine, row, found, arguments)) is MISS:
+            return MISS, id
         try:
             if engine.is_marked(found, engine.store.invalidation_word()):
                 return MISS, id
@@ -176,11 +179,14 @@ class Lane:
         rows = engine.memo.ahead(self._work.name, word)
         if rows is None or not _PLAIN.issuperset(map(type, args)):
             return MISS
-        arguments = fingerprint_named(dict(zip(names, args, strict=True))).joint
+        if (arguments := joint_of_scalars(names, args)) is None:
+            return MISS
         row = rows.get(f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}@{self._code[:CODE_DIGITS]}")
-        if row is None or (value := self._verified(engine, row, arguments)) is MISS:
+        if row is None:
             return MISS
         id = join_id(row.base, row.generation)
+        if (value := self._verified(engine, row, id, arguments)) is MISS:
+            return MISS
         if engine.is_marked(id, word):
             return MISS
         hits, saved_ms = engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000
@@ -189,14 +195,14 @@ class Lane:
         self._count(engine, hits, saved_ms, id)
         return value
 
-    def _verified(self, engine: Engine, row: Ahead, arguments: str) -> Any:
+    def _verified(self, engine: Engine, row: Ahead, id: str, arguments: str) -> Any:
         """The value of a row that is resolved, this call's, signed, and asks for no further look; or `MISS`."""
         data, codec = row.data, row.codec
         if data is None or codec is None or row.state != "resolved" or row.headers is not None:
             return MISS
         if row.arguments != arguments or row.code != self._code:
             return MISS
-        about = signed_as(join_id(row.base, row.generation), codec)
+        about = signed_as(id, codec)
         version = 0 if row.task == "absent" else row.version
         if not engine.signer.verify(data, row.signature or "", promise=about, version=version):
             return MISS
