@@ -15,6 +15,7 @@ among the frames that are running.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -36,14 +37,18 @@ T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
 """After which a body is interrupted without regard for the event loop that it runs."""
+LOOK_SECONDS = 30.0
+"""How late a jump of the wall clock, or a suspended laptop, is noticed by a run that has a deadline."""
 
 
 @dataclass(slots=True, eq=False)
 class Limit:
     """The limit of one synchronous run on the main thread."""
 
+    left: Callable[[], float]
+    """Seconds that the run still has; none or less when the limit has passed."""
     until: float
-    """When the next signal is due, in monotonic seconds."""
+    """When to look next whether a signal is due, in monotonic seconds."""
     outer: Limit | None
     """That of the run inside of which this one began."""
     task: asyncio.Task[Any] | None
@@ -79,23 +84,24 @@ class Limited(Generic[T]):
     """Whether the body returned `value`, which may be None."""
 
 
-def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock) -> Limited[T]:
-    """The body has ended: by itself, or interrupted `seconds` after it began; None is no limit.
+def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock, deadline: int | None = None) -> Limited[T]:
+    """The body has ended: by itself, or interrupted `seconds` after it began or at `deadline` (epoch milliseconds),
+    whichever comes first; None is no limit. The deadline is the wall clock's, and follows it when that is set.
 
     Only an `Exception` of the body's is caught: an interrupt of the user's goes through, and one that is being handled
     is never cut short by a limit. While interrupts are held back (`_held.Hold`) so is the limit. A limit that is found
     to have passed already runs nothing.
     """
     global _innermost
-    if seconds is None:
+    if seconds is None and deadline is None:
         try:
             return Limited(body(), None, False, True)
         except Exception as error:
             return Limited(None, error, False, False)
-    if seconds <= 0:
+    left = _left(seconds, deadline, clock)
+    if left() <= 0:
         return Limited(None, None, True, False)
-    until = clock.monotonic() + seconds
-    limit = Limit(_clock.monotonic() + seconds, _innermost, _current_task())
+    limit = Limit(left, _clock.monotonic() + min(left(), LOOK_SECONDS), _innermost, _current_task())
     value: T | None = None
     failure: Exception | None = None
     try:
@@ -113,35 +119,40 @@ def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock) -> L
         # Two plain stores, between which Python handles no signals. In a child that the body forked it is no longer so.
         if _innermost is limit:
             _innermost = limit.outer
-    is_late = limit.is_passed or clock.monotonic() >= until
-    return Limited(value, failure, is_late, failure is None)
+    return Limited(value, failure, limit.is_passed or left() <= 0, failure is None)
 
 
-async def run_limited_async(awaitable: Awaitable[T], seconds: float | None, clock: Clock) -> Limited[T]:
-    """The same for what is awaited: the task is cancelled after `seconds`, which ends here; a cancellation by others
-    goes through. A body that catches the cancellation and goes on is late."""
-    if seconds is None:
+async def run_limited_async(
+    awaitable: Awaitable[T], seconds: float | None, clock: Clock, deadline: int | None = None
+) -> Limited[T]:
+    """The same for what is awaited: the task is cancelled at the limit, which ends here; a cancellation by others goes
+    through. A body that catches the cancellation and goes on is late."""
+    if seconds is None and deadline is None:
         try:
             return Limited(await awaitable, None, False, True)
         except Exception as error:
             return Limited(None, error, False, False)
     import asyncio
 
-    if seconds <= 0:
+    left = _left(seconds, deadline, clock)
+    if left() <= 0:
         if isinstance(awaitable, Coroutine):
             awaitable.close()
         return Limited(None, None, True, False)
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    loop, task = asyncio.get_running_loop(), cast("asyncio.Task[Any]", asyncio.current_task())
     cancellations = task.cancelling()
-    until = clock.monotonic() + seconds
     is_passed = False
+    timer: asyncio.TimerHandle | None = None
 
-    def end() -> None:
-        nonlocal is_passed
-        is_passed = True
-        task.cancel()
+    def look() -> None:
+        nonlocal is_passed, timer
+        if (rest := left()) > 0:
+            timer = loop.call_later(min(rest, LOOK_SECONDS), look)
+        else:
+            is_passed = True
+            task.cancel()
 
-    timer = asyncio.get_running_loop().call_later(seconds, end)
+    timer = loop.call_later(min(left(), LOOK_SECONDS), look)
     value: T | None = None
     failure: Exception | None = None
     try:
@@ -157,8 +168,18 @@ async def run_limited_async(awaitable: Awaitable[T], seconds: float | None, cloc
         return Limited(None, None, True, False)
     except Exception as error:
         failure = error
-    is_late = is_passed or clock.monotonic() >= until
-    return Limited(value, failure, is_late, failure is None)
+    return Limited(value, failure, is_passed or left() <= 0, failure is None)
+
+
+def _left(seconds: float | None, deadline: int | None, clock: Clock) -> Callable[[], float]:
+    """Says how many seconds are left of a run that begins now."""
+    until = math.inf if seconds is None else clock.monotonic() + seconds
+
+    def left() -> float:
+        rest = until - clock.monotonic()
+        return rest if deadline is None else min(rest, (deadline - clock.now_ms()) / 1000)
+
+    return left
 
 
 _SIGNAL: signal.Signals | None = getattr(signal, "SIGURG", None)
@@ -257,6 +278,9 @@ def _watch() -> None:
         with _lock:
             now = _clock.monotonic()
             waiting = [limit for limit in _limits() if limit.signals < 2 and not limit.is_told]
+            for limit in waiting:
+                if not limit.is_passed:
+                    limit.until = now + min(max(0.0, limit.left()), LOOK_SECONDS)
             passed = [limit for limit in waiting if limit.until <= now]
             for limit in passed:
                 limit.is_passed = True

@@ -269,20 +269,6 @@ class TestALateBody:
 
         assert ("in time", State.RESOLVED) == (step(), step.get().state)
 
-    @pytest.mark.slow
-    def test_a_body_that_was_stopped_before_a_deadline_that_moved_has_no_value(
-        self, manual: Engine, clock: ManualClock
-    ) -> None:
-        """As with a clock that is set back while it runs: here it stands still."""
-
-        @durable(timeout=SHORT)
-        def step() -> None:
-            waits()
-
-        with pytest.raises(rnb.DurableTimeoutError):
-            step()
-        assert (State.REJECTED, ["rejected"]) == (step.get().state, outcomes(step))
-
 
 class TestTriesBeforeADeadline:
     def test_none_is_waited_for_that_would_begin_after_it(

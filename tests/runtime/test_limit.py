@@ -118,6 +118,7 @@ async def blocking() -> None:
     time.sleep(LONG)
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # the limit came before the loop began with it
 @pytest.mark.parametrize(
     "main",
     [busy_task, gathered, grouped, in_background, busy_callback, pytest.param(blocking, marks=pytest.mark.slow)],
@@ -335,6 +336,76 @@ def test_the_thread_ends_with_the_last_limit_that_it_waited_for() -> None:
     assert ENDED == run_limited(spin, SHORT, CLOCK)
 
 
+# Deadlines, which are the wall clock's.
+
+
+class Settable(SystemClock):
+    """The machine's clock, as one that somebody sets."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+
+def test_a_body_is_interrupted_at_its_deadline() -> None:
+    deadline = CLOCK.now_ms() + 20
+    assert ENDED == run_limited(spin, LONG, CLOCK, deadline)
+    assert CLOCK.now_ms() >= deadline
+
+
+def test_the_limit_of_a_run_holds_before_its_deadline() -> None:
+    assert ENDED == run_limited(spin, SHORT, CLOCK, CLOCK.now_ms() + 600_000)
+
+
+def test_a_clock_that_is_set_back_gives_a_run_more_time() -> None:
+    clock = Settable()
+    deadline = clock.now_ms() + 20
+
+    def body() -> None:
+        clock.ahead_ms = -60
+        spin()
+
+    assert ENDED == run_limited(body, None, clock, deadline)
+    assert clock.now_ms() >= deadline
+
+
+@pytest.mark.slow
+def test_a_deadline_that_a_set_clock_has_passed_is_noticed_at_the_next_look() -> None:
+    """Or the machine was suspended. The thread looks when another run begins, and every half a minute."""
+    clock = Settable()
+
+    def body() -> None:
+        clock.ahead_ms = 2_000_000
+        run_limited(lambda: None, 10, clock)
+        spin()
+
+    assert ENDED == run_limited(body, None, clock, clock.now_ms() + 20_000)
+
+
+def test_an_awaited_body_has_more_time_when_the_clock_is_set_back() -> None:
+    clock = Settable()
+    deadline = clock.now_ms() + 20
+
+    async def body() -> None:
+        clock.ahead_ms = -60
+        await asyncio.sleep(LONG)
+
+    async def main() -> Limited[None]:
+        return await run_limited_async(body(), None, clock, deadline)
+
+    assert ENDED == asyncio.run(main())
+    assert clock.now_ms() >= deadline
+
+
+@pytest.mark.parametrize("ago", [0, 1000])
+def test_after_its_deadline_no_run_begins(ago: int) -> None:
+    ran: list[int] = []
+    assert ENDED == run_limited(lambda: ran.append(1), None, CLOCK, CLOCK.now_ms() - ago)
+    assert [] == ran
+
+
 # What is never interrupted.
 
 
@@ -379,7 +450,7 @@ def test_a_handler_that_the_body_sets_is_left_alone() -> None:
         signal.signal(signal.SIGURG, lambda number, frame: calls.append(number))
         with _limit._lock:
             assert _limit._innermost is not None
-            _limit._innermost.until = 0
+            _limit._innermost.left = lambda: 0.0
             _limit._changed.notify_all()
         while not _limit._innermost.is_passed:
             pass

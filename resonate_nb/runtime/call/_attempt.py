@@ -376,9 +376,9 @@ class _Try:
 
 def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """Run the body here. What is no `Exception` gives the task back and goes through."""
-    seconds = _limit(engine, request, claimed)
+    seconds, deadline = request.work.options.attempt_timeout, _deadline(claimed)
     with _Try(engine, claimed) as run, claimed.holding.interrupts.let_through():
-        limited = run_limited(request.body, seconds, engine.clock)
+        limited = run_limited(request.body, seconds, engine.clock, deadline)
     return _tried(request, claimed.identity, run, limited)
 
 
@@ -386,7 +386,7 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
     """The same for a body that is awaited on the caller's loop; an interrupt of the kernel cancels it."""
     import asyncio
 
-    seconds = _limit(engine, request, claimed)
+    seconds, deadline = request.work.options.attempt_timeout, _deadline(claimed)
     limited: Limited[Any] | None = None
     is_interrupted = False
     loop = asyncio.get_running_loop()
@@ -395,7 +395,8 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
     with _Try(engine, claimed) as run:
         try:
             with claimed.holding.interrupts.let_through(), cancel_on_interrupt(loop, task):
-                limited = await run_limited_async(cast("Awaitable[Any]", request.body()), seconds, engine.clock)
+                body = cast("Awaitable[Any]", request.body())
+                limited = await run_limited_async(body, seconds, engine.clock, deadline)
         except asyncio.CancelledError:
             if limited is None:
                 raise
@@ -407,16 +408,9 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
     return replace(tried, is_interrupted=True) if is_interrupted else tried
 
 
-def _limit(engine: Engine, request: Request, claimed: Claimed) -> float | None:
-    """Seconds that this try may take: what is left until the deadline, or the limit of a single try."""
-    seconds = request.work.options.attempt_timeout
+def _deadline(claimed: Claimed) -> int | None:
     deadline = claimed.promise.timeout_at
-    if deadline == NEVER:
-        return seconds
-    # Counted by the monotonic clock, and a little longer than the wall clock says: while that is being set right, it
-    # may run slower by half a thousandth, and the body must not be stopped before the deadline itself has come.
-    left = (deadline - engine.clock.now_ms()) / 1000 * 1.001
-    return left if seconds is None else min(left, seconds)
+    return None if deadline == NEVER else deadline
 
 
 def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any]) -> Tried:
