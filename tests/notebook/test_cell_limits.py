@@ -263,7 +263,7 @@ class TestTheMagicsLine:
     def test_without_them_there_is_no_limit(self) -> None:
         for line in ("train", "train --retries 0"):
             options = parse_cell_line(line).options
-            assert (None, Never(), None) == (options.timeout, options.retry, options.max_age)
+            assert (None, 1, None) == (options.timeout, (options.retry or Never()).max_attempts, options.max_age)
 
     @pytest.mark.parametrize(
         ("line", "said"),
