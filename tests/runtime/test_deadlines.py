@@ -17,8 +17,8 @@ import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.protocol import State
-from resonate_nb.runtime import Engine, engine
-from resonate_nb.store import SqliteStore
+from resonate_nb.runtime import Engine, configure, engine
+from resonate_nb.store import MemoryStore, SqliteStore
 
 HOUR = 3_600_000
 SHORT = 0.05
@@ -99,6 +99,21 @@ class TestTheDeadline:
         assert 1 == flaky.runs
         assert 7 == step.rerun()
         assert (7, 2, f"{flaky.id}@1~2") == (step(), flaky.runs, step.get().id)
+
+    def test_a_promise_that_is_made_too_late_is_timed_out_and_nothing_runs(self) -> None:
+        """The machine is that slow, or the time that short: no further generation would do better."""
+
+        class Slow(ManualClock):
+            def now_ms(self) -> int:
+                self.advance(5)
+                return super().now_ms()
+
+        configure(store=MemoryStore(Slow()))
+        flaky = Flaky()
+        step = flaky.durable(timeout=0.001)
+        with pytest.raises(rnb.DurableTimeoutError):
+            step()
+        assert (0, [], [f"{flaky.id}@1"]) == (flaky.runs, outcomes(step), [each.id for each in rnb.search()])
 
     def test_it_is_no_part_of_what_a_call_is(self, engine: Engine) -> None:
         flaky = Flaky()

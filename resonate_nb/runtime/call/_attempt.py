@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -122,8 +123,9 @@ class Tried:
 
 def claim(
     engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding, *, is_late: bool = False
-) -> Claimed | None:
-    """Make the promise and take its task, or take over the pending one; None when somebody else was first.
+) -> Claimed | Promise | None:
+    """Make the promise and take its task, or take over the pending one; None when somebody else was first, and the
+    promise when its deadline had passed before it was made.
 
     `is_late`: the body is done, and its value is not to be lost to an interrupt any more.
     """
@@ -154,8 +156,10 @@ def claim(
             return None
         reply = replies[-1]
     promise = reply.promise
-    if reply.status is not Status.DONE or promise is None or promise.state.is_settled:
+    if reply.status is not Status.DONE or promise is None:
         return None
+    if promise.state.is_settled:
+        return promise
     engine.note_code(identity.code)
     engine.hold(holding, promise)
     children = NO_CHILDREN if parent is None else parent.children.below(promise.id)
@@ -192,7 +196,8 @@ def unclaimed(engine: Engine, request: Request, identity: Identity, run: Run, ho
         found, _ = engine.latest(split_id(run.id)[0])
         if _standing(found) != _standing(run.taken_over or run.superseded):
             return None  # somebody has been at it since, and this was to follow what is no longer the latest
-        return claim(engine, request, identity, run, holding, is_late=True)
+        late = claim(engine, request, identity, run, holding, is_late=True)
+        return late if isinstance(late, Claimed) else None
 
     return Claimed(promise, identity, holding, current, started_at=now, owed=claim_late)
 
@@ -217,7 +222,7 @@ def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, no
         if superseded.task is TaskState.ACQUIRED:
             commands.append(ReleaseTask(superseded.id, superseded.version))
         commands.append(SettlePromise(superseded.id, State.CANCELED))
-    timeout_at = NEVER if options.timeout is None else now + round(options.timeout * 1000)
+    timeout_at = NEVER if options.timeout is None else now + math.ceil(options.timeout * 1000)
     param = param_of(request, identity, run.adopts)
     commands.append(CreatePromise(run.id, timeout_at, param, options.tags, claim=mine))
     return commands
@@ -282,7 +287,9 @@ class _Record:
             self.first_version = int(transaction.note(run.id, _FIRST_VERSION) or 1)
         else:
             made = replies[-1].promise
-            if made is not None and made.version > 1:
+            if made is None or made.state.is_settled:
+                return
+            if made.version > 1:
                 self.first_version = made.version
                 transaction.put_note(run.id, _FIRST_VERSION, str(made.version).encode())
             if self._has_deadline:

@@ -220,6 +220,8 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                             return (yield from _under(engine, request, identity, parent, step))
                         rerun = may_guess = False
                         continue
+                    if isinstance(claimed, Promise):
+                        return _late(request, claimed, None, step.reason or "first run")
                     why = _say_why(request, step, claimed)
                     result = yield from _run(engine, request, claimed, why)
                 if result is None:  # the task was lost: what it came to elsewhere counts
@@ -319,7 +321,9 @@ def _late(request: Request, promise: Promise, tried: Tried | None, why: str) -> 
     return Result(None, promise, False, reason=why, error=without_our_frames(timed_out(request, promise, tried)))
 
 
-def _claim(engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding) -> Claimed | None:
+def _claim(
+    engine: Engine, request: Request, identity: Identity, run: Run, holding: Holding
+) -> Claimed | Promise | None:
     try:
         return claim(engine, request, identity, run, holding)
     except UnwritableStoreError as error:
