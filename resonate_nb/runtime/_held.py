@@ -6,6 +6,7 @@ Only the main thread receives signals: elsewhere, and where SIGINT is handled ou
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # what `signal` wraps: its enums cost ten times the call itself
+import os
 import signal
 import sys
 import threading
@@ -106,6 +107,18 @@ class LetThrough:
     def __exit__(self, *exc: object) -> None:
         self._hold.__enter__()
 
+
+_main = threading.main_thread().ident
+"""Of the main thread, which every call asks for eight times."""
+
+
+def _note_main_in_child() -> None:
+    global _main
+    _main = threading.get_ident()  # whichever forked is the main thread there
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_main_in_child)
 
 _standing: Hold | None = None
 
@@ -214,7 +227,7 @@ def _on_interrupt(_: int, frame: FrameType | None) -> None:
 
 def _handler_here() -> _Handler:
     """The handler of SIGINT; None where no Python code may replace it."""
-    if threading.get_ident() != threading.main_thread().ident:
+    if threading.get_ident() != _main:
         return None
     handler: _Handler = _signal.getsignal(_SIGINT)
     return handler

@@ -212,7 +212,8 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                         return joined
                     rerun = False
             case Run():
-                step = replace(step, reason=reason or step.reason)
+                if reason:
+                    step = replace(step, reason=reason)
                 with engine.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if claimed is None:
