@@ -106,8 +106,10 @@ def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock, dead
     failure: Exception | None = None
     try:
         if _can_interrupt():
-            _innermost = limit
-            _look_out(limit)
+            # In the middle of starting a thread an interrupt would come out as an error of `threading`.
+            with _held.hold_interrupt():
+                _innermost = limit
+                _look_out(limit)
         value = _inside(limit, body)
     except Exception as error:
         failure = error

@@ -491,10 +491,12 @@ async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise |
 
 def _pause(engine: Engine, step: Pause) -> None:
     """The time between two tries has passed. An interrupt ends it and gives the task back."""
-    with _counting_down(engine, step) as tell, step.claimed.holding.interrupts.let_through():
+    # A lock, not an event: an interrupt in the middle of its condition would come out as an error of `threading`.
+    lock = threading.Lock()
+    with lock, _counting_down(engine, step) as tell, step.claimed.holding.interrupts.let_through():
         try:
             while (seconds := tell()) > 0:
-                threading.Event().wait(min(seconds, TELL_SECONDS))
+                lock.acquire(timeout=min(seconds, TELL_SECONDS))
         except KeyboardInterrupt as stop:
             raise stop.with_traceback(None)  # where in the waiting it came says nothing
 

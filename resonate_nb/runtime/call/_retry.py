@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from resonate_nb.codec import in_words
 from resonate_nb.errors import DurableTimeoutError, StoreError
 from resonate_nb.protocol import NEVER, HeartbeatTask, Promise, Reply, Status
 from resonate_nb.records import dataclass
@@ -98,7 +99,7 @@ def pause(engine: Engine, request: Request, claimed: Claimed, tried: Tried | Non
         text = f"{title}: attempt {claimed.used + 1} of {most} is to follow"
     else:
         kind, which = type(tried.error).__name__, f"attempt {claimed.used} of {most}"
-        text = f"{title}: {which} failed ({f'{kind}: {tried.error}'.splitlines()[0][:200]})"
+        text = f"{title}: {which} failed ({in_words(tried.error).splitlines()[0][:200]})"
         why = f"{which}, retrying in {duration(max(0, seconds) * 1000)}"
         log_call(title, claimed.promise.id, f"raised {kind}", why, tried.elapsed_us / 1000)
     return Pause(claimed, engine.clock.monotonic() + seconds, text)
