@@ -20,6 +20,8 @@ class Way(StrEnum):
     FROM_START = "from start"
     KERNEL = "kernel"
     BARE = "bare"
+    KERNEL_CALL = "kernel, first call"
+    BARE_CALL = "bare, first call"
     WAKE = "wake"
     IDLE = "idle"
 
@@ -157,6 +159,14 @@ MEASURES = (
         "22", "import, bare interpreter", Way.BARE, *MS, CPU,
         (PROCESS,), (ONE, DISKCACHE, JOBLIB, DBOS),
         (Goal(DISKCACHE, 1.54, CPU), Goal(JOBLIB, 1 / 5, CPU)),
+    ),
+    Measure(
+        "21f", "import and first call in a kernel", Way.KERNEL_CALL, *MS, CPU,
+        (PROCESS,), (DISKCACHE, JOBLIB),
+    ),
+    Measure(
+        "22f", "import and first call, bare interpreter", Way.BARE_CALL, *MS, CPU,
+        (PROCESS,), (DISKCACHE, JOBLIB),
     ),
     Measure(
         "30", "waking a waiter in another process, from the end of the body", Way.WAKE, *MS, WALL,

@@ -155,7 +155,7 @@ def measure(measures: Collection[Measure], scale: Scale, base: Path, progress: C
         progress(f"workflows of {scale.steps:,} steps")
         resumed = {*wanted.get(Way.RESUMED, ()), *wanted.get(Way.FROM_START, ())}
         _measure_workflows(list(dict.fromkeys(flows)), resumed, scale, base, results)
-    for way in (Way.KERNEL, Way.BARE):
+    for way in (Way.KERNEL, Way.BARE, Way.KERNEL_CALL, Way.BARE_CALL):
         if way in wanted:
             progress(f"imports: {way}")
             _measure_imports(way, wanted[way], scale, results)
@@ -270,6 +270,14 @@ _IMPORTS = {
     DBOS: "from dbos import DBOS",
 }
 
+_FIRST_CALLS = {
+    PROCESS: "from resonate_nb import configure, durable; from benchmarks.work import plain; "
+    "configure(store={store!r}, durability='process'); durable(plain)(1)",
+    JOBLIB: "from joblib import Memory; from benchmarks.work import plain; "
+    "Memory({store!r}, verbose=0).cache(plain)(1)",
+    DISKCACHE: "from diskcache import Cache; from benchmarks.work import plain; Cache({store!r}).memoize()(plain)(1)",
+}
+
 _KERNEL = "import IPython, ipykernel.kernelapp"
 
 _IMPORTED = """
@@ -295,11 +303,13 @@ else:
 
 
 def _measure_imports(way: Way, names: Collection[str], scale: Scale, results: Results) -> None:
-    before = _KERNEL if way is Way.KERNEL else ""
+    before = _KERNEL if way in (Way.KERNEL, Way.KERNEL_CALL) else ""
+    what = _IMPORTS if way in (Way.KERNEL, Way.BARE) else _FIRST_CALLS
     with tempfile.TemporaryDirectory() as directory:
         for round in range(scale.imports + 1):
             for name in random.sample(list(names), len(names)):
-                code = _IMPORTED.format(before=before, what=_IMPORTS[name])
+                store = str(Path(directory) / f"{name}-{round}")
+                code = _IMPORTED.format(before=before, what=what[name].format(store=store))
                 said, _ = _run(name, [sys.executable, "-c", code], Path(directory))
                 if "absent" in said:
                     results.absent[way, name] = said["absent"]
