@@ -279,7 +279,7 @@ def _watch() -> None:
     while True:
         with _lock:
             now = _clock.monotonic()
-            waiting = [limit for limit in _limits() if limit.signals < 2 and not limit.is_told]
+            waiting = [limit for limit in _limits() if not limit.is_told]
             for limit in waiting:
                 if not limit.is_passed:
                     limit.until = now + min(max(0.0, limit.left()), LOOK_SECONDS)
@@ -287,10 +287,12 @@ def _watch() -> None:
             for limit in passed:
                 limit.is_passed = True
                 limit.signals += 1
-                limit.until = now + GRACE_SECONDS
+                # Again, and again: a signal may find the body where it must not be interrupted, and two that come
+                # while a busy machine does not run the main thread are one.
+                limit.until = now + min(GRACE_SECONDS * 2 ** (limit.signals - 1), LOOK_SECONDS)
             if passed and _SIGNAL is not None and signal.getsignal(_SIGNAL) is _on_signal:
                 signal.pthread_kill(cast(int, threading.main_thread().ident), _SIGNAL)
-            soonest = min((limit.until for limit in waiting if limit.signals < 2), default=None)
+            soonest = min((limit.until for limit in waiting), default=None)
             if soonest is None:
                 _thread = None
                 return
