@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
 
-from . import _failures, _opening, _place, _rows
+from . import _failures, _opening, _place
 from ._aside import Aside
+from ._clear_up import clear_up
 from ._filesystem import FileSystem, file_system_of
 from ._group import GroupSync
 from ._owners import Owners
@@ -25,7 +26,6 @@ from ._presence import Presence
 from ._signal import Signal
 from ._sync import sync_names
 from ._turn import Turn
-from ._values import list_values
 
 if TYPE_CHECKING:
     from ._files import ValueFiles
@@ -125,7 +125,7 @@ class Directory:
         try:
             link, invalidation = _opening.opened(self)
             self.signal.set_invalidation(invalidation)
-            self._clear_up(link)
+            clear_up(self, link)
             link.cursor.execute("COMMIT")
         except BaseException:
             self.pool.drop_writer()
@@ -316,32 +316,6 @@ class Directory:
                 self.signal.close()
                 if self._turn is not None:
                     self._turn.end()
-
-    def _clear_up(self, link: Link) -> None:
-        """What dead processes left is out of the way: files that no row names, files half written, old owner files.
-
-        Under the write lock, since a living process may be naming a dead one's file in a row just now. Files of the
-        living stay: the row may be about to come. A whole file is kept aside: its process was killed just before the
-        row, or the row was lost with a part of the log that somebody removed, and nothing tells which.
-        """
-        dead = self.owners.newly_dead()
-        if not dead:
-            return
-        listed = list_values(self.values)
-        gone = {owner for owner in {file.owner for file in listed} if owner and not self.owners.is_alive(owner)}
-        left = [file for file in listed if file.owner in gone]
-        named = {name for (name,) in link.cursor.execute(_rows.ALL_FILES)} if left else set()
-        aside = Aside(self.path, self.clock)
-        for file in left:
-            if file.is_part:
-                (self.values / file.name).unlink(missing_ok=True)
-            elif file.name not in named:
-                aside.move(self.values / file.name)
-        self.owners.mark_dead(dead)
-        self.owners.remove_unborn()
-        old = self.owners.long_dead()
-        if old:
-            self.owners.remove(old.difference(owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)))
 
     def before_fork(self) -> None:
         """No thread writes and no connection is open, until `after_fork`; else the child will refuse the store."""

@@ -192,6 +192,30 @@ def outlive(path: str) -> None:
     os._exit(0)
 
 
+def settle_on_demand(path: str) -> None:
+    """A pending promise and a value file that it does not name yet; name it on demand, and wait to be killed."""
+    store = opened(path)
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("ghost", store.owner))])
+    file = store.put_file([b"value"])
+    say(file.name)
+    hear()
+    with store.write() as transaction:
+        value = Value({}, None, file.name, file.size_bytes)
+        transaction.apply([Settled("ghost", State.RESOLVED, value, CLOCK.now_ms())])
+    say("settled")
+    hear()
+
+
+def copy_over(source: str, target: str) -> None:
+    """The bytes of one file over those of another that is there. In a process of its own: a process that closes a file
+    of SQLite's loses all its locks on it."""
+    flags = os.O_WRONLY | (0 if os.path.exists(target) else os.O_CREAT)
+    descriptor = os.open(target, flags, 0o600)
+    os.write(descriptor, Path(source).read_bytes())
+    os.close(descriptor)
+
+
 def write_until_told(path: str) -> None:
     """Sit in a write transaction; commit on demand."""
     store = opened(path)

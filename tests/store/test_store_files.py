@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, hold_file, meet_a_limit, pending
+from children import CLOCK, Child, copy_over, hold_file, meet_a_limit, own, pending, settle_on_demand
 
 from resonate_nb.errors import StoreError
 from resonate_nb.protocol import Inserted, Settled, State, Value
@@ -144,3 +144,32 @@ def test_missing_directory_of_values_is_said(store: SqliteStore) -> None:
     with pytest.raises(StoreError, match="missing"):
         store.put_file([b"x"])
     assert not (store.path / "values").exists()
+
+
+@pytest.mark.slow
+def test_a_commit_that_its_process_was_killed_in_does_not_come_back_without_its_file(tmp_path: Path) -> None:
+    """It is in the log, and not yet in the index that the living read the log by: to them the promise is pending and
+    its file a left-over; to the first opener after all have died it would be committed."""
+    path, kept = tmp_path / "store", tmp_path / "index"
+    index = path / "promises.db-shm"
+    living = Child(own, path)
+    living.read()
+    killed = Child(settle_on_demand, path)
+    name = killed.read()
+    Child(copy_over, index, kept).end()
+    killed.tell()
+    assert "settled" == killed.read()
+    killed.kill()
+    Child(copy_over, kept, index).end()
+    later = Child(own, path)
+    later.read()
+    for child in (living, later):
+        child.kill()
+    store = SqliteStore.open(path, clock=CLOCK)
+    with store.read() as reader:
+        promise = reader.get("ghost")
+    assert promise is not None
+    assert State.PENDING is promise.state
+    assert [] == store.check()
+    assert [name] == [file.name for file in (path / "damaged").rglob("*") if file.is_file()]
+    store.close()

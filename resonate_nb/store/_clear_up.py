@@ -1,0 +1,62 @@
+"""What dead processes left of a store is out of the way before the next one uses it."""
+
+from __future__ import annotations
+
+from . import _rows
+from ._aside import Aside
+from ._opened import Writable
+from ._pool import Link
+from ._values import list_values
+
+
+def clear_up(directory: Writable, link: Link) -> None:
+    """Gone are files half written and old owner files; files that no row names are kept aside.
+
+    Call in a write transaction, while other openers are kept out; one goes on when this returns. Under the write lock,
+    since a living process may be naming a dead one's file in a row just now. Files of the living stay: the row may be
+    about to come. A whole file is kept: its process was killed just before the row, or the row was lost with a part of
+    the log that somebody removed, and nothing tells which.
+    """
+    owners = directory.owners
+    dead = owners.newly_dead()
+    if not dead:
+        return
+    listed = list_values(directory.values)
+    gone = {owner for owner in {file.owner for file in listed} if owner and not owners.is_alive(owner)}
+    left = [file for file in listed if file.owner in gone]
+    for file in left:
+        if file.is_part:
+            (directory.values / file.name).unlink(missing_ok=True)
+    whole = {file.name for file in left if not file.is_part}
+    if whole - _named(link):
+        _bury(directory, link)
+        aside = Aside(directory.path, directory.clock)
+        for name in whole - _named(link):
+            aside.move(directory.values / name)
+    owners.mark_dead(dead)
+    owners.remove_unborn()
+    old = owners.long_dead()
+    if old:
+        owners.remove(old.difference(owner for (owner,) in link.cursor.execute(_rows.ALL_OWNERS)))
+
+
+def _named(link: Link) -> set[str]:
+    return {name for (name,) in link.cursor.execute(_rows.ALL_FILES)}
+
+
+def _bury(directory: Writable, link: Link) -> None:
+    """What the dead have not committed stays so, also for whoever reads the log anew when all have ended.
+
+    A process can be killed when its commit is in the log and not yet in the index by which the others read the log; in
+    between lies the sync, where there is one. A commit of ours takes the place of that one in the log, if it can be at
+    the begin of the log's next turn, so that what remains behind it does not look like a log that was cut.
+    """
+    link.cursor.execute("COMMIT")
+    link.cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    directory.begin(link)
+    _, invalidation = link.cursor.execute(_rows.META).fetchone()
+    # A change that does no harm; an equal value would not be written.
+    directory.signal.set_invalidation(invalidation + 1)
+    link.cursor.execute(_rows.INVALIDATE, (invalidation + 1,))
+    link.cursor.execute("COMMIT")
+    directory.begin(link)
