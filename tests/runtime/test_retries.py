@@ -19,7 +19,7 @@ from flaky import Flaky, interrupt, outcomes, upon
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.clock import ManualClock
-from resonate_nb.protocol import EMPTY, ReleaseTask, SettlePromise, State
+from resonate_nb.protocol import EMPTY, AcquireTask, Claim, ReleaseTask, SettlePromise, State
 from resonate_nb.runtime import Engine, engine
 
 MS = 0.001
@@ -398,6 +398,24 @@ class TestTheWait:
         clock.advance(300_000)
         caller.join(20)
         assert (7, ["failed", "resolved"]) == (step(), outcomes(step))
+
+    def test_whoever_lost_the_task_in_it_begins_no_try(self, engine: Engine) -> None:
+        """It was stopped for longer than a lease, say; the other owner has died since."""
+        flaky = Flaky(OSError("again"))
+        step = flaky.durable(retry=SOON)
+
+        def take() -> None:
+            found = engine.peek([step.get().id])[0]
+            assert found is not None
+            take_over = AcquireTask(found.id, found.version, Claim("gone", 60_000))
+            engine.submit([ReleaseTask(found.id, found.version), take_over])
+
+        with upon("attempt 1 of 5 failed", take):
+            assert 7 == step()
+        assert (2, ["failed", "resolved"]) == (flaky.runs, outcomes(step))
+        found = engine.peek([step.get().id])[0]
+        assert found is not None
+        assert 3 == found.version
 
     def test_what_settles_meanwhile_is_what_the_call_comes_to(self, engine: Engine) -> None:
         flaky = Flaky(OSError("again"))
