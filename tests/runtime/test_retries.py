@@ -400,14 +400,14 @@ class TestTheWait:
         assert (7, ["failed", "resolved"]) == (step(), outcomes(step))
 
     def test_whoever_lost_the_task_in_it_begins_no_try(self, engine: Engine) -> None:
-        """It was stopped for longer than a lease, say; the other owner has died since."""
+        """It was stopped for longer than a lease, say; the lease of the other owner has lapsed since."""
         flaky = Flaky(OSError("again"))
         step = flaky.durable(retry=SOON)
 
         def take() -> None:
             found = engine.peek([step.get().id])[0]
             assert found is not None
-            take_over = AcquireTask(found.id, found.version, Claim("gone", 60_000))
+            take_over = AcquireTask(found.id, found.version, Claim("gone", 1))
             engine.submit([ReleaseTask(found.id, found.version), take_over])
 
         with upon("attempt 1 of 5 failed", take):
