@@ -30,7 +30,8 @@ from resonate_nb.errors import (
 )
 from resonate_nb.protocol import Promise
 from resonate_nb.runtime import MISS, Identity, Lane, Request, Work, _config, _context
-from resonate_nb.runtime.call._attempt import Claimed, Tried, _limit, _Try
+from resonate_nb.runtime._limit import _left
+from resonate_nb.runtime.call._attempt import Claimed, Tried, _deadline, _Try
 from resonate_nb.runtime.call._drive import Result, _counting_down, _steps, _waiting
 from resonate_nb.runtime.call._plan import Wait
 from resonate_nb.runtime.call._retry import Pause
@@ -238,16 +239,15 @@ class Driver:
 
     def _body(self, request: Request, claimed: Claimed) -> Generator[Until, None, Tried]:
         engine, clock = self.process.engine, self.world.clock
-        seconds = _limit(engine, request, claimed)
+        left = _left(request.work.options.attempt_timeout, _deadline(claimed), clock)
         value, error, has_value, is_late = None, None, False, False
         with _Try(engine, claimed) as run, claimed.holding.interrupts.let_through():
-            if seconds is not None and seconds <= 0:
+            if left() <= 0:
                 is_late = True
             else:
                 self.world.begin_body(self, request, claimed)
-                until = None if seconds is None else clock.monotonic() + seconds
                 try:
-                    value = yield from self._work(request, until)
+                    value = yield from self._work(request, left)
                     has_value = True
                 except Boom as raised:
                     error = raised
@@ -257,18 +257,18 @@ class Driver:
                     error = raised
                     if not isinstance(raised, _KNOWN):
                         raise
-                is_late = is_late or (until is not None and clock.monotonic() >= until)
+                is_late = is_late or left() <= 0
         if error is not None:
             error.__traceback__ = None  # it would be written out in full with each failure, and nobody reads it
         return Tried(value, error, run.elapsed_us, run.cpu_us, (), (), (), is_late, has_value)
 
-    def _work(self, request: Request, until: float | None) -> Turns:
-        """The body of a job."""
+    def _work(self, request: Request, left: Callable[[], float]) -> Turns:
+        """The body of a job. `left` says how many seconds of its limit are left."""
         world, random, job = self.world, self.world.random, JOBS[request.work.label]
         argument = cast(int, request.arguments["x"])
         can_be_interrupted = random.random() < 0.5
         longest = 50 if world.is_calm else job.longest_ms
-        yield from self._busy(random.randrange(longest), until if can_be_interrupted else None)
+        yield from self._busy(random.randrange(longest), left if can_be_interrupted else None)
         calls = [self._nested(name, argument) for name in job.calls]
         if job.at_once:
             yield from self._together(calls)
@@ -285,12 +285,13 @@ class Driver:
             return value
         return value.ljust(INLINE_BYTES + 1) if job.returns == "much" else Lock()
 
-    def _busy(self, milliseconds: int, until: float | None) -> Turns:
-        end = self.world.clock.monotonic() + milliseconds / 1000
-        while self.world.clock.monotonic() < end:
-            if until is not None and self.world.clock.monotonic() >= until:
+    def _busy(self, milliseconds: int, left: Callable[[], float] | None) -> Turns:
+        clock = self.world.clock
+        end = clock.monotonic() + milliseconds / 1000
+        while clock.monotonic() < end:
+            if left is not None and left() <= 0:
                 raise _Late
-            yield Until(end if until is None else min(end, until))
+            yield Until(end if left is None else min(end, clock.monotonic() + left()))
 
     def _nested(self, name: str, argument: int) -> Turns:
         result = yield from self._face(name, argument, False)
