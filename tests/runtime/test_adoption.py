@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bodies import Work, ids, states, when_said
+from bodies import Listener, Work, ids, states, when_said
 
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import SettlePromise, State
-from resonate_nb.runtime import configure, engine, mark_rerun
+from resonate_nb.runtime import Shown, configure, engine, mark_rerun
 from resonate_nb.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -454,6 +456,37 @@ def test_a_thread_that_the_body_leaves_behind_is_waited_for(work: Work, said: li
     assert ["rejected", "resolved"] == states()
     order()
     assert ["end", "a", "end"] == work.runs
+
+
+def test_an_interrupt_ends_the_wait_for_steps_and_gives_the_task_back(work: Work, said: list[str]):
+    started, go = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    @durable(name="charge", keyed_by="call", ignore=("work", "go", "started"))
+    def charge(x):
+        started.set()
+        go.wait(20)
+        work(x)
+
+    @durable(name=work.id, ignore=("threads", "started"))
+    def order():
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(charge, "a"))
+        threads.append(thread)
+        thread.start()
+        started.wait(20)
+
+    class Interrupting(Listener):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "waits for steps" in record.getMessage():
+                signal.raise_signal(signal.SIGINT)
+
+    with Interrupting(), pytest.raises(KeyboardInterrupt):
+        order()
+    assert (["pending"], Shown.INTERRUPTED) == (states(), rnb.get(ids()[0]).record.shown)
+    go.set()
+    threads[0].join(20)
+    order()
+    assert ["resolved", "resolved"] == states()
 
 
 def test_a_step_on_the_loop_that_the_parent_blocks_is_not_waited_for(work: Work, said: list[str]):

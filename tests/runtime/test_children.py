@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -656,6 +657,56 @@ def test_a_killed_async_parent_is_followed_by_one_that_does_nothing_twice(tmp_pa
 
 
 @pytest.mark.slow
+def test_a_kill_between_an_effect_and_its_commit_does_just_that_step_twice(tmp_path: Path):
+    """Nobody can know of it, but the key that goes with the effect is the same both times."""
+    scripts = Scripts(tmp_path)
+    body = """
+left = int(sys.argv[1])
+
+def effect(name):
+    global left
+    note(f"{name} {rnb.current().idempotency_key}")
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@durable(keyed_by="call", name="pay", ignore=("effect",))
+def pay(x):
+    effect(f"pay {x}")
+    return f"paid {x}"
+
+@durable(keyed_by="call", name="book", ignore=("effect", "pay"))
+def book(x):
+    value = pay(x)
+    effect(f"book {x}")
+    return value
+
+@durable(keyed_by="call", name="look", timeout="1h", retry=2, ignore=("effect", "pay"))
+async def look(x):
+    value = await asyncio.to_thread(pay, x)
+    effect(f"look {x}")
+    return value
+
+@durable(name="trip")
+async def trip():
+    return [book("flight"), await look("hotel"), *await asyncio.gather(look("car"), look("car"))]
+
+print(asyncio.run(trip()))
+print(rnb.check().is_sound)
+"""
+    for effects in (1, 2, 3, 2):
+        scripts.run(body, str(effects), ends=-signal.SIGKILL)
+    out, err = scripts.run(body, "0")
+    assert "['paid flight', 'paid hotel', 'paid car', 'paid car']\nTrue\n" == out, err
+    counts = Counter(scripts.notes)
+    twice = [note.rpartition(" ")[0] for note in counts if counts[note] == 2]
+    assert 12 == len(scripts.notes)
+    assert 8 == len(counts)
+    assert 4 == len(twice)
+    assert ["pay flight", "book flight"] == twice[:2]
+
+
+@pytest.mark.slow
 def test_in_a_forked_child_of_the_body_a_step_counts_by_its_arguments(tmp_path: Path):
     scripts = Scripts(tmp_path)
     body = f"""{PIPELINE}
@@ -676,6 +727,36 @@ print([handle.id.count(":") for handle in rnb.search(name="step")])
     assert "did a\ndid a\n[0, 1]\n" == out, err
     assert "called in a process that its parent has forked, so it counts by its arguments" in err
     assert ["a", "a"] == scripts.notes
+
+
+@pytest.mark.slow
+def test_a_forked_child_that_comes_back_from_the_body_has_no_steps_to_wait_for(tmp_path: Path):
+    scripts = Scripts(tmp_path)
+    body = """
+import contextvars, threading
+@durable(name="returning", ignore=("os", "contextvars", "threading", "wait"))
+def returning():
+    wait.clear()
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(waiting,))
+    thread.start()
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        wait.set()
+    return pid
+
+@durable(name="waiting", keyed_by="call", ignore=("wait",))
+def waiting():
+    wait.wait(20)
+
+wait = threading.Event()
+pid = returning()  # the child comes back too, and has no thread to wait for
+if not pid:
+    os._exit(0)
+print(rnb.search(name="returning")[0].state)
+"""
+    out, err = scripts.run(body)
+    assert "resolved\n" == out, err
 
 
 # -- a parent that is no longer ours ---------------------------------------------------------------------------------

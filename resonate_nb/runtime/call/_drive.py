@@ -33,7 +33,7 @@ from .._identity import Identity, Undurable
 from .._memo import Entry
 from .._say import Line, live, log_call, say, warn
 from ._alias import held
-from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
+from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, give_back, param_of, unclaimed
 from ._children import Under, is_lost, parent_of, placed
 from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Hit, Refuse, Run, Wait, load, plan, plan_child, run_again
@@ -97,7 +97,7 @@ def call(request: Request) -> Result:
                         _pause(engine, step)
                         answer = None
                     case Rest():
-                        _rest(step)
+                        _rest(engine, step)
                     case Result():
                         return _plainly(request, step)
                     case never:
@@ -139,7 +139,7 @@ async def call_async(request: Request) -> Result:
                         answer = None
                     case Rest():
                         if not (isinstance(answer, Tried) and answer.is_interrupted):
-                            await _rest_async(step)
+                            await _rest_async(engine, step)
                     case Result():
                         return await _plainly_async(request, step)
                     case never:
@@ -153,6 +153,7 @@ class Rest:
     """The body has come to its end, and steps that it began have not: what they do counts for whatever comes next."""
 
     claimed: Claimed
+    tried: Tried
     title: str
 
 
@@ -299,8 +300,8 @@ def _run(
                 return None
             claimed = begun
         tried = cast(Tried, (yield claimed))
-        if claimed.current.steps_left(blocking=False):
-            yield Rest(claimed, request.work.title)
+        if claimed.current.steps_left(blocking=False) and claimed.holding.is_ours:
+            yield Rest(claimed, tried, request.work.title)
         if is_over(engine, claimed):
             promise = expire(engine, request, claimed, tried)
             if promise.state is State.TIMEDOUT:
@@ -515,10 +516,10 @@ async def _pause_async(engine: Engine, step: Pause) -> None:
             await asyncio.wait((loop.create_future(),), timeout=min(seconds, TELL_SECONDS))
 
 
-def _rest(step: Rest) -> None:
+def _rest(engine: Engine, step: Rest) -> None:
     """The steps that the body began have ended. An interrupt ends the wait and gives the task back."""
     current = step.claimed.current
-    with _telling_of(step) as tell, step.claimed.holding.interrupts.let_through():
+    with _resting(engine, step) as tell, step.claimed.holding.interrupts.let_through():
         while current.steps_left(blocking=True):
             ended = threading.Event()
             current.when_one_ends(ended.set)
@@ -526,14 +527,14 @@ def _rest(step: Rest) -> None:
                 tell()
 
 
-async def _rest_async(step: Rest) -> None:
+async def _rest_async(engine: Engine, step: Rest) -> None:
     import asyncio
 
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     current = step.claimed.current
     with (
-        _telling_of(step) as tell,
+        _resting(engine, step) as tell,
         step.claimed.holding.interrupts.let_through(),
         cancel_on_interrupt(loop, task),
     ):
@@ -554,8 +555,9 @@ def _wake(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> Non
 
 
 @contextmanager
-def _telling_of(step: Rest) -> Iterator[Callable[[], None]]:
+def _resting(engine: Engine, step: Rest) -> Iterator[Callable[[], None]]:
     """Gives what says, in one line, that steps are waited for."""
+    claimed = step.claimed
     line: Line | None = None
 
     def tell() -> None:
@@ -565,6 +567,10 @@ def _telling_of(step: Rest) -> Iterator[Callable[[], None]]:
 
     try:
         yield tell
+    except BaseException as stop:
+        if not claimed.is_unborn:
+            give_back(engine, claimed, step.tried.elapsed_us, stop)
+        raise
     finally:
         if line is not None:
             line.end()

@@ -269,7 +269,7 @@ def _refused(request: Request, claimed: Claimed, now: Promise) -> Promise:
                 f"promise {claimed.promise.id!r} was stored meanwhile"
                 if now.state.is_settled
                 else f"promise {claimed.holding.id!r}, which it is a step of, is no longer this process's to write to "
-                "(it has settled, another owner took it over, or it was forgotten)"
+                "(it was stopped or has settled, another owner took it over, or it was forgotten)"
             )
         )
     elif now.state is not State.TIMEDOUT:
