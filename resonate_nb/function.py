@@ -83,7 +83,8 @@ class DurableFunction(Generic[P, R]):
         self._work = Work(name, subject, options)
         register(self._work)
         self._names = _positional(self._signature)
-        self._lane = Lane(self._work, None if options.ignore else self._names)
+        least = _least_given(self._signature)
+        self._lane = Lane(self._work, None if options.ignore else self._names, least)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or replay. Raises what the function raised."""
@@ -368,6 +369,21 @@ def _positional(signature: inspect.Signature) -> tuple[str, ...] | None:
     if all(parameter.kind in takes_one for parameter in signature.parameters.values()):
         return tuple(signature.parameters)
     return None
+
+
+def _least_given(signature: inspect.Signature) -> int:
+    """With how many positional arguments no parameter is left to a default that may change in place."""
+    least = 0
+    for at, parameter in enumerate(signature.parameters.values(), 1):
+        if parameter.default is not inspect.Parameter.empty and not _is_fixed(parameter.default):
+            least = sys.maxsize if parameter.kind is inspect.Parameter.KEYWORD_ONLY else at
+    return least
+
+
+def _is_fixed(value: object) -> bool:
+    if type(value) is tuple:
+        return all(map(_is_fixed, value))
+    return type(value) in (type(None), bool, int, float, complex, str, bytes)
 
 
 class _MisfitError(TypeError):

@@ -73,16 +73,21 @@ class Lane:
         "_is_named",
         "_is_warm",
         "_key",
+        "_least",
         "_names",
         "_subject",
         "_work",
     )
 
-    def __init__(self, work: Work, names: tuple[str, ...] | None) -> None:
-        """`names` are those of the parameters, where each takes one positional argument and all of them count."""
+    def __init__(self, work: Work, names: tuple[str, ...] | None, least: int = 0) -> None:
+        """`names` are those of the parameters, where each takes one positional argument and all of them count.
+
+        With fewer than `least` arguments some parameter takes a default that may change in place.
+        """
         self._work = work
         self._subject = work.subject
         self._names = names
+        self._least = least
         options = work.options
         is_named = names is not None and options.id is None and options.version is None
         self._is_named = is_named and options.max_age is None
@@ -136,7 +141,7 @@ class Lane:
             self._forget()
             self._key, self._code, self._engine = identity.key, identity.code, engine
         entry = result.entry
-        if entry is not None and self._is_warm:
+        if entry is not None and self._is_warm and len(args) >= self._least:
             promise, headers = entry.promise, entry.promise.value.headers
             if "files" not in headers and "not_replayable" not in headers:
                 self._keep(args, _Kept(entry.tag, promise.id, entry.codec, entry.data, entry.hits, entry.saved_ms))
