@@ -68,6 +68,8 @@ class Result:
     """What the call was found to be, where `entry` is its value."""
     entry: Entry | None = None
     """The value in the memory layer, for whoever remembers the way to it."""
+    engine: Engine | None = None
+    """The one whose memory layer that is; by now another may be in use."""
 
 
 def call(request: Request) -> Result:
@@ -314,7 +316,7 @@ def _run(
     settled = settle(engine, request, claimed, tried, why)
     if settled.promise.state is State.TIMEDOUT:
         return _late(request, expire(engine, request, claimed, tried), tried, why)
-    return _returned(request, claimed.identity, tried, settled, why)
+    return _returned(engine, request, claimed.identity, tried, settled, why)
 
 
 def _late(request: Request, promise: Promise, tried: Tried | None, why: str) -> Result:
@@ -407,7 +409,9 @@ def _handed_out(
         log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)
     # What was waited for may have been superseded meanwhile: nobody is to remember it as the value of this call.
     at_hand = None if has_waited else entry
-    return Result(value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=at_hand)
+    return Result(
+        value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=at_hand, engine=engine
+    )
 
 
 def _joined(engine: Engine, request: Request, identity: Identity, settled: Promise | None) -> Result | None:
@@ -642,7 +646,7 @@ def _say_joining(request: Request, step: Wait) -> None:
         say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
 
 
-def _returned(request: Request, identity: Identity, tried: Tried, settled: Settled, why: str) -> Result:
+def _returned(engine: Engine, request: Request, identity: Identity, tried: Tried, settled: Settled, why: str) -> Result:
     promise = settled.promise
     took_ms = tried.elapsed_us / 1000
     if tried.error is not None:
@@ -651,7 +655,7 @@ def _returned(request: Request, identity: Identity, tried: Tried, settled: Settl
     log_call(request.work.title, promise.id, "ran", why, took_ms)
     if not request.work.is_cell:
         _say_what_is_shared(request, identity, tried.value)
-    return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry)
+    return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry, engine=engine)
 
 
 def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:

@@ -136,10 +136,9 @@ class Lane:
         identity = result.identity
         if identity is None:
             return
-        engine = _config.open_engine()
-        if identity.key is not self._key or engine is not self._engine:
+        if identity.key is not self._key or result.engine is not self._engine:
             self._forget()
-            self._key, self._code, self._engine = identity.key, identity.code, engine
+            self._key, self._code, self._engine = identity.key, identity.code, result.engine
         entry = result.entry
         if entry is not None and self._is_warm and len(args) >= self._least:
             promise, headers = entry.promise, entry.promise.value.headers
