@@ -88,7 +88,7 @@ class RejectedError(ResonateNbError, RuntimeError):
         self.traceback = traceback
 
     def __str__(self) -> str:
-        return f"promise {self.id!r} was rejected with {self.type_name}: {self.message}"
+        return f"promise {self.id!r} failed with {self.type_name.removeprefix('builtins.')}: {self.message}"
 
 
 class WaitTimeoutError(ResonateNbError, TimeoutError):
@@ -128,8 +128,8 @@ class DurableTimeoutError(ResonateNbError, TimeoutError):
         else:
             when = "" if self.deadline is None else f", {_instant(self.deadline)}"
             said = (
-                f"promise {self.id!r} had not settled by its deadline{when}, and has timed out. "
-                "Call it again for a new try, with more time in timeout= if it needs that."
+                f"promise {self.id!r} was not finished by its deadline{when}, and has timed out. "
+                "Run it again for a new try, with a longer timeout if it needs more time."
             )
         return said + " What it returned too late is in `value` of this error." * self.has_value
 

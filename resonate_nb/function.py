@@ -347,7 +347,7 @@ def decorated(given: Any, options: Options) -> DurableFunction[Any, Any]:
     if isinstance(given, type):
         raise UndecoratableError(f"{given.__qualname__} is a class; put @durable on its methods, or on a function")
     if isinstance(given, str | int):
-        raise UndecoratableError(f"durable({given!r}) decorates nothing; write @durable(id={given!r})")
+        raise UndecoratableError(f"durable({given!r}) decorates nothing; write @durable(id={str(given)!r})")
     if not callable(given) or not isinstance(_function_below(given), FunctionType):
         what = getattr(given, "__qualname__", None) or repr(given)
         raise UndecoratableError(

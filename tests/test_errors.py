@@ -16,8 +16,8 @@ def test_deadline_in_words() -> None:
     error = DurableTimeoutError("train@2", deadline=1_000_000_000_000)
     assert ("train@2", 1_000_000_000_000, None, False) == (error.id, error.deadline, error.limit, error.has_value)
     assert (
-        "promise 'train@2' had not settled by its deadline, 2001-09-09 01:46:40 UTC, and has timed out. "
-        "Call it again for a new try, with more time in timeout= if it needs that." == str(error)
+        "promise 'train@2' was not finished by its deadline, 2001-09-09 01:46:40 UTC, and has timed out. "
+        "Run it again for a new try, with a longer timeout if it needs more time." == str(error)
     )
 
 
@@ -33,7 +33,7 @@ def test_limit_of_a_try_in_words() -> None:
 @pytest.mark.parametrize("deadline", [None, 2**53 - 1, -(2**62)])
 def test_strange_deadline_still_has_a_message(deadline: int | None) -> None:
     """An error that cannot be shown hides what happened."""
-    assert "promise 'p' had not settled by its deadline" in str(DurableTimeoutError("p", deadline))
+    assert "promise 'p' was not finished by its deadline" in str(DurableTimeoutError("p", deadline))
 
 
 @pytest.mark.parametrize("value", [7, None], ids=["value", "none"])

@@ -171,7 +171,7 @@ ended = len(tries)
 """
         ran = kernel.run(cell)
         assert ran.error is not None
-        assert ("DurableTimeoutError", True) == (ran.error[0], "had not settled by its deadline" in ran.error[1])
+        assert ("DurableTimeoutError", True) == (ran.error[0], "was not finished by its deadline" in ran.error[1])
         assert "resonate_nb/" not in ran.traceback
         assert (True, False) == kernel.value("begun, 'ended' in globals()")
         handle = f"rnb.search(name={label!r})[0]"

@@ -231,7 +231,7 @@ def test_a_begun_promise_of_a_fixed_version_is_taken_over_with_other_code_only_w
     with pytest.raises(rnb.DriftError, match=r"\+    return 'other code'"):
         other_code(1)()
     goes_on = other_code(1).options(on_drift="warn")
-    with pytest.warns(rnb.DurableWarning, match="was begun, and it goes on with the code as it is now") as caught:
+    with pytest.warns(rnb.DurableWarning, match="goes on with the code as it is now") as caught:
         assert "other code" == goes_on()
     assert "+    return 'other code'" in str(caught[0].message)
     with warnings.catch_warnings():
@@ -254,7 +254,7 @@ def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs(caplog: pytest.L
     runner.start()
     assert started.wait(20)
     # Ignored with all others, a warning of ours is said as a line.
-    text = "was begun, and the other code's value is awaited"
+    text = "was begun with the other code is awaited"
     with warnings.catch_warnings(), caplog.at_level("INFO", "resonate_nb"), said_in(text) as heard:
         warnings.simplefilter("ignore")
         waiter.start()

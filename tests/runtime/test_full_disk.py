@@ -276,6 +276,9 @@ said["check"] = str(rnb.check())
     assert ran.said["check"].startswith("sound: 4 promises, 1 value file, ")
     assert 2 == len(ran.warned)
     assert all(each.startswith("f: the value is returned but not stored: the store '") for each in ran.warned)
+    # What to do is in the warning, and done when the last of these lines comes.
+    lines = [line for line in ran.lines if "runs again, the last result was not stored" in line]
+    assert (2, []) == (len(lines), [line for line in lines if "RESONATE_NB_STORE" in line])
 
 
 def test_what_a_body_raises_on_a_full_disk_is_raised(disk: str, tmp_path: Path):

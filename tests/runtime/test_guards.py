@@ -225,7 +225,7 @@ def test_a_begun_promise_goes_on_with_other_code_where_that_was_said(work: Work,
     work.interrupt(first)
     said.clear()
     assert "second code" == second()
-    warned = [line for line in said if "was begun, and it goes on with the code as it is now" in line]
+    warned = [line for line in said if "was begun with the other code goes on with the code as it is now" in line]
     assert (1 if on_drift == "warn" else 0) == len(warned)
     assert [f"{work.id}@1"] == ids()
 
@@ -273,7 +273,7 @@ def test_who_meets_a_living_owner_with_other_code_waits(
     thread.join(20)
     assert [value] == values
     assert runs == work.runs
-    warned = [line for line in said if "and the other code's value is awaited" in line]
+    warned = [line for line in said if "the value of the call that was begun with the other code is awaited" in line]
     assert (1 if on_drift in (None, "warn") else 0) == len(warned)
 
 
@@ -294,7 +294,7 @@ def test_rerun_joins_a_living_owner_with_other_code_and_says_so(work: Work, said
     work.go.set()
     thread.join(20)
     assert ["first code"] == values
-    assert any("the other code's value is awaited" in line for line in said)
+    assert any("was begun with the other code is awaited" in line for line in said)
 
 
 def test_an_automatic_version_never_drifts(work: Work, said: list[str]):

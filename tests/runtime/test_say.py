@@ -6,6 +6,7 @@ import io
 import logging
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_why_it_runs_again_is_not_said_once_more_after_the_run(
         " is not replayable: it changed its argument `table` in place",
         ": runs again, the last run is not replayable: changed its argument `table` in place",
     ] == said
+
+
+def test_that_a_call_timed_out_last_time_is_said_in_words(said: list[str]):
+    never = threading.Event()
+
+    @durable(timeout=0.02, ignore=("never",))
+    def late():
+        never.wait(20)
+
+    for _ in range(2):
+        with pytest.raises(rnb.DurableTimeoutError):
+            late()
+    again = [line.partition("late: ")[2] for line in said if "runs again" in line]
+    assert ["runs again, it timed out last time"] == again
 
 
 @pytest.mark.parametrize(

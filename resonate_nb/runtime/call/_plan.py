@@ -99,7 +99,7 @@ def plan(
             return Run(next_id(found), None, found, _MARKED), identity
         if work.options.on_rejected == "raise":
             return Refuse(found), identity
-        why = "it raised last time" if found.state is State.REJECTED else f"the last generation was {found.state.value}"
+        why = _ENDED[found.state]
         adopts = found.id if found.state in (State.REJECTED, State.TIMEDOUT) else None
         return Run(next_id(found), None, found, why, adopts=adopts), identity
     return _plan_resolved(engine, work, identity, found, counter), identity
@@ -229,7 +229,7 @@ def _plan_pending(
         return Wait(found, is_other=True) if is_at_work else Run(next_id(found), None, found, other)
     if is_at_work:
         drifted = _drifted(
-            engine, work, identity, found, "the promise was begun, and the other code's value is awaited"
+            engine, work, identity, found, "the value of the call that was begun with the other code is awaited"
         )
         return Wait(found, is_other=drifted is not None and not rerun)
     if rerun and _identity.has_drifted(identity, found):
@@ -239,7 +239,7 @@ def _plan_pending(
         work,
         identity,
         found,
-        "the promise was begun, and it goes on with the code as it is now",
+        "the call that was begun with the other code goes on with the code as it is now",
         by_default="raise",
     )
     if drifted is not None:
@@ -355,6 +355,12 @@ def _expired(engine: Engine, work: Work, promise: Promise) -> str | None:
 
 
 _MARKED = "marked for a rerun"
+_ENDED = {
+    State.REJECTED: "it raised last time",
+    State.CANCELED: "it was canceled last time",
+    State.TIMEDOUT: "it timed out last time",
+}
+"""Why a call that found no value runs again."""
 
 
 def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str | None:
@@ -363,7 +369,8 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str 
     if (reason := headers.get("not_replayable")) is not None:
         return f"the last run is not replayable: {reason}"
     if (reason := headers.get("not_stored")) is not None:
-        return f"the last result was not stored: {reason}"
+        # What happened; what to do about it was said then, and may be done by now.
+        return f"the last result was not stored: {reason.split('. ')[0]}"
     if engine.is_marked(found.id, counter):
         return _MARKED
     if (expired := _expired(engine, work, found)) is not None:
