@@ -64,9 +64,11 @@ class _History:
         self.told: list[tuple[object, ...]] = []
 
     def _may_settle(self, by: str, id: str, version: int) -> bool:
-        """It took this version itself; or the settlement carries none, and comes from outside."""
-        is_from_outside = isinstance(self.said, SettlePromise) and self.said.version is None
-        return is_from_outside or self.held[by].get(id) == version
+        """It took this version itself; or the settlement carries none, and comes from outside or from whoever holds
+        the task around it."""
+        said = self.said.action if isinstance(self.said, FenceTask) else self.said
+        carries_none = isinstance(said, SettlePromise) and said.version is None
+        return carries_none or self.held[by].get(id) == version
 
     def step(self) -> None:
         random, clock = self.random, self.machine.clock
