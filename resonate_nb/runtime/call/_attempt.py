@@ -18,6 +18,7 @@ from resonate_nb.protocol import (
     Claim,
     Command,
     CreatePromise,
+    ExpirePromise,
     FenceTask,
     Promise,
     ReleaseTask,
@@ -144,14 +145,17 @@ def claim(
     if found is not None:
         reply = found[0]
     else:
-        replies = engine.submit(
-            commands,
-            also=record.write,
-            invalidate=superseded is not None and superseded.state is State.RESOLVED,
-            interrupts=interrupts,
-            unless=run.id if run.is_guess else None,
-            synced=False,
-        )
+        try:
+            replies = engine.submit(
+                commands,
+                also=record.write,
+                invalidate=superseded is not None and superseded.state is State.RESOLVED,
+                interrupts=interrupts,
+                unless=run.id if run.is_guess else None,
+                synced=False,
+            )
+        except _MovedError:
+            return None
         if not replies:
             return None
         reply = replies[-1]
@@ -219,9 +223,14 @@ def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, no
         commands.append(AcquireTask(run.id, before.version, mine))
         return commands
     if superseded is not None and superseded.state is State.PENDING:
+        # Under a version of our own: it may have been taken since it was looked at (`_Record.write`).
         if superseded.task is TaskState.ACQUIRED:
             commands.append(ReleaseTask(superseded.id, superseded.version))
-        commands.append(SettlePromise(superseded.id, State.CANCELED))
+        commands.append(AcquireTask(superseded.id, superseded.version, mine))
+        commands.append(SettlePromise(superseded.id, State.CANCELED, EMPTY, superseded.version + 1))
+    elif superseded is not None and superseded.state is State.TIMEDOUT:
+        # A clock that is set back must not bring it to life again beside the one that follows it.
+        commands.append(ExpirePromise(superseded.id))
     timeout_at = NEVER if options.timeout is None else now + math.ceil(options.timeout * 1000)
     param = param_of(request, identity, run.adopts)
     commands.append(CreatePromise(run.id, timeout_at, param, options.tags, claim=mine))
@@ -245,6 +254,10 @@ def born(promise: Promise, first_version: int) -> str:
 
 _FIRST_VERSION = "first version"
 """The kind of the note that tells it, where it was not 1."""
+
+
+class _MovedError(Exception):
+    """What was to be superseded is not what it was when it was looked at."""
 
 
 class _Record:
@@ -279,6 +292,10 @@ class _Record:
         return is_plain and not self._is_new_code and not self._has_deadline and self._cell is None
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
+        superseded = self._run.superseded
+        replaces = superseded is not None and superseded.state is State.PENDING
+        if replaces and any(reply.status is not Status.DONE for reply in replies):
+            raise _MovedError  # nothing of it has happened then
         if replies[-1].status is not Status.DONE:
             return
         run, identity = self._run, self._identity

@@ -20,10 +20,11 @@ from resonate_nb.errors import (
     NotStoredError,
     ReadOnlyStoreError,
     RejectedError,
+    StoreError,
     UntrustedValueError,
     UnwritableStoreError,
 )
-from resonate_nb.protocol import EMPTY, NEVER, Promise, State
+from resonate_nb.protocol import EMPTY, NEVER, ExpirePromise, Promise, State
 from resonate_nb.records import dataclass
 
 from .. import _config, _context, _identity, _reads
@@ -206,6 +207,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                     return replayed
                 rerun, reason = True, replayed
             case Refuse():
+                _write_down(engine, step.promise)
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case Wait():
                 _say_joining(request, step)
@@ -251,6 +253,7 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
                     return replayed
                 run = run_again(identity, step.entry.promise, replayed)
             case Refuse():
+                _write_down(engine, step.promise)
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case _:
                 run = step
@@ -419,6 +422,7 @@ def _joined(engine: Engine, request: Request, identity: Identity, settled: Promi
     if settled is None or not settled.state.is_settled:
         return None
     if settled.state is not State.RESOLVED:
+        _write_down(engine, settled)
         return Result(None, settled, True, error=stored_error(settled))
     headers = settled.value.headers
     if "not_replayable" in headers or "not_stored" in headers:
@@ -432,6 +436,13 @@ def _joined(engine: Engine, request: Request, identity: Identity, settled: Promi
         # The next look finds the same and runs the body, with the reason said there.
         return None
     return _handed_out(engine, request, identity, entry, value, has_waited=True)
+
+
+def _write_down(engine: Engine, settled: Promise) -> None:
+    """What the caller is about to be told of a deadline stays so, though the clock be set back."""
+    if settled.state is State.TIMEDOUT:
+        with suppress(StoreError):  # on a full disk it is told, and the timers try again
+            engine.submit([ExpirePromise(settled.id)])
 
 
 def stored_error(promise: Promise) -> Exception:

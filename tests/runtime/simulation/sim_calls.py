@@ -121,7 +121,7 @@ class Driver:
         self.error: BaseException | None = None
         self.is_over = False
         self.began = self.world.clock.monotonic()
-        self._context: Context = copy_context()
+        self._context = Context()
         self._turns = self._face(job, argument, is_rerun)
         process.drivers.append(self)
 
@@ -262,8 +262,8 @@ class Driver:
             error.__traceback__ = None  # it would be written out in full with each failure, and nobody reads it
         return Tried(value, error, run.elapsed_us, run.cpu_us, (), (), (), is_late, has_value)
 
-    def _work(self, request: Request, left: Callable[[], float]) -> Turns:
-        """The body of a job. `left` says how many seconds of its limit are left."""
+    def _work(self, request: Request, left: Callable[[], float] | None) -> Turns:
+        """The body of a job. `left` says how many seconds of its limit are left, where it has one."""
         world, random, job = self.world, self.world.random, JOBS[request.work.label]
         argument = cast(int, request.arguments["x"])
         can_be_interrupted = random.random() < 0.5

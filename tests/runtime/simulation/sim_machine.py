@@ -14,6 +14,7 @@ from typing import Any
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.errors import StoreError, UnwritableStoreError
+from resonate_nb.protocol import Inserted, Settled, TaskState, split_id
 from resonate_nb.store import MemoryStore, OwnerInfo, Reader, StoredFile, Transaction
 
 BEGIN_MS = 1_000_000_000
@@ -40,6 +41,10 @@ class Machine:
         """Of all owners there ever were."""
         self.let_go: set[tuple[str, str, int]] = set()
         """Owner, promise and version: given up, which no row says."""
+        self.knows_at_once = True
+        """Whether its store can commit in one statement what is true by what is known (`Store.at_once`)."""
+        self.before_write: Callable[[str], None] = lambda owner: None
+        """Told of each owner that comes to write, before it has the lock: others may have been faster."""
         self.observe: Callable[[Any, Any, str], None] = lambda before, after, by: None
         """Told of each commit: the state before it and after it, and whose it is."""
         self.crash: dict[str, str] = {}
@@ -89,6 +94,28 @@ class Seat:
     def write(self, pause: Callable[[], object] | None = None, **others: Any) -> Any:
         return _Writing(self, pause, self._rows.write(**others))
 
+    def at_once(
+        self,
+        delta: Inserted | Settled,
+        under: tuple[str, int] | None,
+        pause: Callable[[], object] | None = None,
+        *,
+        synced: bool = True,
+    ) -> int | None:
+        if not self._machine.knows_at_once:
+            return None
+        with self.write(pause) as transaction:
+            if under is not None:
+                row = transaction.get(under[0])
+                if row is None or (row.task, row.version) != (TaskState.ACQUIRED, under[1]):
+                    return None
+            if isinstance(delta, Inserted):
+                base, generation = split_id(delta.promise.id)
+                if generation > 1 or transaction.latest(base) is not None or base in self._machine.state.fences:
+                    return None
+            transaction.apply([delta])
+            return transaction.invalidation
+
     def put_file(self, chunks: Iterable[bytes]) -> StoredFile:
         self._look()
         self.refuse_when_full()
@@ -134,6 +161,7 @@ class _Writing:
         self._inner = inner
 
     def __enter__(self) -> Transaction:
+        self._machine.before_write(self._seat.owner)
         self._seat._look()
         if self._pause is not None and self._machine.crash.get(self._seat.owner) == "wait":
             del self._machine.crash[self._seat.owner]

@@ -16,12 +16,12 @@ from sim_machine import BEGIN_MS
 from sim_town import JOBS, NAMES
 from sim_world import World, difference
 
-from resonate_nb.protocol import SettlePromise, State
+from resonate_nb.protocol import SettlePromise, State, TaskState
 from resonate_nb.runtime import Engine, Identity, Work, _config, _context
 from resonate_nb.runtime._reading import forget
 from resonate_nb.runtime.call import _retry
 
-FAULTS = ("kill", "crash", "stop", "interrupt", "disk", "clock", "cancel", "forget", "rerun", "mark", "far")
+FAULTS = ("race", "kill", "crash", "stop", "interrupt", "disk", "clock", "cancel", "forget", "rerun", "mark", "far")
 TOGETHER = ((), (), ("older", "newer"), ("reused", "leaf"), ("order", "fan"), ("ping", "pong"), ("batch",), ("deep",))
 """Functions that meet one another, or themselves; () for any three."""
 LINES = 400
@@ -97,6 +97,8 @@ class History:
         self.world = World(self.random, plan.engine_class, plan.names)
         self.left = plan.calls
         self.has_been_full = False
+        self.is_racing = False
+        self.world.machine.knows_at_once = self.random.random() < 0.7
         names = sorted(JOBS)
         self.jobs = plan.jobs or self.random.choice(TOGETHER) or self.random.choices(names, k=3)
         self.arguments = self.random.choice([(1,), (1,), (1, 2)])
@@ -104,6 +106,8 @@ class History:
         faults = sorted(plan.faults)
         kept = self.random.choice([len(faults), len(faults) // 2, 2, 1, 0])
         self.faults = self.random.sample(faults, min(kept, len(faults)))
+        if "race" in self.faults:
+            self.world.machine.before_write = self.others_first
 
     def play(self) -> None:
         for number in range(self.plan.processes):
@@ -246,6 +250,40 @@ class History:
             self.world.marked.add(id)
             process.does(f"marks {id}", lambda: process.engine.mark_rerun(id))
 
+    def _race(self) -> None:
+        self.turn()
+
+    def others_first(self, owner: str) -> None:
+        """While one waits for the lock, or stands still just before it, others go on."""
+        world, machine = self.world, self.world.machine
+        if self.is_racing or self.random.random() > 0.1 or owner not in machine.living:
+            return
+        self.is_racing = True
+        running, process = world.running, world.process(owner)
+        acquired = (each for each in machine.state.promises.values() if each.task is TaskState.ACQUIRED)
+        world.free[owner] = {(each.id, each.version) for each in acquired if world.may_take(owner, each) is None}
+        stands_still = not process.is_stopped and self.random.random() < 0.3
+        world.note(owner, "comes to write", "and is stopped" if stands_still else "")
+        world.seen["raced"] += 1
+        if stands_still:
+            machine.stop(owner)
+            world.clock.advance(self.random.choice([1_000, 61_000, 130_000]))
+        try:
+            for _ in range(self.random.randrange(1, 6)):
+                others = [driver for driver in self.drivers() if driver.process is not process]
+                if others:
+                    self.random.choice(others).turn()
+                elif able := [each for each in self.able() if each is not process]:
+                    self.call(self.random.choice(able))
+                if self.random.random() < 0.2:
+                    world.clock.advance(100)
+            if stands_still and not machine.is_full:
+                self.go_on(process)
+        finally:
+            self.is_racing = False
+            world.running = running
+            process.here()
+
     def _rerun(self) -> None:
         self.call()
 
@@ -262,6 +300,7 @@ class History:
         world.note("-", "all is well from here on")
         machine.is_full = False
         machine.crash.clear()
+        machine.before_write = lambda owner: None
         for process in [each for each in world.processes if each.is_stopped]:
             self.go_on(process)
         self.settle_down()

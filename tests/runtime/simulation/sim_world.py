@@ -45,13 +45,15 @@ class World:
         """Generations that came because somebody asked for a rerun."""
         self.marked: set[str] = set()
         """Ids that were ever to run again."""
+        self.free: dict[str, set[tuple[str, int]]] = {}
+        """Owner -> tasks that were there to be taken when it came to write; it cannot know better."""
         self.bodies: dict[tuple[str, int, int], str] = {}
         """Tries whose body has begun: promise's id and creation, number."""
         self.machine.observe = self._observe
         self.ledger.may_settle = self._may_settle
-        self.ledger.may_take = self._may_take
+        self.ledger.may_take = self.may_take
         self.ledger.may_follow = self._may_follow
-        self.ledger.may_cancel = lambda by, promise: self.running is None or self._may_take(by, promise) is None
+        self.ledger.may_cancel = lambda by, promise: self.running is None or self.may_take(by, promise) is None
         self.ledger.max_attempts = _max_attempts
 
     def note(self, who: str, what: str, *about: object) -> None:
@@ -78,13 +80,15 @@ class World:
         is_owed = any((command.id, command.version) == (id, version) for command, _ in process.engine._owed)
         return is_owed and not any(driver.holds(id, version) for driver in process.drivers)
 
-    def _may_take(self, by: str, promise: Promise) -> str | None:
+    def may_take(self, by: str, promise: Promise) -> str | None:
         """Why not."""
         owner = cast(str, promise.owner)
         machine = self.machine
         if owner == by:
             is_held = any(driver.holds(promise.id, promise.version) for driver in self.process(by).drivers)
             return "is still at it" if is_held else None
+        if (promise.id, promise.version) in self.free.get(by, ()):
+            return None
         if owner not in machine.living or (owner, promise.id, promise.version) in machine.let_go:
             return None
         if machine.homes[owner] != machine.homes[by]:
@@ -191,6 +195,9 @@ class World:
             stored = self.stored(cast(Promise, row))
             is_gone = stored is None and row is not None and row.value.file is not None
             hold(is_gone or stored == result.value, "not the value that is stored", result.value, stored, row)
+        if promise.state is State.TIMEDOUT and not self.ledger.is_disturbed:
+            is_written = row is None or row.state.is_settled
+            hold(is_written, "told of a deadline that is not written down", promise, row)
         if result.replayed and around is not None:
             is_own = promise.id.startswith(f"{around.id}:")
             hold(

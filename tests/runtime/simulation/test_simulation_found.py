@@ -14,6 +14,7 @@ from sim_world import World
 
 import resonate_nb as rnb
 from resonate_nb import durable
+from resonate_nb.errors import DurableTimeoutError
 from resonate_nb.runtime import Engine
 from resonate_nb.runtime._reading import forget
 
@@ -125,3 +126,45 @@ def test_a_late_claim_follows_nothing_but_what_was_seen(world: World):
     assert "leaf 1 no. 2" == value_of(first, "leaf")
     assert "leaf 1 no. 3" == ended(late)
     assert "leaf 1 no. 2" == value_of(second, "leaf")
+
+
+@pytest.mark.parametrize("does", ["follows", "waits"])
+def test_a_deadline_that_somebody_went_by_stays(world: World, does: str):
+    """A wall clock that is set back brings nothing to life again that is known to have timed out: beside the next
+    generation it would do everything once more."""
+    first, second = Process(world), Process(world)
+    running = called(first, "timed")
+    if does == "follows":
+        world.clock.advance_wall(30_000)
+    other = called(second, "timed")
+    if does == "waits":
+        world.clock.advance_wall(30_000)
+        assert ended(other) is None
+        assert isinstance(error_of(other), DurableTimeoutError)
+    world.clock.advance_wall(-30_000)
+    assert ended(running) is None
+    assert isinstance(error_of(running), DurableTimeoutError)
+
+
+def error_of(driver: Driver) -> Exception | None:
+    assert driver.result is not None
+    return driver.result.error
+
+
+def test_what_was_taken_up_meanwhile_is_not_cancelled(world: World):
+    """Code that has changed replaces what the former code left in the middle, unless somebody goes on with that."""
+    first, second = Process(world), Process(world)
+    called(first, "older").turn(interrupt=True)
+    taken: list[Driver] = []
+
+    def be_faster(owner: str) -> None:
+        world.machine.before_write = lambda owner: None
+        running = world.running
+        taken.append(called(first, "older"))
+        world.running = running
+        second.here()
+
+    world.machine.before_write = be_faster
+    replacing = called(second, "newer")
+    assert "older 1 no. 1" == ended(taken[0])
+    assert "newer 1 no. 1" == ended(replacing)
