@@ -219,17 +219,20 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
             case Run():
                 if reason:
                     step = replace(step, reason=reason)
+                result = None
                 with engine.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
-                    if claimed is None:
-                        if (parent := parent_of(step.id)) is not None and is_lost(engine, parent.fence):
-                            return (yield from _under(engine, request, identity, parent, step))
-                        rerun = may_guess = False
-                        continue
                     if isinstance(claimed, Promise):
                         return _late(request, claimed, None, step.reason or "first run")
-                    why = _say_why(request, step, claimed)
-                    result = yield from _run(engine, request, claimed, why)
+                    if claimed is not None:
+                        why = _say_why(request, step, claimed)
+                        result = yield from _run(engine, request, claimed, why)
+                if claimed is None:
+                    # Nothing is held for it any more, interrupts neither.
+                    if (parent := parent_of(step.id)) is not None and is_lost(engine, parent.fence):
+                        return (yield from _under(engine, request, identity, parent, step))
+                    rerun = may_guess = False
+                    continue
                 if result is None:  # the task was lost: what it came to elsewhere counts
                     result = _joined(engine, request, identity, engine.peek([step.id])[0])
                 if result is not None:

@@ -6,6 +6,7 @@ What is modelled is the face, the leg (`call` of `runtime/call/_drive.py`) and t
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from contextvars import Context, copy_context
@@ -133,6 +134,7 @@ class Driver:
         world = self.world
         world.running = self
         self.process.here()
+        handler = signal.getsignal(signal.SIGINT)
         step = (lambda: self._turns.throw(KeyboardInterrupt())) if interrupt else (lambda: next(self._turns))
         try:
             self.wakes = self._context.run(step)
@@ -148,6 +150,7 @@ class Driver:
                 raise
         finally:
             world.running = None
+        hold(handler is signal.getsignal(signal.SIGINT), "an interrupt would not be heard", self.name)
         if self.is_over:
             world.note(self.name, "ends:", self.error if self.result is None else _told(self.result))
             if self in self.process.drivers:

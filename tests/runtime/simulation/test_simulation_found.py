@@ -15,6 +15,7 @@ from sim_world import World
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.errors import DurableTimeoutError
+from resonate_nb.protocol import SettlePromise, State
 from resonate_nb.runtime import Engine
 from resonate_nb.runtime._reading import forget
 
@@ -168,3 +169,12 @@ def test_what_was_taken_up_meanwhile_is_not_cancelled(world: World):
     replacing = called(second, "newer")
     assert "older 1 no. 1" == ended(taken[0])
     assert "newer 1 no. 1" == ended(replacing)
+
+
+def test_a_step_of_a_call_that_is_lost_can_be_interrupted(world: World):
+    """It runs unclaimed, for its own caller, and not under what was held to claim it (`Driver.turn` looks)."""
+    process = Process(world)
+    driver = called(process, "deep")
+    process.engine.submit([SettlePromise(NAMES["deep", 1][1].base, State.CANCELED)])
+    assert "deep 1 no. 1" == ended(driver)
+    assert 1 == world.values["dated"]
