@@ -23,6 +23,7 @@ from resonate_nb.runtime import (
     get,
     is_enabled,
     say,
+    without_our_frames,
 )
 
 from . import _generators
@@ -222,11 +223,13 @@ class _Use:
     @contextmanager
     def between_tries(self) -> Iterator[None]:
         """A call that is stopped in the wait for another try leaves the names as that try would have found them: the
-        same cell is the same promise when it is run again."""
+        same cell is the same promise when it is run again. An interrupt is shown from where it met the cell."""
         try:
             yield
-        except BaseException:
+        except BaseException as stop:
             self._put_back()
+            if isinstance(stop, KeyboardInterrupt):
+                _shown_from_the_cell(self.shell, without_our_frames(stop))
             raise
 
     def _put_back(self) -> None:
@@ -326,7 +329,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-def _shown_from_the_cell(shell: Any, error: Exception) -> Exception:
+def _shown_from_the_cell(shell: Any, error: BaseException) -> BaseException:
     """The same error, shown by IPython from the user's first frame on.
 
     On its way out it passes frames of ours, of the runtime and of IPython's `run_cell_magic`, which say nothing to

@@ -55,6 +55,7 @@ def search(
     Raises:
         InvalidOptionError: one of them is not of this kind.
     """
+    __tracebackhide__ = True
     engine = _config.existing_engine()
     query = _asked(engine, glob, state, tags, name, since, until, limit, order)
     return [] if engine is None else [Handle(engine, id) for id in _reading.ids(engine, query)]
@@ -73,6 +74,7 @@ def to_frame(
 ) -> pd.DataFrame:
     """The promises that `search` finds as a pandas DataFrame, one row each; times are UTC, durations seconds, sizes
     bytes."""
+    __tracebackhide__ = True
     engine = _config.existing_engine()
     query = _asked(engine, glob, state, tags, name, since, until, limit, order)
     return _reading.to_frame([] if engine is None else _reading.look(engine, query))
@@ -89,17 +91,20 @@ def _asked(
     limit: int | None,
     order: str,
 ) -> Query:
-    return checked_query(
-        glob,
-        state=state,
-        tags=tags,
-        name=name,
-        since=since,
-        until=until,
-        limit=limit,
-        order=order,
-        now_ms=None if engine is None else engine.clock.now_ms(),
-    )
+    try:
+        return checked_query(
+            glob,
+            state=state,
+            tags=tags,
+            name=name,
+            since=since,
+            until=until,
+            limit=limit,
+            order=order,
+            now_ms=None if engine is None else engine.clock.now_ms(),
+        )
+    except InvalidOptionError as refusal:
+        raise refusal.with_traceback(None) from None  # which of our checks found it says nothing
 
 
 def forget(glob: str) -> list[str]:

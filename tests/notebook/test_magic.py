@@ -409,7 +409,11 @@ def test_an_interrupted_cell_gives_its_task_back(kernel: Kernel, tmp_path: Path)
     request = kernel.submit(cell)
     kernel.wait_for(tmp_path / "begun")
     kernel.interrupt()
-    assert kernel.collect(request).error == ("KeyboardInterrupt", "")
+    stopped = kernel.collect(request)
+    assert stopped.error == ("KeyboardInterrupt", "")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stopped.traceback)
+    assert "Cell In[" in plain
+    assert [] == [hidden for hidden in ("resonate_nb/", "run_cell_magic", "skipping") if hidden in plain]
     (tmp_path / "hold").unlink()
     ran = kernel.ok(cell)
     assert "attempt 2" in said(ran)

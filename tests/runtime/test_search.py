@@ -127,6 +127,16 @@ def test_what_is_no_moment_is_refused_with_what_is(option: str, moment: object) 
         rnb.search(**{option: moment})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("asked", [{"state": "done"}, {"since": "yesterday"}, {"limit": 0}], ids=str)
+@pytest.mark.usefixtures("timed")
+def test_a_refusal_shows_the_call_and_none_of_our_checks(asked: dict[str, object]) -> None:
+    with pytest.raises(rnb.InvalidOptionError) as refused:
+        rnb.search(**asked)  # type: ignore[arg-type]
+    assert (None, True) == (refused.value.__cause__, refused.value.__suppress_context__)
+    names = [entry.name for entry in refused.traceback]
+    assert ["test_a_refusal_shows_the_call_and_none_of_our_checks", "search", "_asked"] == names
+
+
 @pytest.mark.usefixtures("timed")
 def test_the_last_day_there_is_has_no_end() -> None:
     assert [] == rnb.search(since=date.max)
