@@ -121,7 +121,6 @@ class Driver:
         self.result: Result | None = None
         self.error: BaseException | None = None
         self.is_over = False
-        self.began = self.world.clock.monotonic()
         self._context = Context()
         self._turns = self._face(job, argument, is_rerun)
         process.drivers.append(self)

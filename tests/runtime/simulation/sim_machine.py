@@ -15,7 +15,7 @@ from typing import Any
 from resonate_nb.clock import ManualClock
 from resonate_nb.errors import StoreError, UnwritableStoreError
 from resonate_nb.protocol import Inserted, Settled, TaskState, split_id
-from resonate_nb.store import MemoryStore, OwnerInfo, Reader, StoredFile, Transaction
+from resonate_nb.store import MemoryStore, OwnerInfo, StoredFile, Transaction
 
 BEGIN_MS = 1_000_000_000
 HOST = socket.gethostname()
@@ -190,6 +190,3 @@ class _Writing:
             if where == "after":
                 machine.kill(owner)
                 raise Killed
-
-
-__all__ = ["BEGIN_MS", "Killed", "Machine", "Reader", "Seat"]

@@ -363,24 +363,23 @@ def round_up(value: float) -> int:
     return -int(-value // 1)
 
 
+def failure_of(plan: Plan) -> Failure | None:
+    """How it fails, if it does."""
+    try:
+        run(plan)
+    except Failure as failure:
+        return failure
+    return None
+
+
 def shrunk(plan: Plan) -> Plan:
     """A plan that fails as well, with fewer turns, calls, processes and faults, if there is one near by."""
-
-    def fails(other: Plan) -> bool:
-        try:
-            run(other)
-        except Failure:
-            return True
-        return False
-
-    changed = True
-    while changed:
-        changed = False
-        smaller = [replace(plan, turns=plan.turns * 3 // 4), replace(plan, turns=plan.turns - 1)]
-        smaller += [replace(plan, calls=plan.calls - 1), replace(plan, processes=plan.processes - 1)]
+    while True:
+        smaller = [replace(plan, turns=turns) for turns in (plan.turns * 3 // 4, plan.turns - 1) if turns]
+        smaller += [replace(plan, calls=plan.calls - 1)] if plan.calls > 1 else []
+        smaller += [replace(plan, processes=plan.processes - 1)] if plan.processes > 1 else []
         smaller += [replace(plan, faults=plan.faults - {fault}) for fault in sorted(plan.faults)]
-        for other in smaller:
-            if other.turns > 0 and other.calls > 0 and other.processes > 0 and fails(other):
-                plan, changed = other, True
-                break
-    return plan
+        failing = next((other for other in smaller if failure_of(other) is not None), None)
+        if failing is None:
+            return plan
+        plan = failing
