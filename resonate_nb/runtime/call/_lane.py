@@ -12,7 +12,7 @@ then the arguments are fingerprinted, and the row's own fingerprints and signatu
 from __future__ import annotations
 
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import ref
 
 from resonate_nb.codec import decode
 from resonate_nb.errors import ResonateNbError, StoreError
@@ -62,17 +62,26 @@ class _Kept:
         """The value itself where it cannot be changed, so that all callers may have the same."""
 
 
+class _Known:
+    """What a function was when it was last called, and the values at hand of just that."""
+
+    __slots__ = ("code", "engine", "entries", "key")
+
+    def __init__(self, key: CodeKey, code: str, engine: Engine | None) -> None:
+        self.key = key
+        self.code = code
+        self.engine = engine
+        self.entries: dict[tuple[type, ...], dict[tuple[Any, ...], _Kept]] = {}
+
+
 class Lane:
     """The short way of one durable function."""
 
     __slots__ = (
         "__weakref__",
-        "_code",
-        "_engine",
-        "_entries",
         "_is_named",
         "_is_warm",
-        "_key",
+        "_known",
         "_least",
         "_names",
         "_subject",
@@ -95,26 +104,26 @@ class Lane:
         is_dated = options.max_age is not None or "{" in (options.id or "")
         self._is_warm = options.keyed_by == "args" and not is_dated
         """Whether equal arguments are the same promise, whenever and wherever they are given."""
-        self._key: CodeKey | None = None
-        self._code = ""
-        self._engine: Engine | None = None
-        self._entries: dict[tuple[type, ...], dict[tuple[Any, ...], _Kept]] = {}
+        self._known: _Known | None = None
+        """Replaced as a whole: threads call while others change the code, and what one looks at must fit together."""
 
     def hit(self, args: tuple[Any, ...]) -> Any:
         """The value of a call with these arguments, or `MISS`."""
-        engine = self._engine
-        if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
+        known = self._known
+        if known is None or (engine := known.engine) is None:
             return MISS
-        if (self._subject.standing() or self._subject.key()) is not self._key:
+        if engine is not _config.open_engine() or not _config.is_enabled():
+            return MISS
+        if (self._subject.standing() or self._subject.key()) is not known.key:
             return MISS
         try:
             word = engine.store.invalidation_word()
         except StoreError:
             return MISS  # another thread has closed it just now, for another one
-        entries = self._entries.get(tuple(map(type, args)))
+        entries = known.entries.get(tuple(map(type, args)))
         entry = None if entries is None else entries.get(args)
         if entry is None:
-            return self._ahead(engine, args, word)
+            return self._ahead(known, engine, args, word)
         if entry.tag != word:
             return MISS
         value = entry.value
@@ -136,26 +145,31 @@ class Lane:
         identity = result.identity
         if identity is None:
             return
-        if identity.key is not self._key or result.engine is not self._engine:
+        known = self._known
+        if known is None or identity.key is not known.key or result.engine is not known.engine:
             self._forget()
-            self._key, self._code, self._engine = identity.key, identity.code, result.engine
+            self._known = known = _Known(identity.key, identity.code, result.engine)
         entry = result.entry
         if entry is not None and self._is_warm and len(args) >= self._least:
             promise, headers = entry.promise, entry.promise.value.headers
             if "files" not in headers and "not_replayable" not in headers:
-                self._keep(args, _Kept(entry.tag, promise.id, entry.codec, entry.data, entry.hits, entry.saved_ms))
+                self._keep(
+                    known, args, _Kept(entry.tag, promise.id, entry.codec, entry.data, entry.hits, entry.saved_ms)
+                )
 
     def child(self, args: tuple[Any, ...]) -> tuple[Any, str | None]:
         """The value of this call as a child of a call that is taken up again, or `MISS`; and the id of the child where
         one was counted, since each asking counts."""
-        parent, engine, names = _context.current(), self._engine, self._names
+        parent, known, names = _context.current(), self._known, self._names
         if parent is None or (children := parent.children) is NO_CHILDREN:
             return MISS, None
-        if engine is None or engine is not _config.open_engine() or not _config.is_enabled():
+        if known is None or (engine := known.engine) is None:
+            return MISS, None
+        if engine is not _config.open_engine() or not _config.is_enabled():
             return MISS, None
         if not self._is_named or names is None or len(args) != len(names) or not _PLAIN.issuperset(map(type, args)):
             return MISS, None
-        if (self._subject.standing() or self._subject.key()) is not self._key or not parent.fence.is_ours:
+        if (self._subject.standing() or self._subject.key()) is not known.key or not parent.fence.is_ours:
             return MISS, None
         if (arguments := joint_of_scalars(names, args)) is None:
             return MISS, None
@@ -165,7 +179,7 @@ class Lane:
         if row is None:
             return MISS, id
         found = join_id(row.base, row.generation)
-        if (value := self._verified(engine, row, found, arguments)) is MISS:
+        if (value := self._verified(known.code, engine, row, found, arguments)) is MISS:
             return MISS, id
         try:
             if engine.is_marked(found, engine.store.invalidation_word()):
@@ -175,7 +189,7 @@ class Lane:
         self._count(engine, engine.hits_named(found, self._work.name), int(row.elapsed_us or "0") // 1000, found)
         return value, id
 
-    def _ahead(self, engine: Engine, args: tuple[Any, ...], word: int) -> Any:
+    def _ahead(self, known: _Known, engine: Engine, args: tuple[Any, ...], word: int) -> Any:
         """The value of a row that was read ahead, or `MISS`."""
         names = self._names
         if not self._is_named or names is None or len(args) != len(names):
@@ -185,26 +199,26 @@ class Lane:
             return MISS
         if (arguments := joint_of_scalars(names, args)) is None:
             return MISS
-        row = rows.get(f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}@{self._code[:CODE_DIGITS]}")
+        row = rows.get(f"{self._work.name}/{arguments[:ARGUMENT_DIGITS]}@{known.code[:CODE_DIGITS]}")
         if row is None:
             return MISS
         id = join_id(row.base, row.generation)
-        if (value := self._verified(engine, row, id, arguments)) is MISS:
+        if (value := self._verified(known.code, engine, row, id, arguments)) is MISS:
             return MISS
         if engine.is_marked(id, word):
             return MISS
         hits, saved_ms = engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000
         entry = _Kept(word, id, row.codec or "", row.data or b"", hits, saved_ms)
-        self._keep(args, entry, value)
+        self._keep(known, args, entry, value)
         self._count(engine, hits, saved_ms, id)
         return value
 
-    def _verified(self, engine: Engine, row: Ahead, id: str, arguments: str) -> Any:
+    def _verified(self, code: str, engine: Engine, row: Ahead, id: str, arguments: str) -> Any:
         """The value of a row that is resolved, this call's, signed, and asks for no further look; or `MISS`."""
         data, codec = row.data, row.codec
         if data is None or codec is None or row.state != "resolved" or row.headers is not None:
             return MISS
-        if row.arguments != arguments or row.code != self._code:
+        if row.arguments != arguments or row.code != code:
             return MISS
         about = signed_as(id, codec)
         version = 0 if row.task == "absent" else row.version
@@ -222,7 +236,7 @@ class Lane:
         if is_logged(DEBUG):
             log_call(self._work.title, id, "hit", "", saved_ms)
 
-    def _keep(self, args: tuple[Any, ...], entry: _Kept, value: Any = _UNREAD) -> None:
+    def _keep(self, known: _Known, args: tuple[Any, ...], entry: _Kept, value: Any = _UNREAD) -> None:
         global _kept
         kinds = tuple(map(type, args))
         if not _PLAIN.issuperset(kinds) or len(entry.data) > _LONGEST:
@@ -234,24 +248,26 @@ class Lane:
             if kind is int and arg.bit_length() > _LONGEST:
                 return
         if _kept >= _MOST:
-            for lane in list(_lanes):
-                lane._forget()
+            for each in list(_lanes):
+                if (lane := each()) is not None:
+                    lane._forget()
             _kept = 0  # those of lanes that are gone were counted as well
         if entry.codec == "json":  # scalars, which all callers may share
             entry.value = decode(entry.codec, entry.data) if value is _UNREAD else value
-        entries = self._entries.get(kinds)
+        entries = known.entries.get(kinds)
         if entries is None:
-            entries = self._entries[kinds] = {}
-            _lanes.add(self)
+            entries = known.entries[kinds] = {}
+            _lanes.add(ref(self, _lanes.discard))
         _kept += args not in entries
         entries[args] = entry
 
     def _forget(self) -> None:
         global _kept
-        _kept -= sum(map(len, self._entries.values()))
-        self._entries = {}
-        _lanes.discard(self)
+        if (known := self._known) is not None:
+            _kept -= sum(map(len, known.entries.values()))
+            known.entries = {}
+        _lanes.discard(ref(self))
 
 
-_lanes: WeakSet[Lane] = WeakSet()
-"""Those that hold something."""
+_lanes: set[ref[Lane]] = set()
+"""Those that hold something. A list of it is made in one step, whatever other threads add."""
