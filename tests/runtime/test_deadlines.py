@@ -324,7 +324,9 @@ class TestTheLimitOfATry:
 
     @pytest.mark.slow
     @pytest.mark.parametrize("body", [waits, busy])
-    def test_a_try_that_passes_it_is_interrupted_and_followed(self, engine: Engine, body: Callable[[], None]) -> None:
+    def test_a_try_that_passes_it_is_interrupted_and_followed(
+        self, engine: Engine, body: Callable[[], None], said: list[str]
+    ) -> None:
         runs = []
 
         @durable(attempt_timeout=SHORT, retry=rnb.Constant(3, delay=0), ignore=("runs",))
@@ -337,6 +339,8 @@ class TestTheLimitOfATry:
         assert 3 == step()
         assert ["late", "late", "resolved"] == outcomes(step)
         assert "took longer than its limit of 0.05 s" in str(step.get().attempts[0].error)
+        told = [line.partition("step: ")[2] for line in said if "attempt 1" in line]
+        assert ["attempt 1 of 3 failed (it took longer than attempt_timeout, 50 ms)"] == told
 
     @pytest.mark.slow
     def test_an_awaited_try_that_passes_it_is_cancelled_and_followed(self, engine: Engine) -> None:

@@ -99,10 +99,16 @@ def pause(engine: Engine, request: Request, claimed: Claimed, tried: Tried | Non
         text = f"{title}: attempt {claimed.used + 1} of {most} is to follow"
     else:
         kind, which = type(tried.error).__name__, f"attempt {claimed.used} of {most}"
-        text = f"{title}: {which} failed ({in_words(tried.error).splitlines()[0][:200]})"
+        text = f"{title}: {which} failed ({_why(claimed, tried.error)})"
         why = f"{which}, retrying in {duration(max(0, seconds) * 1000)}"
         log_call(title, claimed.promise.id, f"raised {kind}", why, tried.elapsed_us / 1000)
     return Pause(claimed, engine.clock.monotonic() + seconds, text)
+
+
+def _why(claimed: Claimed, error: BaseException) -> str:
+    if isinstance(error, DurableTimeoutError) and error.limit is not None and error.id == claimed.promise.id:
+        return f"it took longer than attempt_timeout, {duration(error.limit * 1000)}"
+    return in_words(error).splitlines()[0][:200]
 
 
 def begin(engine: Engine, claimed: Claimed) -> Claimed | None:
