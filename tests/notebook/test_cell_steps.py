@@ -80,7 +80,7 @@ def test_an_edited_cell_says_that_its_steps_run_again_and_forget_takes_them_alon
 ) -> None:
     kernel.ok(CELL)
     edited = kernel.ok(CELL + "fifth = 1\n")
-    assert "4 settled steps belong to the version before" in edited.said
+    assert "4 steps done under the code before are not used" in edited.said
     assert ["charge ada", "charge ada", "send ada", "charge bob"] * 2 == notes(tmp_path)
     kernel.ok("rnb.forget('order/*')")
     assert "[]\n" == kernel.ok("print(rnb.search('*'))").text()

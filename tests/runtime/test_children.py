@@ -928,10 +928,10 @@ def test_steps_of_an_edited_parent_are_said_to_belong_to_the_version_before(work
     edited(1)("y")
     said.clear()
     edited(2)("x")
-    (line,) = [line for line in said if "belong to the version before" in line]
-    assert "2 settled steps belong to the version before" in line
+    (line,) = [line for line in said if "done under the code before" in line]
+    assert "2 steps done under the code before are not used" in line
     said.clear()
     edited(2)("y")
     edited(2).rerun("x")
-    assert [] == [line for line in said if "belong to the version before" in line]
+    assert [] == [line for line in said if "done under the code before" in line]
     assert ["a", "b"] * 5 == work.runs

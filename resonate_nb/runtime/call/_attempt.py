@@ -324,7 +324,7 @@ class _Record:
         is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
         if self._is_new_code and is_first and identity.is_automatic_version:
             steps = steps_before(transaction, identity.base)
-            said = f"{steps} settled step{'s belong' if steps > 1 else ' belongs'} to the version before"
+            said = f"{steps} step{'s' * (steps > 1)} done under the code before {'are' if steps > 1 else 'is'} not used"
             self.news = "; ".join(filter(None, (self.news, said))) if steps else self.news
         if self._is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
