@@ -192,7 +192,7 @@ def what_is_new(identity: Identity, promise: Promise, stored_parts: bytes | None
         before["code"] = json.loads(stored_parts)
     if not before:
         return None
-    phrases = []
+    phrases: list[str] = []
     for kind, ours in (
         ("code of", identity.key.code_parts),
         ("global", identity.key.content_parts),
@@ -201,6 +201,8 @@ def what_is_new(identity: Identity, promise: Promise, stored_parts: bytes | None
         stored = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind])
         if stored is None and kind == "code of":
             continue  # of an earlier version of this package, which did not keep them
+        if kind == "argument" and not phrases:
+            continue  # another call of the same code is no news
         theirs = stored or {}
         changed = [f"`{name}`" for name in ours if name in theirs and theirs[name] != ours[name]]
         changed += [f"`{name}` (new)" for name in ours if name not in theirs]

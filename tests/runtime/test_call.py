@@ -550,6 +550,19 @@ def test_what_is_new_is_said_in_one_line(caplog: pytest.LogCaptureFixture):
     assert ["known runs; changed since its last run: global `k`"] == caplog.messages
 
 
+def test_other_arguments_are_no_news_in_the_next_session_either(tmp_path: Path, said: list[str]):
+    rnb.configure(store=tmp_path / "store")
+
+    @durable
+    def known(x):
+        return x
+
+    known(1)
+    rnb.configure(durability="full")  # an engine of its own, as the next session has
+    known(2)
+    assert [] == [line for line in said if "changed since" in line]
+
+
 class Counter:
     count = 0
 
