@@ -19,7 +19,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from resonate_nb.clock import SystemClock
-from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError
+from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError, StoreError
 from resonate_nb.runtime import (
     Handle,
     Source,
@@ -147,7 +147,7 @@ class DurableMagics(Magics):
             raise UsageError(f"{what}; use {_LINE_USAGE}")
         try:
             actions[command](words)
-        except (InvalidOptionError, PromiseNotFoundError, PromiseBusyError) as error:
+        except (InvalidOptionError, PromiseNotFoundError, PromiseBusyError, StoreError) as error:
             raise UsageError(str(error)) from error
 
     def _ls(self, words: list[str]) -> None:

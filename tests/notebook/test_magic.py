@@ -209,6 +209,17 @@ def test_rerun_runs_the_next_generation_and_keeps_the_last(shared: Kernel) -> No
     assert shared.value("sorted(h.id[-2:] for h in rnb.search('twice/*'))[-1]") == "~2"
 
 
+def test_a_store_that_takes_nothing_is_said_in_one_line(kernel: Kernel) -> None:
+    kernel.ok("%%durable kept\nhere = 1")
+    kernel.ok("import resource\nlimit = resource.getrlimit(resource.RLIMIT_FSIZE)")
+    kernel.ok("resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))")
+    refused = kernel.run("%durable rerun kept")
+    kernel.ok("resource.setrlimit(resource.RLIMIT_FSIZE, limit)")
+    assert ("error", None) == (refused.status, refused.error)
+    (line,) = [line for line in refused.text("stderr").splitlines() if "UsageError" in line]
+    assert line.startswith("UsageError: the store '")
+
+
 def test_a_fixed_version_stands_for_the_code_and_data_still_counts(shared: Kernel) -> None:
     shared.ok("base_v = 1")
     shared.ok("%%durable fixed --version 2\nversioned = base_v")
