@@ -155,6 +155,7 @@ class Driver:
             if self in self.process.drivers:
                 self.process.drivers.remove(self)
         if not self.process.is_alive:
+            self.drop()
             self.process.end()
 
     def drop(self) -> None:

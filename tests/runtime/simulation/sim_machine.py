@@ -48,8 +48,8 @@ class Machine:
         self.observe: Callable[[Any, Any, str], None] = lambda before, after, by: None
         """Told of each commit: the state before it and after it, and whose it is."""
         self.crash: dict[str, str] = {}
-        """Owner -> where in its next commit it is killed: ``before`` or ``after``; ``wait``: interrupted, where it
-        waits for the lock."""
+        """Owner -> where in its next commit it is killed: ``before`` or ``after``. Or it is interrupted, where it waits
+        for the lock (``wait``); or does not get it (``busy``)."""
 
     @property
     def state(self) -> Any:
@@ -163,6 +163,9 @@ class _Writing:
     def __enter__(self) -> Transaction:
         self._machine.before_write(self._seat.owner)
         self._seat._look()
+        if self._machine.crash.get(self._seat.owner) == "busy":
+            del self._machine.crash[self._seat.owner]
+            raise StoreError("the store cannot be used: another process has kept it locked for too long.")
         if self._pause is not None and self._machine.crash.get(self._seat.owner) == "wait":
             del self._machine.crash[self._seat.owner]
             raise KeyboardInterrupt

@@ -186,8 +186,9 @@ class History:
     def _crash(self) -> None:
         if able := self.able():
             process = self.random.choice(able)
-            where = self.random.choice(["before", "after", "wait"])
+            where = self.random.choice(["before", "after", "wait", "busy"])
             self.world.note(process.name, "will crash", where)
+            self.world.ledger.is_disturbed |= where == "busy"
             self.world.machine.crash[process.name] = where
             self.world.seen["crash"] += 1
 
@@ -260,8 +261,8 @@ class History:
             return
         self.is_racing = True
         running, process = world.running, world.process(owner)
-        acquired = (each for each in machine.state.promises.values() if each.task is TaskState.ACQUIRED)
-        world.free[owner] = {(each.id, each.version) for each in acquired if world.may_take(owner, each) is None}
+        acquired = [each for each in machine.state.promises.values() if each.task is TaskState.ACQUIRED]
+        world.free |= {(owner, each.id, each.version) for each in acquired if world.may_take(owner, each) is None}
         stands_still = not process.is_stopped and self.random.random() < 0.3
         world.note(owner, "comes to write", "and is stopped" if stands_still else "")
         world.seen["raced"] += 1

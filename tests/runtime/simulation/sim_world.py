@@ -45,8 +45,9 @@ class World:
         """Generations that came because somebody asked for a rerun."""
         self.marked: set[str] = set()
         """Ids that were ever to run again."""
-        self.free: dict[str, set[tuple[str, int]]] = {}
-        """Owner -> tasks that were there to be taken when it came to write; it cannot know better."""
+        self.free: set[tuple[str, str, int]] = set()
+        """Owner, promise and version: tasks that were there to be taken when the owner came to write, or began without
+        a claim; it cannot know better."""
         self.bodies: dict[tuple[str, int, int], str] = {}
         """Tries whose body has begun: promise's id and creation, number."""
         self.machine.observe = self._observe
@@ -87,7 +88,7 @@ class World:
         if owner == by:
             is_held = any(driver.holds(promise.id, promise.version) for driver in self.process(by).drivers)
             return "is still at it" if is_held else None
-        if (promise.id, promise.version) in self.free.get(by, ()):
+        if (by, promise.id, promise.version) in self.free:
             return None
         if owner not in machine.living or (owner, promise.id, promise.version) in machine.let_go:
             return None
@@ -108,9 +109,11 @@ class World:
         hold(self.clock.now_ms() < promise.timeout_at, "a try begins after the deadline", promise)
         if claimed.is_child:
             self._begin_child(claimed)
-        if claimed.is_unborn:
-            return
         row = self.machine.state.promises.get(promise.id)
+        if claimed.is_unborn:
+            if row is not None:
+                self.free.add((driver.process.name, row.id, row.version))
+            return
         is_ours = row is not None and (row.task, row.version, row.owner) == (
             TaskState.ACQUIRED,
             promise.version,
