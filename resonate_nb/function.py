@@ -394,7 +394,11 @@ def _as_a_refusal(error: Exception) -> Exception:
     """What the user is told: the message says it all, and the frames beneath are of no help to them."""
     if isinstance(error, _MisfitError):
         return TypeError(*error.args)
-    return error.with_traceback(None)
+    below: BaseException | None = error
+    while below is not None:
+        below.__traceback__ = None
+        below = below.__cause__ or below.__context__
+    return error
 
 
 def _coroutine_mark() -> object:
