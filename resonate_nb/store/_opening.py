@@ -166,7 +166,9 @@ def _mended(directory: Writable, link: Link, aside: Aside) -> int:
 def _examine(path: Path) -> _Symptoms:
     database = path / DATABASE
     try:
-        folder, _, why = (path / MARK).read_text(errors="replace").partition("\n")
+        # Opened here: what others open on our behalf would count as read by a body that opens a store.
+        with open(path / MARK, errors="replace") as mark:
+            folder, _, why = mark.read().partition("\n")
     except FileNotFoundError:
         folder, why = "", ""
     log = database.with_name(f"{DATABASE}-wal")
