@@ -74,15 +74,25 @@ class Current:
         return next(self._occurrences.setdefault(what, count(1)))
 
     def begin_step(self) -> object:
-        """A child of this call runs from here on, until `end_step` of what is returned."""
-        token = object()
-        self._steps[token] = _loop_here()
+        """A child of this call, and of those around it, runs from here on, until `end_step` of what is returned."""
+        token, loop = object(), _loop_here()
+        call: Current | None = self
+        while call is not None:
+            call._steps[token] = loop
+            call = call.parent
         return token
 
     def end_step(self, token: object) -> None:
-        del self._steps[token]
-        while self._tell:
-            self._tell.pop()()
+        call: Current | None = self
+        while call is not None:
+            del call._steps[token]
+            for _ in range(len(call._tell)):  # not those that register again
+                try:
+                    tell = call._tell.pop(0)
+                except IndexError:
+                    break  # the end of another one, in another thread, was faster
+                tell()
+            call = call.parent
 
     def steps_left(self, *, blocking: bool) -> int:
         """How many children still run; where the wait for them would hold this thread, without those that need it."""

@@ -423,7 +423,17 @@ class Engine:
         # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours with
         # nobody at it. Where it was given back or settled already, this is refused.
         if has_failed and holding.is_ours and (version := holding.version or self._unnoticed(holding.id)):
-            self.release(ReleaseTask(holding.id, version))
+            with self._lock:
+                is_kept = any(other.version == version for other in self._held.get(holding.id, ()))
+            if not is_kept:
+                self.release(ReleaseTask(holding.id, version))
+
+    def keep(self, promise: Promise) -> Callable[[], None]:
+        """The task stays this process's although the call that claimed it ends; until what is returned is called."""
+        holding = Holding(self, promise.id)
+        holding.version = promise.version
+        self._begin(holding)
+        return lambda: self._remove(holding)
 
     def _remove(self, holding: Holding) -> None:
         with self._lock:

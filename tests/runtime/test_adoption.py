@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bodies import Listener, Work, ids, states, when_said
+from bodies import Listener, Work, ids, in_thread, states, when_said
 
 import resonate_nb as rnb
 from resonate_nb import durable
@@ -458,7 +458,21 @@ def test_a_thread_that_the_body_leaves_behind_is_waited_for(work: Work, said: li
     assert ["end", "a", "end"] == work.runs
 
 
-def test_an_interrupt_ends_the_wait_for_steps_and_gives_the_task_back(work: Work, said: list[str]):
+class Interrupting(Listener):
+    """Ctrl-C while we wait for steps."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        if "waits for steps" in record.getMessage():
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["a step", "a step of a step"])
+@pytest.mark.parametrize("stops", ["body", "wait"])
+def test_an_interrupted_call_is_kept_until_its_steps_in_other_threads_have_ended(
+    work: Work, said: list[str], stops: str, deep: bool
+):
+    """The interrupt comes through at once; whoever calls again waits, and does nothing twice."""
     started, go = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
@@ -468,25 +482,37 @@ def test_an_interrupt_ends_the_wait_for_steps_and_gives_the_task_back(work: Work
         go.wait(20)
         work(x)
 
-    @durable(name=work.id, ignore=("threads", "started"))
+    @durable(name="begin", keyed_by="call", ignore=("threads", "started", "work"))
+    def begin():
+        if not threads:
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(charge, "a"))
+            threads.append(thread)
+            thread.start()
+            started.wait(20)
+            work("begun")
+        else:
+            charge("a")
+
+    @durable(name=work.id, ignore=("threads", "started", "work", "deep"))
     def order():
-        thread = threading.Thread(target=contextvars.copy_context().run, args=(charge, "a"))
-        threads.append(thread)
-        thread.start()
-        started.wait(20)
+        begin() if deep else begin.__wrapped__()
 
-    class Interrupting(Listener):
-        def emit(self, record: logging.LogRecord) -> None:
-            if "waits for steps" in record.getMessage():
-                signal.raise_signal(signal.SIGINT)
-
+    if stops == "body":
+        work.raising("begun", KeyboardInterrupt())
     with Interrupting(), pytest.raises(KeyboardInterrupt):
         order()
-    assert (["pending"], Shown.INTERRUPTED) == (states(), rnb.get(ids()[0]).record.shown)
+    root = rnb.get(ids()[0])
+    assert (["pending"], Shown.RUNNING) == (states(), root.record.shown)
+    assert any("is stopped; steps that it has begun still run" in line for line in said)
+    with when_said("waiting for") as waits:
+        again, _ = in_thread(order)
+        assert waits.wait(20)
     go.set()
+    again.join(20)
     threads[0].join(20)
-    order()
-    assert ["resolved", "resolved"] == states()
+    assert ["begun", "a"] == work.runs
+    assert ["interrupted", "resolved"] == [attempt.outcome for attempt in root.attempts]
+    assert {"resolved"} == set(states())
 
 
 def test_a_step_on_the_loop_that_the_parent_blocks_is_not_waited_for(work: Work, said: list[str]):

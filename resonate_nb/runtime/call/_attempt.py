@@ -40,6 +40,7 @@ from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._registry import Work
+from .._say import say
 from .._tries import FAILED, ended, spent, tries_of
 from ._children import NO_CHILDREN, KnownChildren, parent_of, steps_before
 from ._plan import Run
@@ -350,7 +351,11 @@ class _Record:
 
 
 def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:
-    """The task is free again and its promise is shown as interrupted; nothing if it was lost meanwhile."""
+    """The task is free again and its promise is shown as interrupted; nothing if it was lost meanwhile.
+
+    While steps that the call has begun still run, in other threads, it stays this process's: what they do is not to be
+    done once more beside them, nor afterwards.
+    """
     id = claimed.promise.id
     attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at, elapsed_us=elapsed_us)
     # What ended a limited call around this one is no error that anybody knows.
@@ -361,7 +366,20 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseExcept
         if replies[0].status is Status.DONE:
             transaction.put_attempt(attempt)
 
-    engine.release(ReleaseTask(id, claimed.promise.version), also)
+    current, let_go = claimed.current, None
+    if current.steps_left(blocking=False):
+        say(f"{id} is stopped; steps that it has begun still run, and it can go on when they have ended")
+        let_go = engine.keep(claimed.promise)
+
+    def back() -> None:
+        if current.steps_left(blocking=False):
+            current.when_one_ends(back)
+            return
+        engine.release(ReleaseTask(id, claimed.promise.version), also)
+        if let_go is not None:
+            let_go()
+
+    back()
 
 
 class _Try:
