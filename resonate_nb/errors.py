@@ -48,7 +48,8 @@ class IdReuseError(ResonateNbError, ValueError):
         named = ", ".join(repr(name) for name in self.differing) or "unknown (the stored key is older)"
         return (
             f"promise {self.id!r} was made with other arguments (differing: {named}). "
-            f"Put them into the id template, leave the id out, or drop the old one with rnb.forget({self.id!r})."
+            f"Put them into the id template, leave the id out, drop the old one with rnb.forget({self.id!r}), "
+            "or say with on_reuse= what shall happen ('rerun', 'warn' or 'ignore')."
         )
 
 

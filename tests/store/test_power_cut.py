@@ -165,6 +165,8 @@ def judge(path: Path, made: Run, cut: int, promise: Promised) -> int:
             assert data is None or len(value_of(id)) == len(data), id
     with store.write() as transaction:
         transaction.apply([Inserted(pending("afterwards", store.owner))])
+    store.repair()
+    assert [] == store.check()
     store.close()
     return number
 
