@@ -6,6 +6,7 @@ in between is followed by one that goes on with the count.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
@@ -19,7 +20,7 @@ from .. import _context
 from .._engine import Engine
 from .._say import duration, log_call, say
 from ._attempt import Claimed, Request, Tried
-from ._children import KnownChildren
+from ._children import KnownChildren, is_lost
 from ._settle import failed
 
 _random = Random()
@@ -144,4 +145,6 @@ def _write(engine: Engine, claimed: Claimed, attempt: Attempt) -> bool:
     except StoreError as error:
         id = claimed.promise.id
         engine.warn_unwritable(id, f"the attempts of {id!r} cannot be written down, and go on: {error}")
+        with suppress(StoreError):  # what cannot be written to can mostly be read
+            is_ours = not is_lost(engine, claimed.holding)
     return is_ours

@@ -161,8 +161,10 @@ class _Writing:
         self._inner = inner
 
     def __enter__(self) -> Transaction:
-        self._machine.before_write(self._seat.owner)
         self._seat._look()
+        self._machine.before_write(self._seat.owner)
+        if self._seat.owner not in self._machine.living:
+            raise Killed
         if self._machine.crash.get(self._seat.owner) == "busy":
             del self._machine.crash[self._seat.owner]
             raise StoreError("the store cannot be used: another process has kept it locked for too long.")

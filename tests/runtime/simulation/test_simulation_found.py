@@ -178,3 +178,32 @@ def test_a_step_of_a_call_that_is_lost_can_be_interrupted(world: World):
     process.engine.submit([SettlePromise(NAMES["deep", 1][1].base, State.CANCELED)])
     assert "deep 1 no. 1" == ended(driver)
     assert 1 == world.values["dated"]
+
+
+class Failing(Random):
+    """So that the first body fails, in a way that another try may mend."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._left = [0.9, 0.5, 0.0, 0.9]
+
+    def random(self) -> float:
+        return self._left.pop(0) if self._left else 0.9
+
+
+def test_no_try_begins_of_a_task_that_is_lost_in_a_store_that_is_locked(world: World):
+    """Where nothing can be written to tell so, what can be read tells as well."""
+    first, far = Process(world), Process(world, "elsewhere")
+    world.random, world.is_calm = Failing(), False
+    retrying = called(first, "flaky")
+    while not world.seen["paused"]:
+        world.clock.advance(4_000)
+        retrying.turn()
+    world.is_calm = True
+    world.clock.advance(60_001)
+    other = called(far, "flaky")
+    world.machine.crash[first.name] = "busy"
+    retrying.turn()
+    assert {} == world.machine.crash
+    assert 2 == world.seen["began"]
+    assert ["flaky 1 no. 1"] * 2 == [ended(other), ended(retrying)]
