@@ -355,4 +355,5 @@ _KNOWN = (
 
 def _told(result: Result) -> str:
     how = "replayed" if result.replayed else "ran"
-    return f"{how}: {result.value if result.error is None else repr(result.error)}"
+    value = str(result.value).strip() if isinstance(result.value, str) else type(result.value).__name__
+    return f"{how}: {value if result.error is None else repr(result.error)[:200]}"
