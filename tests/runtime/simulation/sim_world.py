@@ -144,9 +144,11 @@ class World:
             root, is_own = None if adopted is None else promises.get(adopted), False
 
     def _is_asked_for(self, promise: Promise) -> bool:
-        """Whether it is to run again, or a call around it is."""
-        is_stored = "not_stored" not in promise.value.headers
-        return not is_stored or any(promise.id.startswith(id) for id in self.marked)
+        """Whether it is to run again, or a call around it is: somebody has said so, or its value was not stored."""
+        parts = promise.id.split(":")
+        around = [self.machine.state.promises.get(":".join(parts[: n + 1])) for n in range(len(parts))]
+        is_lost = any(each is not None and "not_stored" in each.value.headers for each in around)
+        return is_lost or any(promise.id.startswith(id) for id in self.marked)
 
     def is_held(self, fence: Any) -> bool:
         """Whether what a call holds is still the task that it took."""
