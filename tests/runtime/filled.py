@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -84,25 +85,23 @@ def tell() -> None:
     print(json.dumps({**said, "warned": warned}))
 
 
-_FROM_ELSEWHERE = [
-    *(
-        "encodings.idna",
-        "pandas",
-        "resonate_nb.store._check",
-        "resonate_nb.store._files",
-        "resonate_nb.store._readonly",
-    ),
-    *("resonate_nb.store._repair", "resonate_nb.runtime._whom", "resonate_nb.runtime._checking"),
-]
-"""What another user might not be allowed to load."""
+_ROOMS = ("resonate_nb.codec", "resonate_nb.fingerprint", "resonate_nb.runtime", "resonate_nb.store")
+
+
+def _load_everything() -> None:
+    """What loads at its first use is loaded: another user might not be allowed to read where this package lies."""
+    for name in ("encodings.idna", "pandas", "platformdirs", "diskcache", "cloudpickle", "resonate_nb.retry", *_ROOMS):
+        importlib.import_module(name)
+    for room in _ROOMS:
+        for found in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+            importlib.import_module(found.name)
 
 
 def as_nobody() -> None:
     """From here on this process is of a user who may not do everything, and owns what is in the room."""
     if os.geteuid():
         return
-    for name in _FROM_ELSEWHERE:
-        importlib.import_module(name)
+    _load_everything()
     for folder, _, files in os.walk(ROOM):
         for piece in (folder, *(os.path.join(folder, name) for name in files)):
             os.chown(piece, 65534, 65534)
