@@ -188,7 +188,7 @@ class _History:
                 hold(is_free, "forgotten while it runs", command, held)
 
 
-def run_law(seed: int, steps: int = 40, law: Law = apply) -> Counter[str]:
+def run_law(seed: int, steps: int = 20, law: Law = apply) -> Counter[str]:
     """Play one history of commands; what was answered, counted.
 
     Raises:
