@@ -164,7 +164,7 @@ class Check:
                 or function.__kwdefaults__ is not keyword_defaults
             ):
                 return False
-        if "ctypes" in sys.modules:
+        if _is_worth_ctypes(len(self._functions)):
             slots = [_slots_of(*function) for function in self._functions]
             if None not in slots:
                 self._slots, self._functions = tuple(filter(None, slots)), ()
@@ -195,6 +195,19 @@ class Check:
         return True
 
 
+_looks = 0
+"""How many functions were looked at by their attributes, in this process."""
+_WORTH_LOADING = 4_000
+"""Functions whose looks, of half a microsecond each, cost together what it takes to load ctypes: 2 milliseconds."""
+
+
+def _is_worth_ctypes(functions: int) -> bool:
+    """Whether memory can be read by now: a kernel has loaded what it takes, a script loads it when that has paid."""
+    global _looks
+    _looks += functions
+    return "ctypes" in sys.modules or _looks >= _WORTH_LOADING
+
+
 def _slots_of(
     function: FunctionType, code: CodeType, defaults: object, keyword_defaults: object
 ) -> tuple[Any, bytes] | None:
@@ -205,7 +218,7 @@ def _slots_of(
     """
     if sys.implementation.name != "cpython":
         return None
-    import ctypes  # loaded already: a kernel does, and `runtime` after many calls
+    import ctypes  # see `_is_worth_ctypes`
 
     held = (code, defaults, keyword_defaults)
     pointers = struct.pack("3P", *(0 if value is None else id(value) for value in held))

@@ -69,7 +69,7 @@ class Feed:
             futures, self._futures = self._futures, set()
             watchers = list(self._watchers.values())
         for loop, future in futures:
-            _wake(loop, future)
+            wake(loop, future)
         for watcher in watchers:
             watcher()
 
@@ -174,7 +174,9 @@ class Feed:
             return False
 
 
-def _wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+def wake(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    """Whoever awaits the future on that loop goes on; callable from any thread."""
+
     def resolve() -> None:
         if not future.done():
             future.set_result(None)

@@ -29,6 +29,7 @@ from resonate_nb.records import dataclass
 
 from .. import _config, _context, _identity, _reads
 from .._engine import Engine, Holding
+from .._feed import wake
 from .._held import cancel_on_interrupt
 from .._identity import Identity, Undurable
 from .._memo import Entry
@@ -558,18 +559,9 @@ async def _rest_async(engine: Engine, step: Rest) -> None:
     ):
         while current.steps_left(blocking=False):
             ended: asyncio.Future[None] = loop.create_future()
-            current.when_one_ends(partial(_wake, loop, ended))
+            current.when_one_ends(partial(wake, loop, ended))
             while not (await asyncio.wait((ended,), timeout=TELL_SECONDS))[0]:
                 tell()
-
-
-def _wake(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> None:
-    def wake() -> None:
-        if not waiting.done():
-            waiting.set_result(None)
-
-    with suppress(RuntimeError):  # the loop is closed, and nobody waits there any more
-        loop.call_soon_threadsafe(wake)
 
 
 @contextmanager
