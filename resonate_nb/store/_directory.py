@@ -17,6 +17,7 @@ from . import _failures, _opening, _place
 from ._aside import Aside
 from ._clear_up import clear_up
 from ._filesystem import FileSystem, file_system_of
+from ._forks import tell_of_forks
 from ._group import GroupSync
 from ._owners import Owners
 from ._place import DATABASE, SIGNAL
@@ -354,24 +355,4 @@ class Directory:
 _OPEN: set[Directory] = set()
 """Kept until they are closed: an owner whose handle was merely lost still lives, and a child must let go of it."""
 
-_forking = threading.local()
-
-
-def _before_fork() -> None:
-    _forking.directories = list(_OPEN)
-    for directory in _forking.directories:
-        directory.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for directory in _forking.__dict__.pop("directories", ()):
-        directory.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    for directory in _forking.__dict__.pop("directories", ()):
-        directory.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+tell_of_forks(_OPEN)

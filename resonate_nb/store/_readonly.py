@@ -27,6 +27,7 @@ from resonate_nb.errors import DamagedStoreError, NotStoredError, StoreError
 from . import _failures, _place, _rows, _schema
 from ._aside import Aside
 from ._check import Judge, check
+from ._forks import tell_of_forks
 from ._owners import Owners, new_owner
 from ._place import DATABASE
 from ._pool import Pool
@@ -353,24 +354,5 @@ def _remove(folder: Path, pid: int) -> None:
 
 
 _OPEN: weakref.WeakSet[ReadOnlyStore] = weakref.WeakSet()
-_forking = threading.local()
 
-
-def _before_fork() -> None:
-    _forking.stores = list(_OPEN)
-    for store in _forking.stores:
-        store.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for store in _forking.__dict__.pop("stores", ()):
-        store.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    for store in _forking.__dict__.pop("stores", ()):
-        store.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+tell_of_forks(_OPEN)
