@@ -5,73 +5,33 @@ Two legs, one brain: `call` and `call_async` differ only in how they wait and ho
 
 from __future__ import annotations
 
-import builtins
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import field, replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, assert_never, cast
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import assert_never, cast
 
-from resonate_nb.codec import decode, failure_from_bytes, in_words
-from resonate_nb.errors import (
-    DurableTimeoutError,
-    NotStoredError,
-    ReadOnlyStoreError,
-    RejectedError,
-    StoreError,
-    UntrustedValueError,
-    UnwritableStoreError,
-)
-from resonate_nb.protocol import EMPTY, NEVER, ExpirePromise, Promise, State
-from resonate_nb.records import dataclass
+from resonate_nb.errors import ReadOnlyStoreError, UnwritableStoreError
+from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
-from .. import _config, _context, _identity, _reads
+from .. import _config, _context, _identity
 from .._engine import Engine, Holding
-from .._feed import wake
-from .._held import cancel_on_interrupt
 from .._identity import Identity, Undurable
-from .._memo import Entry
-from .._say import Line, live, log_call, say, warn
-from ._alias import held
-from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, give_back, param_of, unclaimed
+from .._say import log_call, say, warn
+from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
 from ._children import Under, is_lost, parent_of, placed
-from ._patience import LIVENESS_SECONDS, Patience
-from ._plan import Hit, Refuse, Run, Wait, load, plan, plan_child, run_again
-from ._retry import Pause, begin, is_over, judged, left, next_try, pause, timed_out
-from ._settle import Settled, expire, settle
-
-if TYPE_CHECKING:
-    import asyncio  # slow to load, and not needed where nothing is awaited
-
-TELL_SECONDS = 1.0
-"""How often the time that is left until the next try is told anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a call came to."""
-
-    value: Any
-    promise: Promise | None
-    """None when the call ran plainly."""
-    replayed: bool
-    undurable: tuple[str, ...] = ()
-    """Why the call ran plainly; empty when it was durable, or when everything is switched off."""
-    reason: str = ""
-    """Why it ran; empty for a hit."""
-    saved_ms: int = 0
-    notes: Mapping[str, bytes] = field(default_factory=dict)
-    """On a hit of a cell: what was stored with it (``output``)."""
-    error: Exception | None = None
-    """What the body raised, or what the generation that was waited for was rejected with; then `value` is None."""
-    identity: Identity | None = None
-    """What the call was found to be, where `entry` is its value."""
-    entry: Entry | None = None
-    """The value in the memory layer, for whoever remembers the way to it."""
-    engine: Engine | None = None
-    """The one whose memory layer that is; by now another may be in use."""
+from ._plan import Hit, Refuse, Run, Wait, plan, plan_child, run_again
+from ._result import Result, joined, late, replay, returned, stored_error, without_our_frames, write_down
+from ._retry import Pause, begin, is_over, judged, next_try, pause
+from ._settle import expire, settle
+from ._waits import (
+    Rest,
+    wait,
+    wait_async,
+    wait_for_steps,
+    wait_for_steps_async,
+    wait_for_try,
+    wait_for_try_async,
+)
 
 
 def call(request: Request) -> Result:
@@ -96,12 +56,12 @@ def call(request: Request) -> Result:
                     case Claimed():
                         answer = attempt(engine, request, step)
                     case Wait():
-                        answer = _wait(engine, request, step)
+                        answer = wait(engine, request, step)
                     case Pause():
-                        _pause(engine, step)
+                        wait_for_try(engine, step)
                         answer = None
                     case Rest():
-                        _rest(engine, step)
+                        wait_for_steps(engine, step)
                     case Result():
                         return _plainly(request, step)
                     case never:
@@ -135,30 +95,21 @@ async def call_async(request: Request) -> Result:
                     case Claimed():
                         answer = await attempt_async(engine, request, step)
                     case Wait():
-                        answer = await _wait_async(engine, request, step)
+                        answer = await wait_async(engine, request, step)
                     case Pause():
                         if isinstance(answer, Tried) and answer.is_interrupted:
                             raise asyncio.CancelledError("interrupted")
-                        await _pause_async(engine, step)
+                        await wait_for_try_async(engine, step)
                         answer = None
                     case Rest():
                         if not (isinstance(answer, Tried) and answer.is_interrupted):
-                            await _rest_async(engine, step)
+                            await wait_for_steps_async(engine, step)
                     case Result():
                         return await _plainly_async(request, step)
                     case never:
                         assert_never(never)
     finally:
         engine.leave()
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The body has come to its end, and steps that it began have not: what they do counts for whatever comes next."""
-
-    claimed: Claimed
-    tried: Tried
-    title: str
 
 
 Step = Wait | Claimed | Pause | Rest | Result
@@ -203,19 +154,19 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
             return cast(Result, (yield _without_store(request, error, engine)))
         match step:
             case Hit():
-                replayed = _replay(engine, request, identity, step.entry)
+                replayed = replay(engine, request, identity, step.entry)
                 if isinstance(replayed, Result):
                     return replayed
                 rerun, reason = True, replayed
             case Refuse():
-                _write_down(engine, step.promise)
+                write_down(engine, step.promise)
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case Wait():
                 _say_joining(request, step)
                 settled = cast("Promise | None", (yield step))
                 if not step.is_other:
-                    if (joined := _joined(engine, request, identity, settled)) is not None:
-                        return joined
+                    if (result := joined(engine, request, identity, settled)) is not None:
+                        return result
                     rerun = False
             case Run():
                 if reason:
@@ -224,7 +175,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                 with engine.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if isinstance(claimed, Promise):
-                        return _late(request, claimed, None, step.reason or "first run")
+                        return late(request, claimed, None, step.reason or "first run")
                     if claimed is not None:
                         why = _say_why(request, step, claimed)
                         result = yield from _run(engine, request, claimed, why)
@@ -235,7 +186,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                     rerun = may_guess = False
                     continue
                 if result is None:  # the task was lost: what it came to elsewhere counts
-                    result = _joined(engine, request, identity, engine.peek([step.id])[0])
+                    result = joined(engine, request, identity, engine.peek([step.id])[0])
                 if result is not None:
                     return result
                 rerun = False
@@ -252,12 +203,12 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
         step = plan_child(engine, work, identity, row, parent.children.failed_at)
         match step:
             case Hit():
-                replayed = _replay(engine, request, identity, step.entry)
+                replayed = replay(engine, request, identity, step.entry)
                 if isinstance(replayed, Result):
                     return replayed
                 run = run_again(identity, step.entry.promise, replayed)
             case Refuse():
-                _write_down(engine, step.promise)
+                write_down(engine, step.promise)
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case _:
                 run = step
@@ -303,7 +254,7 @@ def _run(
         if claimed.not_before:
             yield pause(engine, request, claimed, tried)
             if is_over(engine, claimed):
-                return _late(request, expire(engine, request, claimed, None), tried, why)
+                return late(request, expire(engine, request, claimed, None), tried, why)
             begun = begin(engine, claimed)
             if begun is None:
                 return None
@@ -314,7 +265,7 @@ def _run(
         if is_over(engine, claimed):
             promise = expire(engine, request, claimed, tried)
             if promise.state is State.TIMEDOUT:
-                return _late(request, promise, tried, why)
+                return late(request, promise, tried, why)
         tried = judged(request, claimed, tried)
         following = next_try(engine, request, claimed, tried)
         if following is None:
@@ -322,14 +273,8 @@ def _run(
         claimed = following
     settled = settle(engine, request, claimed, tried, why)
     if settled.promise.state is State.TIMEDOUT:
-        return _late(request, expire(engine, request, claimed, tried), tried, why)
-    return _returned(engine, request, claimed.identity, tried, settled, why)
-
-
-def _late(request: Request, promise: Promise, tried: Tried | None, why: str) -> Result:
-    """The deadline has passed: nobody hears of the value but the caller, in the error."""
-    log_call(request.work.title, promise.id, "timed out", why, 0 if tried is None else tried.elapsed_us / 1000)
-    return Result(None, promise, False, reason=why, error=without_our_frames(timed_out(request, promise, tried)))
+        return late(request, expire(engine, request, claimed, tried), tried, why)
+    return returned(engine, request, claimed.identity, tried, settled, why)
 
 
 def _claim(
@@ -385,249 +330,6 @@ async def _plainly_async(request: Request, result: Result) -> Result:
         return replace(result, error=without_our_frames(error))
 
 
-def _replay(engine: Engine, request: Request, identity: Identity, entry: Entry) -> Result | str:
-    """The stored value, fresh for this caller; or why it cannot be had, so that the body runs again."""
-    try:
-        value = decode(entry.codec, entry.data)
-    except Exception as error:
-        engine.memo.drop(identity.base)
-        reason = f"the stored value cannot be read any more ({in_words(error)})"
-        warn(f"{request.work.title}: {reason}; it is kept, and computed again", once=True, about=entry.promise.id)
-        return reason
-    return _handed_out(engine, request, identity, entry, value)
-
-
-def _handed_out(
-    engine: Engine, request: Request, identity: Identity, entry: Entry, value: Any, *, has_waited: bool = False
-) -> Result:
-    """A stored value, with what belongs to it; the hit is counted, and saved nothing to whoever waited for the run."""
-    promise = entry.promise
-    entry.hits.count += 1
-    if not has_waited:
-        entry.hits.saved_ms += entry.saved_ms
-    engine.feed.nudge()
-    if (files := promise.value.headers.get("files")) is not None:
-        # What a hit depended on, the call around it depends on too.
-        _reads.add_to_current(_reads.from_json(files))
-    notes: dict[str, bytes] = {}
-    if request.work.is_cell and (output := engine.note(promise.id, "output")) is not None:
-        notes["output"] = output
-    if not has_waited:
-        log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)
-    # What was waited for may have been superseded meanwhile: nobody is to remember it as the value of this call.
-    at_hand = None if has_waited else entry
-    return Result(
-        value, promise, True, saved_ms=entry.saved_ms, notes=notes, identity=identity, entry=at_hand, engine=engine
-    )
-
-
-def _joined(engine: Engine, request: Request, identity: Identity, settled: Promise | None) -> Result | None:
-    """What a waiter gets from the generation it waited for; None when it must look again or run the body itself."""
-    if settled is None or not settled.state.is_settled:
-        return None
-    if settled.state is not State.RESOLVED:
-        _write_down(engine, settled)
-        return Result(None, settled, True, error=stored_error(settled))
-    headers = settled.value.headers
-    if "not_replayable" in headers or "not_stored" in headers:
-        return None
-    with engine.store.read() as reader:
-        counter = reader.invalidation
-    try:
-        entry = load(engine, settled, counter)
-        value = decode(entry.codec, entry.data)
-    except (NotStoredError, UntrustedValueError):
-        # The next look finds the same and runs the body, with the reason said there.
-        return None
-    return _handed_out(engine, request, identity, entry, value, has_waited=True)
-
-
-def _write_down(engine: Engine, settled: Promise) -> None:
-    """What the caller is about to be told of a deadline stays so, though the clock be set back."""
-    if settled.state is State.TIMEDOUT:
-        with suppress(StoreError):  # on a full disk it is told, and the timers try again
-            engine.submit([ExpirePromise(settled.id)])
-
-
-def stored_error(promise: Promise) -> Exception:
-    """What to raise for a promise that settled otherwise than resolved: the failure as data, as near to the original
-    as can be had without unpickling. Builtin exceptions come back as their own type."""
-    if promise.state is State.TIMEDOUT:
-        return DurableTimeoutError(promise.id, promise.timeout_at)
-    if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
-        return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
-    if (limit := promise.value.headers.get("limit")) is not None:
-        return DurableTimeoutError(promise.id, limit=float(limit))
-    failure = failure_from_bytes(promise.value.data)
-    error = RejectedError(promise.id, failure.type_name, failure.message, failure.traceback)
-    module, _, name = failure.type_name.rpartition(".")
-    kind = getattr(builtins, name, None) if module == "builtins" else None
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            again = kind(failure.message)
-        except TypeError:
-            return error
-        again.__cause__ = error
-        return again
-    return error
-
-
-@contextmanager
-def _waiting(engine: Engine, request: Request, step: Wait, *, blocking: bool) -> Iterator[Patience]:
-    id = step.promise.id
-    _context.refuse_recursion(id)
-    with _context.waiting(id, blocking=blocking):
-        patience = Patience(engine, request.work.title, id)
-        try:
-            yield patience
-        finally:
-            patience.end()
-
-
-def _wait(engine: Engine, request: Request, step: Wait) -> Promise | None:
-    with _waiting(engine, request, step, blocking=True) as patience:
-        while True:
-            seen = engine.feed.now()
-            if patience.look() is None:
-                return engine.peek([step.promise.id])[0]
-            try:
-                engine.feed.wait(seen, LIVENESS_SECONDS)
-            except KeyboardInterrupt as stop:
-                raise stop.with_traceback(None)  # where in the waiting it came says nothing
-
-
-async def _wait_async(engine: Engine, request: Request, step: Wait) -> Promise | None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with _waiting(engine, request, step, blocking=False) as patience, cancel_on_interrupt(loop, task):
-        while True:
-            seen = engine.feed.now()
-            if patience.look() is None:
-                return engine.peek([step.promise.id])[0]
-            await engine.feed.wait_async(seen, LIVENESS_SECONDS)
-
-
-def _pause(engine: Engine, step: Pause) -> None:
-    """The time between two tries has passed. An interrupt ends it and gives the task back."""
-    # A lock, not an event: an interrupt in the middle of its condition would come out as an error of `threading`.
-    lock = threading.Lock()
-    with lock, _counting_down(engine, step) as tell, step.claimed.holding.interrupts.let_through():
-        try:
-            while (seconds := tell()) > 0:
-                lock.acquire(timeout=min(seconds, TELL_SECONDS))
-        except KeyboardInterrupt as stop:
-            raise stop.with_traceback(None)  # where in the waiting it came says nothing
-
-
-async def _pause_async(engine: Engine, step: Pause) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with (
-        _counting_down(engine, step) as tell,
-        step.claimed.holding.interrupts.let_through(),
-        cancel_on_interrupt(loop, task),
-    ):
-        while (seconds := tell()) > 0:
-            await asyncio.wait((loop.create_future(),), timeout=min(seconds, TELL_SECONDS))
-
-
-def _rest(engine: Engine, step: Rest) -> None:
-    """The steps that the body began have ended. An interrupt ends the wait and gives the task back."""
-    current = step.claimed.current
-    with _resting(engine, step) as tell, step.claimed.holding.interrupts.let_through():
-        while current.steps_left(blocking=True):
-            ended = threading.Event()
-            current.when_one_ends(ended.set)
-            while not ended.wait(TELL_SECONDS):
-                tell()
-
-
-async def _rest_async(engine: Engine, step: Rest) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    current = step.claimed.current
-    with (
-        _resting(engine, step) as tell,
-        step.claimed.holding.interrupts.let_through(),
-        cancel_on_interrupt(loop, task),
-    ):
-        while current.steps_left(blocking=False):
-            ended: asyncio.Future[None] = loop.create_future()
-            current.when_one_ends(partial(wake, loop, ended))
-            while not (await asyncio.wait((ended,), timeout=TELL_SECONDS))[0]:
-                tell()
-
-
-@contextmanager
-def _resting(engine: Engine, step: Rest) -> Iterator[Callable[[], None]]:
-    """Gives what says, in one line, that steps are waited for."""
-    claimed = step.claimed
-    line: Line | None = None
-
-    def tell() -> None:
-        nonlocal line
-        if line is None:
-            line = live(f"{step.title} has come to its end, and waits for steps that it has begun")
-
-    try:
-        yield tell
-    except BaseException as stop:
-        if not claimed.is_unborn:
-            give_back(engine, claimed, step.tried.elapsed_us, stop)
-        raise
-    finally:
-        if line is not None:
-            line.end()
-
-
-@contextmanager
-def _counting_down(engine: Engine, step: Pause) -> Iterator[Callable[[], float]]:
-    """Gives what says how many seconds are left, and tells of them in one line."""
-    line: Line | None = None
-    is_told = False
-
-    def tell() -> float:
-        nonlocal line, is_told
-        seconds, text = left(engine, step)
-        if line is not None:
-            line.update(text)
-        elif seconds > 0:
-            is_told = True
-            line = live(text)
-        return seconds
-
-    try:
-        yield tell
-    finally:
-        if line is not None:
-            line.end(step.text)
-        elif not is_told:
-            say(step.text)
-
-
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-_Error = TypeVar("_Error", bound=BaseException)
-
-
-def without_our_frames(error: _Error) -> _Error:
-    """The same error, its traceback beginning in the user's code; an interrupt of ours alone has none."""
-    if isinstance(error, DurableTimeoutError) and error.__cause__ is not None:
-        without_our_frames(error.__cause__)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        trace = trace.tb_next
-    if trace is None and isinstance(error, Exception):
-        trace = error.__traceback__
-    # Not the error's own method: its class may have another.
-    return BaseException.with_traceback(error, trace)
-
-
 def _say_why(request: Request, run: Run, claimed: Claimed) -> str:
     """Why the body runs, said in one line where that is news, and returned."""
     title = request.work.title
@@ -650,31 +352,3 @@ def _say_why(request: Request, run: Run, claimed: Claimed) -> str:
 def _say_joining(request: Request, step: Wait) -> None:
     if request.rerun:
         say(f"{request.work.title}: {step.promise.id} is running already; the rerun joins that run")
-
-
-def _returned(engine: Engine, request: Request, identity: Identity, tried: Tried, settled: Settled, why: str) -> Result:
-    promise = settled.promise
-    took_ms = tried.elapsed_us / 1000
-    if tried.error is not None:
-        log_call(request.work.title, promise.id, f"raised {type(tried.error).__name__}", why, took_ms)
-        return Result(None, promise, False, reason=why, error=without_our_frames(tried.error))
-    log_call(request.work.title, promise.id, "ran", why, took_ms)
-    if not request.work.is_cell:
-        _say_what_is_shared(request, identity, tried.value)
-    return Result(tried.value, promise, False, reason=why, identity=identity, entry=settled.entry, engine=engine)
-
-
-def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> None:
-    if type(value) in _UNSHARED:
-        return
-    for kind, mine in (("argument", request.arguments), ("global", identity.key.values)):
-        if (name := held(value, mine)) is not None:
-            say(
-                f"{request.work.title} returns (or holds) its {kind} `{name}`, or a part of it; "
-                "a replay hands out a copy",
-                once=True,
-                about=request.work.name,
-            )
-
-
-_UNSHARED = (type(None), bool, int, float, complex, str, bytes)

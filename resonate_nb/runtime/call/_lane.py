@@ -27,8 +27,8 @@ from .._memo import Hits
 from .._registry import Work
 from .._say import DEBUG, is_logged, log_call
 from ._children import NO_CHILDREN
-from ._drive import Result
 from ._plan import signed_as
+from ._result import Result
 
 MISS: Final = object()
 """What a lane answers where the long way is to be taken."""

@@ -33,9 +33,11 @@ from resonate_nb.protocol import Promise
 from resonate_nb.runtime import MISS, Identity, Lane, Request, Work, _config, _context
 from resonate_nb.runtime._limit import _left
 from resonate_nb.runtime.call._attempt import Claimed, Tried, _deadline, _Try
-from resonate_nb.runtime.call._drive import Result, _counting_down, _steps, _waiting
+from resonate_nb.runtime.call._drive import _steps
 from resonate_nb.runtime.call._plan import Wait
+from resonate_nb.runtime.call._result import Result
 from resonate_nb.runtime.call._retry import Pause
+from resonate_nb.runtime.call._waits import counting_down, waiting
 from resonate_nb.store import INLINE_BYTES
 
 SIGNER = Signer(b"simulated" * 3 + b"keyed")
@@ -225,7 +227,7 @@ class Driver:
         id = step.promise.id
         world.note(self.name, "waits for", id)
         world.seen["waited"] += 1
-        with _waiting(engine, request, step, blocking=True) as patience:
+        with waiting(engine, request, step, blocking=True) as patience:
             while (found := patience.look()) is not None:
                 hold(found.timeout_at > world.clock.now_ms(), "waits for what its deadline has settled", found)
                 yield Until(world.clock.monotonic() + 0.1)
@@ -235,7 +237,7 @@ class Driver:
         world = self.world
         world.note(self.name, "pauses", pause.text)
         world.seen["paused"] += 1
-        with _counting_down(self.process.engine, pause) as tell, pause.claimed.holding.interrupts.let_through():
+        with counting_down(self.process.engine, pause) as tell, pause.claimed.holding.interrupts.let_through():
             while (seconds := tell()) > 0:
                 hold(seconds <= LONGEST_DELAY, "a pause lasts longer than any policy has it", seconds, pause.text)
                 yield Until(world.clock.monotonic() + min(seconds, 1.0))

@@ -15,7 +15,7 @@ from resonate_nb.codec import decode
 from resonate_nb.protocol import Promise, State, TaskState, join_id, split_id
 from resonate_nb.runtime import Engine, Identity, Request, Work, _context
 from resonate_nb.runtime.call._attempt import Claimed
-from resonate_nb.runtime.call._drive import Result
+from resonate_nb.runtime.call._result import Result
 
 if TYPE_CHECKING:
     from sim_calls import Driver, Process
