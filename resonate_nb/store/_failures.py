@@ -70,7 +70,9 @@ def is_damage(error: BaseException) -> bool:
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNWRITABLE_ERRNO = (*NO_ROOM, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+_MISNAMED = (errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+"""No store can be there, whatever becomes of the disk: who named it is told at once. All else that a system says of a
+file can pass, and must not keep a body from running."""
 _UNWRITABLE_SQLITE = (
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
     sqlite3.SQLITE_CANTOPEN,  # no permission, or no room for a file
@@ -82,7 +84,7 @@ def translated(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     kind: type[StoreError]
     if isinstance(error, OSError):
         what, remedy = _by_errno(error)
-        kind = UnwritableStoreError if error.errno in _UNWRITABLE_ERRNO else StoreError
+        kind = StoreError if error.errno in _MISNAMED else UnwritableStoreError
         is_full = error.errno in NO_ROOM
     else:
         # The low byte is the primary code; the rest says more exactly where it happened.

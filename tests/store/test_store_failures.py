@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from children import CLOCK, pending
 
-from resonate_nb.errors import StoreError
+from resonate_nb.errors import StoreError, UnwritableStoreError
 from resonate_nb.protocol import Inserted
 from resonate_nb.store import SqliteStore
 from resonate_nb.store._failures import translated
@@ -58,6 +58,25 @@ def test_failure_names_store_cause_and_way_out(error: sqlite3.Error | OSError, w
     assert message.index("/some/store") < message.index(what) < message.index(str(error))
     assert "RESONATE_NB_STORE" in message
     assert message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("number", "is_passing"),
+    [
+        (errno.EIO, True),
+        (errno.ESTALE, True),
+        (errno.ENOTCONN, True),
+        (errno.ENOSPC, True),
+        (None, True),
+        (errno.ENOTDIR, False),
+        (errno.ENAMETOOLONG, False),
+        (errno.ELOOP, False),
+    ],
+)
+def test_a_disk_that_fails_is_no_wrong_name(number: int | None, is_passing: bool) -> None:
+    """Bodies run without a store whose disk says no; where none can ever be, whoever named it is told instead."""
+    error = OSError("no number") if number is None else OSError(number, "says the system")
+    assert is_passing == isinstance(translated(error, Path("/some/store")), UnwritableStoreError)
 
 
 def test_full_database_rolls_back_and_says_so(store: SqliteStore) -> None:
