@@ -238,9 +238,9 @@ class ReadOnlyStore:
                 if schema is not None and schema[0] >= _schema.SCHEMA:
                     return View(self, self._path / DATABASE, "ro&immutable=1", stamp, word)
             except sqlite3.Error as error:
-                if not _failures.is_damage(error):
+                if not _failures.is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                     raise
-            # Damaged, or of an older package: mended, or brought over, in the copy.
+            # Damaged, without tables yet, or of an older package: mended, made, or brought over, in the copy.
         failure: Exception | None = None
         for place in _PLACES:
             try:

@@ -78,6 +78,23 @@ def test_everything_is_read_and_nothing_is_changed(path: Path, has_log: bool) ->
     assert before == contents(path)
 
 
+def test_a_database_without_tables_yet_holds_nothing(tmp_path: Path) -> None:
+    """Its maker was stopped before it could write, by a full disk perhaps; and one of somebody else's is refused."""
+    for name in ("new", "foreign"):
+        (tmp_path / name / "values").mkdir(parents=True)
+        (tmp_path / name / "promises.db").touch()
+    store = reading(tmp_path / "new")
+    with store.read() as reader:
+        assert [] == reader.search(Query())
+    assert [] == store.check()
+    store.close()
+    connection = sqlite3.connect(tmp_path / "foreign" / "promises.db")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(StoreError, match="not a store of this package"):
+        reading(tmp_path / "foreign")
+
+
 def test_every_write_is_refused_with_the_way_out(path: Path) -> None:
     """The runtime tells this refusal from all others."""
     store = reading(path)
