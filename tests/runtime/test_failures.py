@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from resonate_nb import durable, search
+from resonate_nb import configure, durable, search
+from resonate_nb.clock import SystemClock
+from resonate_nb.errors import DamagedStoreError
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Engine
+from resonate_nb.store import MemoryStore, Reader
 
 
 class Unprintable(Exception):
@@ -96,3 +100,32 @@ def test_the_stored_arguments_are_described_outside_of_the_transaction(disk: Eng
     assert 2 == outer(Shown())
     (handle,) = search("outer*")
     assert {"x": "shown 1"} == handle.record.arguments
+
+
+class Unreadable(MemoryStore):
+    """Takes what is written, and fails at each read while it is told to."""
+
+    fails = False
+
+    def read(self) -> AbstractContextManager[Reader]:
+        if self.fails:
+            raise DamagedStoreError("cannot be read")
+        return super().read()
+
+
+def test_a_value_that_is_stored_is_returned_whatever_the_store_says_next() -> None:
+    """The settlement is followed by a look, for the memory layer only."""
+    store = Unreadable(SystemClock())
+    configure(store=store)
+    runs: list[int] = []
+
+    @durable(id="made", version=1, ignore=("store", "runs"))
+    def make() -> int:
+        runs.append(1)
+        store.fails = True
+        return 7
+
+    assert 7 == make()
+    store.fails = False
+    assert 7 == make()
+    assert [1] == runs

@@ -218,7 +218,7 @@ def _resolve(
     if reply.status is not Status.DONE:
         _drop(engine, stored)
         return Settled(_refused(request, claimed, reply.promise))
-    if encoded is None or why_not or tried.effects or engine.is_marked(id, counter):
+    if encoded is None or why_not or tried.effects or _may_be_marked(engine, id, counter):
         return Settled(reply.promise)
     promise = reply.promise
     hits, saved_ms = engine.hits_of(promise), tried.elapsed_us // 1000
@@ -227,6 +227,14 @@ def _resolve(
         base, _ = split_id(id)
         engine.memo.put(base, entry)
     return Settled(promise, entry)
+
+
+def _may_be_marked(engine: Engine, id: str, counter: int) -> bool:
+    """Whether the promise is to be run again at its next use, as far as a store can be asked that has just taken it."""
+    try:
+        return engine.is_marked(id, counter)
+    except StoreError:
+        return True  # what can be read of it is met at the next use
 
 
 def _reject(
