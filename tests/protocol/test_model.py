@@ -10,7 +10,7 @@ from typing import Any, ClassVar, get_args
 import hypothesis.strategies as st
 import pytest
 from dict_store import DictStore
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from model import Answer, Model, Row
 
@@ -61,6 +61,9 @@ KINDS = {verb.__name__ for verb in get_args(Command)} - {"FenceTask"} | {
     "fenced SettlePromise",
 }
 """What has to have happened for a run to count: each verb, and what sets its cases apart."""
+
+ROUNDS = 4
+"""At most; one is nearly always enough."""
 
 TASK_FIELDS = ("task", "version", "owner", "lease_ms", "lease_until")
 BIRTH_FIELDS = ("id", "param", "tags", "timeout_at", "created_at")
@@ -123,9 +126,12 @@ class Comparison(RuleBasedStateMachine):
     def deadline_comes(self, id: str, off: int, kind: str, claim: Claim) -> None:
         """Go to the very edge of a deadline, where the rules change, and say one word there."""
         row = self.store.get(id)
-        if row is None or row.timeout_at == NEVER:
+        if row is None or row.timeout_at == NEVER or row.timeout_at <= self.clock.now_ms() or row.state.is_settled:
+            self.forget_child(id)
             self.create(id, 5, EMPTY, {}, claim)
             row = self.store.rows[id]
+        if kind == "AcquireTask":  # one that would be won, were it not for the deadline
+            self.release(id, 0)
         self.time_passes(max(0, row.timeout_at + off - self.clock.now_ms()))
         self.speak(kind, id, claim)
 
@@ -364,12 +370,38 @@ def picked(promise: Promise, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(promise, name) for name in names}
 
 
+def missed() -> set[tuple[str, str]]:
+    """What has to have happened for a run to count, and has not."""
+    seen = Comparison.seen
+    met = {
+        *((kind, "done" if status is Status.DONE else "refused") for kind, status, _ in seen),
+        *((kind, "met an unwritten deadline") for kind, _, was_due in seen if was_due),
+        *(("any", str(status)) for _, status, _ in seen),
+    }
+    cases = ("done", "refused", "met an unwritten deadline")
+    due = {(kind, case) for kind in KINDS for case in cases} | {("any", str(status)) for status in Status}
+    return due - met
+
+
 @pytest.mark.slow
 def test_machine_and_model_agree() -> None:
-    """The run counts only if every command succeeded, was refused, and met an unwritten deadline."""
+    """The run counts only if every command succeeded, was refused, and met an unwritten deadline.
+
+    What chance leaves out is looked for in further rounds. These have seeds of their own, or where Hypothesis is told
+    its seed they would be the first round again.
+    """
     Comparison.seen.clear()
+    agree_in_a_round(Comparison)
+    for number in range(1, ROUNDS):
+        if missed():
+            agree_in_a_round(seed(number)(lambda: Comparison()))
+    assert set() == missed()
+
+
+def agree_in_a_round(machine: Callable[[], Comparison]) -> None:
+    """Hold 300 histories against the model."""
     run_state_machine_as_test(
-        Comparison,
+        machine,
         settings=settings(
             max_examples=300,
             stateful_step_count=60,
@@ -377,8 +409,3 @@ def test_machine_and_model_agree() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    seen = Comparison.seen
-    assert KINDS == {kind for kind, status, _ in seen if status is Status.DONE}
-    assert KINDS == {kind for kind, status, _ in seen if status is not Status.DONE}
-    assert KINDS == {kind for kind, _, was_due in seen if was_due}
-    assert set(Status) == {status for _, status, _ in seen}
