@@ -281,7 +281,7 @@ class _TerminalLine:
         import shutil  # only a terminal that shows a wait needs it
 
         columns = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be written over
-        text = self._text if len(self._text) <= columns else f"{self._text[: columns - 1]}…"
+        text = _fitted(self._text, columns)
         self._put(f"\r{text}{' ' * (self._width - len(text))}")
         self._width = len(text)
 
@@ -297,6 +297,18 @@ class _TerminalLine:
         else:
             write(self._stream, text)
         self._stream.flush()
+
+
+_SHORT = 12
+"""What is left of a long word at least: enough to know an id by."""
+
+
+def _fitted(text: str, columns: int) -> str:
+    """The text in so many columns: its longest words (an id, an address) are shortened before its end is cut off, where
+    the seconds stand that change."""
+    while (over := len(text) - columns) > 0 and len(word := max(text.split(), key=len)) > _SHORT + 2:
+        text = text.replace(word, f"{word[: max(_SHORT, len(word) - over - 2)]}…{word[-1]}")
+    return text if len(text) <= columns else f"{text[: columns - 1].rstrip('…')}…"
 
 
 def _encodable(text: str) -> str:

@@ -225,8 +225,37 @@ def test_a_live_line_goes_without_a_trace_and_makes_room_for_the_next(monkeypatc
     live("a second one is said").update("never seen")
     first.end()
     assert ["[resonate_nb] a second one is said", ""] == terminal.seen
-    live("x" * 200).update("y" * 200)
-    assert "[resonate_nb] " + "y" * 64 + "…" == terminal.seen[-1]
+    last = live("x" * 200)
+    last.update("y" * 200)
+    assert "[resonate_nb] " + "y" * 63 + "…y" == terminal.seen[-1]
+    last.end()
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        pytest.param(
+            "waiting for slow/e291064…: runs in process 6363 on vm for 12 s; …",
+            "waiting for slow/e291064d94c8b235@f457e4c1: runs in process 6363 on vm for 12 s; times out in 56 s",
+            id="waiting",
+        ),
+        pytest.param(
+            "fetch: attempt 1 of 5 failed, retrying in 12 s (HTTPStatusE…: 'h…",
+            "fetch: attempt 1 of 5 failed, retrying in 12 s (HTTPStatusError: 'https://example.org/v1/items?page=17')",
+            id="retrying",
+        ),
+    ],
+)
+def test_the_seconds_of_a_line_that_is_too_long_for_the_terminal_are_seen(
+    monkeypatch: pytest.MonkeyPatch, shown: str, text: str
+):
+    """An id of ours alone fills half of it."""
+    terminal = a_terminal(monkeypatch)
+    line = live("short")
+    line.update(text)
+    seen = terminal.seen
+    line.end()
+    assert [f"[resonate_nb] {shown}"] == seen
 
 
 def test_elsewhere_a_live_line_is_said_once(capsys: pytest.CaptureFixture[str]):
