@@ -177,6 +177,8 @@ class Handle:
         facts = [record.shown.value]
         if record.retry_at is not None:
             facts[0] += f" in {duration(record.retry_at - record.now)}"
+        # Without the reason: ``not stored``, ``not replayable``, ``rerun``.
+        facts += [mark.partition(":")[0] for mark in record.again]
         if len(record.attempts) > 1:
             facts.append(f"attempt {len(record.attempts)}")
         if record.timeout_at is not None:

@@ -101,6 +101,7 @@ def test_what_cannot_be_pickled_is_returned(make: Callable[[], Any], said: str):
     handle = rnb.get("f")
     assert (State.RESOLVED, 2) == (handle.state, len(rnb.search("f*")))
     assert handle.record.again == (f"not stored: {warned[0].partition('not stored: ')[2]}",)
+    assert "<Handle 'f@1~2' resolved, not stored>" == repr(handle)
     with pytest.raises(rnb.NotStoredError, match=r"the value of 'f@1~2' was not stored \("):
         handle.result()
     with heard() as warned:
