@@ -35,7 +35,7 @@ def checked_query(
     now_ms: int | None = None,
 ) -> Query:
     """The query, or InvalidOptionError that says what is right. `now_ms` is what lengths of time are counted from."""
-    for option, pattern, example in (("search", glob, "features/*"), ("name", name, "clean*")):
+    for option, pattern, example in (("glob", glob, "features/*"), ("name", name, "clean*")):
         if pattern is not None and not isinstance(pattern, str):
             raise InvalidOptionError(f"{option} takes a shell pattern such as {example!r}, not {pattern!r}")
     if tags is not None and not (

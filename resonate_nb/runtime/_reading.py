@@ -207,14 +207,14 @@ class Source:
 
 
 def to_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per promise: id, state, times (UTC), elapsed seconds, attempts, size in bytes, replays, owner, the last
-    error in one line, tags. `timeout_at` is the deadline, where there is one."""
+    """One row per promise: id, state, times (UTC), seconds of the last try that has ended, attempts, size in bytes,
+    replays, owner, the last error in one line, tags. `timeout_at` is the deadline, where there is one."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
     for record in records:
         promise = record.promise
-        elapsed = promise.value.headers.get("elapsed_us")
+        elapsed = next((each.elapsed_us for each in reversed(record.attempts) if each.elapsed_us is not None), None)
         rows.append(
             {
                 "id": promise.id,
@@ -224,7 +224,7 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
                 "created_at": promise.created_at,
                 "settled_at": promise.settled_at,
                 "timeout_at": promise.timeout_at if promise.timeout_at < NEVER else None,
-                "elapsed_s": None if elapsed is None else int(elapsed) / 1e6,
+                "elapsed_s": None if elapsed is None else elapsed / 1e6,
                 "attempts": len(record.attempts),
                 "size_bytes": promise.value.size_bytes,
                 "replays": record.replays,

@@ -218,6 +218,7 @@ class TestALateBody:
         assert "in `value` of this error" in str(error)
         (attempt,) = late.step.get().attempts
         assert ("late", 2 * HOUR + 1000) == (attempt.outcome, attempt.ended_at - attempt.started_at)
+        assert [7201.0] == list(rnb.to_frame()["elapsed_s"])
         assert late.step.get().created_at + 2 * HOUR == late.step.get().settled_at
 
     def test_its_waiters_are_told_when_the_time_has_passed(self, manual: Engine, clock: ManualClock) -> None:

@@ -115,7 +115,7 @@ def test_a_wrong_state_lists_the_right_ones(state):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"glob": 5}, "shell pattern"),
+        ({"glob": 5}, "glob takes a shell pattern"),
         ({"tags": "growth"}, "tags must be"),
         ({"limit": 0}, "limit"),
         ({"limit": "3"}, "limit"),
