@@ -21,6 +21,7 @@ from resonate_nb import durable
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import EMPTY, AcquireTask, Claim, ReleaseTask, SettlePromise, State
 from resonate_nb.runtime import Engine, engine
+from resonate_nb.store import MemoryStore
 
 MS = 0.001
 SOON = rnb.Constant(5, delay=MS)
@@ -276,13 +277,37 @@ def test_each_try_is_on_record_with_its_times_owner_error_cpu_and_size() -> None
     assert first.started_at <= first.ended_at <= first.retry_at <= second.started_at <= second.ended_at
     assert first.elapsed_us is not None
     assert second.elapsed_us is not None
-    assert first.cpu_us is not None
-    assert second.cpu_us is not None
     assert first.error is not None
     assert first.error.startswith("OSError: first line")
     assert (None, second.error) == (first.result_bytes, None)
     assert second.result_bytes is not None
     assert second.result_bytes > 0
+
+
+class HalfBusy(ManualClock):
+    """Half of the time that passes is spent computing."""
+
+    def cpu(self) -> float:
+        return super().cpu() / 2
+
+
+def test_the_times_of_a_try_are_those_of_its_body() -> None:
+    """From its begin to its end, and of the processor."""
+    clock = HalfBusy()
+    rnb.configure(store=MemoryStore(clock))
+    found = engine()
+    flaky = Flaky(OSError("again"))
+
+    @durable(retry=rnb.Constant(2, delay=0), ignore=("flaky", "clock"))
+    def step() -> int:
+        clock.advance(40 if flaky.errors else 60)
+        return flaky()
+
+    assert 7 == step()
+    assert [(1_000_000, 1_000_040, 40_000, 20_000), (1_000_040, 1_000_100, 60_000, 30_000)] == [
+        (each.started_at, each.ended_at, each.elapsed_us, each.cpu_us) for each in step.get().attempts
+    ]
+    found.close()
 
 
 class TestAnInterruptOfTheWait:
