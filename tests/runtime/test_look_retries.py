@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 import resonate_nb as rnb
 from resonate_nb import durable
 from resonate_nb.clock import ManualClock
-from resonate_nb.runtime import Engine, Shown
+from resonate_nb.runtime import Engine, Shown, speak_on
 from resonate_nb.runtime._whom import whom
 
 T0 = 1_700_000_000_000
@@ -79,7 +80,7 @@ def test_between_two_tries_it_is_shown_as_retrying(
         assert [("failed", "ConnectionError: 503", T0 + 60_000)] == [
             (attempt.outcome, attempt.error, attempt.retry_at) for attempt in handle.attempts
         ]
-        between.until(engine, lambda: any("; retrying in" in line for line in caplog.messages))
+        between.until(engine, lambda: any(", retrying in" in line for line in caplog.messages))
         clock.advance(60_000)
         between.thread.join(20)
     assert [(1, "failed", T0), (2, "resolved", T0 + 60_000)] == [
@@ -88,9 +89,40 @@ def test_between_two_tries_it_is_shown_as_retrying(
     assert ("<Handle 'sync@1' resolved, attempt 2, team=growth>", 7) == (repr(handle), handle.result())
     assert [
         "sync@1: raised ConnectionError, 0 ms: attempt 1 of 3, retrying in 1 m 00 s",
-        "sync: attempt 1 of 3 failed (ConnectionError: 503); retrying in 1 m 00 s",
+        "sync: attempt 1 of 3 failed, retrying in 1 m 00 s (ConnectionError: 503)",
         "sync@1: ran, 0 ms: first run",
     ] == [line for line in caplog.messages if "sync" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clock")
+def test_a_wait_that_is_interrupted_says_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The countdown stands before an error of any length: a terminal cuts the end of a line that it rewrites."""
+    told: list[str | None] = []
+
+    class OnPage:
+        end = staticmethod(told.append)
+
+        def update(self, text: str) -> None:
+            told.append(text)
+            signal.raise_signal(signal.SIGINT)
+
+    @durable(name="sync", retry=rnb.Constant(3, delay=3600))
+    def sync() -> None:
+        raise ConnectionError("no route to host " * 100)
+
+    monkeypatch.setattr(sys, "stderr", None)  # the store's own line
+    speak_on(lambda line: True, lambda text: OnPage())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sync()
+    finally:
+        speak_on(None)
+    why = f"ConnectionError: {'no route to host ' * 7}"[:119].rstrip() + "…"
+    assert [
+        f"[resonate_nb] sync: attempt 1 of 3 failed, retrying in 1 h 00 m ({why})",
+        f"[resonate_nb] sync: attempt 1 of 3 failed ({why}); interrupted: its next call goes on to attempt 2",
+    ] == told
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ from ._settle import failed
 
 _random = Random()
 """A generator of our own: the user's is not to be moved."""
+_WHY_LETTERS = 120
+"""An error in a line is cut to so many: the attempts hold all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,22 @@ class Pause:
     claimed: Claimed
     until: float
     """When it is over, in monotonic seconds, if the wall clock does not say so before."""
-    text: str
-    """What is told of it."""
+    which: str
+    """``sync: attempt 2 of 5 failed``."""
+    why: str
+    """`` (ConnectionError: 503)``, or nothing."""
+
+    @property
+    def text(self) -> str:
+        """What is told of it for good."""
+        return f"{self.which}{self.why}"
+
+    @property
+    def given_back(self) -> str:
+        """What stays of a wait that was interrupted."""
+        if self.claimed.is_unborn:
+            return self.text
+        return f"{self.text}; interrupted: its next call goes on to attempt {self.claimed.used + 1}"
 
 
 def judged(request: Request, claimed: Claimed, tried: Tried) -> Tried:
@@ -97,19 +113,20 @@ def pause(engine: Engine, request: Request, claimed: Claimed, tried: Tried | Non
     seconds = (claimed.not_before - engine.clock.now_ms()) / 1000
     title, most = request.work.title, request.work.max_attempts
     if tried is None or tried.error is None:
-        text = f"{title}: attempt {claimed.used + 1} of {most} is to follow"
+        which, why = f"{title}: attempt {claimed.used + 1} of {most} is to follow", ""
     else:
-        kind, which = type(tried.error).__name__, f"attempt {claimed.used} of {most}"
-        text = f"{title}: {which} failed ({_why(claimed, tried.error)})"
-        why = f"{which}, retrying in {duration(max(0, seconds) * 1000)}"
-        log_call(title, claimed.promise.id, f"raised {kind}", why, tried.elapsed_us / 1000)
-    return Pause(claimed, engine.clock.monotonic() + seconds, text)
+        kind, attempt = type(tried.error).__name__, f"attempt {claimed.used} of {most}"
+        which, why = f"{title}: {attempt} failed", f" ({_why(claimed, tried.error)})"
+        reason = f"{attempt}, retrying in {duration(max(0, seconds) * 1000)}"
+        log_call(title, claimed.promise.id, f"raised {kind}", reason, tried.elapsed_us / 1000)
+    return Pause(claimed, engine.clock.monotonic() + seconds, which, why)
 
 
 def _why(claimed: Claimed, error: BaseException) -> str:
     if isinstance(error, DurableTimeoutError) and error.limit is not None and error.id == claimed.promise.id:
         return f"it took longer than attempt_timeout, {duration(error.limit * 1000)}"
-    return in_words(error).splitlines()[0][:200]
+    line = in_words(error).splitlines()[0]
+    return line if len(line) <= _WHY_LETTERS else f"{line[: _WHY_LETTERS - 1].rstrip()}…"
 
 
 def begin(engine: Engine, claimed: Claimed) -> Claimed | None:
@@ -121,11 +138,11 @@ def begin(engine: Engine, claimed: Claimed) -> Claimed | None:
 
 
 def left(engine: Engine, pause: Pause) -> tuple[float, str]:
-    """Seconds until the next try, and the line that tells of them."""
+    """Seconds until the next try, and the line that tells of them: before the error, whose end a terminal may cut."""
     clock = engine.clock
     seconds = min(pause.until - clock.monotonic(), (pause.claimed.not_before - clock.now_ms()) / 1000)
     seconds = max(0.0, seconds)
-    return seconds, f"{pause.text}; retrying in {duration(seconds * 1000)}"
+    return seconds, f"{pause.which}, retrying in {duration(seconds * 1000)}{pause.why}"
 
 
 def _write(engine: Engine, claimed: Claimed, attempt: Attempt) -> bool:

@@ -120,13 +120,17 @@ def counting_down(engine: Engine, step: Pause) -> Iterator[Callable[[], float]]:
             line = live(text)
         return seconds
 
+    stays = step.text
     try:
         yield tell
+    except BaseException:
+        stays = step.given_back
+        raise
     finally:
         if line is not None:
-            line.end(step.text)
+            line.end(stays)
         elif not is_told:
-            say(step.text)
+            say(stays)
 
 
 def wait_for_steps(engine: Engine, step: Rest) -> None:
