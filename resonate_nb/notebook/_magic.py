@@ -125,7 +125,7 @@ class DurableMagics(Magics):
         For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
         pattern over the whole id, e.g. "train*" or "clean/*". ls takes more, as rnb.search does:
 
-        --state STATE      pending, resolved, rejected, rejected_canceled or rejected_timedout; also several times
+        --state STATE      pending, resolved, rejected, canceled or "timed out"; also several times
         --name NAME        of the function or cell, or a shell pattern over it
         --tag KEY=TEXT     that carry this tag; also several times
         --since, --until   2h (ago), 2026-11-24, "2026-11-24 09:30"

@@ -61,6 +61,10 @@ def checked_query(
     )
 
 
+def _label(state: State) -> str:
+    return state.value if state is State.PENDING else Shown(state.value).label
+
+
 def _states(asked: States | None) -> tuple[State, ...]:
     if asked is None:
         return ()
@@ -68,13 +72,17 @@ def _states(asked: States | None) -> tuple[State, ...]:
     return tuple(map(_state, (asked,) if is_one else asked))
 
 
+_STATES = {word: state for state in State for word in (state.value, _label(state))}
+"""Both spellings of each: as on the wire, and as people read it."""
+
+
 def _state(asked: object) -> State:
-    try:
-        return State(asked)  # type: ignore[arg-type]  # what is no text is refused as one that is unknown
-    except ValueError:
-        known = ", ".join(State)
-        hint = f"; {asked!r} is how some that are pending are shown" if asked in tuple(Shown) else ""
-        raise InvalidOptionError(f"state {asked!r} is unknown; use one of {known}{hint}") from None
+    found = _STATES.get(asked) if isinstance(asked, str) else None
+    if found is None:
+        known = ", ".join(repr(_label(state)) for state in State)
+        hint = f"; some that are 'pending' are shown as {asked!r}" if asked in tuple(Shown) else ""
+        raise InvalidOptionError(f"state {asked!r} is unknown; use one of {known}{hint}")
+    return found
 
 
 def _instant(asked: Moment, option: str, now: int, *, is_end: bool) -> int:

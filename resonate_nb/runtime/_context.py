@@ -145,6 +145,8 @@ _lock = threading.Lock()
 _running: dict[str, Current] = {}
 _waits: dict[str, dict[str, int]] = {}
 """id -> ids that it or a call inside it waits for, with how many waits there are."""
+_shown: dict[str, dict[str, int]] = {}
+"""The same of those alone that wait themselves; those that are no part of a call stand under no id."""
 
 
 def _forget_after_fork() -> None:
@@ -153,6 +155,7 @@ def _forget_after_fork() -> None:
     _lock = threading.Lock()
     _running.clear()
     _waits.clear()
+    _shown.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -220,20 +223,42 @@ def waiting(id: str, *, blocking: bool) -> Iterator[None]:
         if path is not None:
             raise WaitCycleError((path[-1], *path), "" if path[-1] in lineage else _AWAIT)
         for waiter in waiters:
-            awaited = _waits.setdefault(waiter, {})
-            awaited[id] = awaited.get(id, 0) + 1
+            _count(_waits, waiter, id)
+        _count(_shown, (lineage or [""])[0], id)
     try:
         yield
     finally:
         with _lock:
             for waiter in waiters:
-                awaited = _waits.get(waiter, {})
-                if awaited.get(id, 0) > 1:
-                    awaited[id] -= 1
-                else:
-                    awaited.pop(id, None)
-                    if not awaited:
-                        _waits.pop(waiter, None)
+                _uncount(_waits, waiter, id)
+            _uncount(_shown, (lineage or [""])[0], id)
+
+
+def waits_of(id: str) -> tuple[str, ...]:
+    """The promises that the body of this call waits for itself, in this process; its steps' waits are the steps'."""
+    with _lock:
+        return tuple(_shown.get(id, ()))
+
+
+def awaited_here() -> set[str]:
+    """The promises that something in this process waits for."""
+    with _lock:
+        return {id for awaited in _shown.values() for id in awaited}
+
+
+def _count(waits: dict[str, dict[str, int]], waiter: str, id: str) -> None:
+    awaited = waits.setdefault(waiter, {})
+    awaited[id] = awaited.get(id, 0) + 1
+
+
+def _uncount(waits: dict[str, dict[str, int]], waiter: str, id: str) -> None:
+    awaited = waits.get(waiter, {})
+    if awaited.get(id, 0) > 1:
+        awaited[id] -= 1
+        return
+    awaited.pop(id, None)
+    if not awaited:
+        waits.pop(waiter, None)
 
 
 _AWAIT = "It needs the event loop of this very thread, which a synchronous wait would stop: await it instead."

@@ -174,7 +174,9 @@ class Handle:
         if found is None:
             return f"<Handle {self.id!r} forgotten>"
         record = record_of(self._engine, found)
-        facts = [record.shown.value]
+        facts = [record.shown.label]
+        if record.waits_for:
+            facts[0] += f" for {record.waits_for[0]!r}"
         if record.retry_at is not None:
             facts[0] += f" in {duration(record.retry_at - record.now)}"
         # Without the reason: ``not stored``, ``not replayable``, ``rerun``.

@@ -15,7 +15,12 @@ DRAWS = "draws at random"
 
 
 class Shown(StrEnum):
-    """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2)."""
+    """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2).
+
+    The words in one place: a state is spelled as on the wire where programs read it (`Handle.state`, the column
+    ``state`` of `to_frame`), and as its `label` where people do: tables, the inspector, reprs, the column ``shown``. A
+    search takes either.
+    """
 
     RUNNING = "running"
     RETRYING = "retrying"
@@ -23,10 +28,16 @@ class Shown(StrEnum):
     QUEUED = "queued"
     INTERRUPTED = "interrupted"
     WAITING = "waiting"
+    """For other promises (`Record.waits_for`), or for whoever settles it from outside."""
     RESOLVED = "resolved"
     REJECTED = "rejected"
     CANCELED = "rejected_canceled"
     TIMEDOUT = "rejected_timedout"
+
+    @property
+    def label(self) -> str:
+        """The word for people: ``timed out``, ``canceled``; else the same."""
+        return {Shown.TIMEDOUT: "timed out", Shown.CANCELED: "canceled"}.get(self, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,14 @@ class Record:
     """Name to short text; ignored arguments are absent."""
     now: int = 0
     """When this was looked up, epoch milliseconds: what is to come is told from here."""
+    waits_for: tuple[str, ...] = ()
+    """Ids of the promises that its body waits for. Only this process knows of its own: of what runs elsewhere, none."""
+    is_awaited: bool = False
+    """Something in this process waits for it."""
+    is_ours: bool = False
+    """`owner` is this process."""
+    is_stopped: bool = False
+    """`owner` is a living process that is stopped (SIGSTOP, a suspended job)."""
 
     @property
     def retry_at(self) -> int | None:

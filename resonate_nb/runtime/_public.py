@@ -42,8 +42,8 @@ def search(
 
     Args:
         glob: shell pattern over the whole id (``*`` crosses slashes).
-        state: one or several of pending, resolved, rejected, rejected_canceled, rejected_timedout, as of now: a
-            deadline that has passed counts.
+        state: one or several of "pending", "resolved", "rejected", "canceled", "timed out", as of now: a deadline that
+            has passed counts. As on the wire ("rejected_timedout", what `Handle.state` is) they are taken too.
         tags: those that carry all of these.
         name: of the function or cell, or a shell pattern over it.
         since: created then or later: a datetime, a date, an ISO text, seconds since 1970 (or milliseconds, as

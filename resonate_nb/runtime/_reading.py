@@ -28,6 +28,7 @@ from resonate_nb.protocol import (
 )
 from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Transaction
 
+from . import _context
 from ._engine import Engine
 from ._generators import generators_phrase
 from ._identity import about_of
@@ -57,6 +58,8 @@ class _Looking:
         self._engine = engine
         self._reader = reader
         self._owners: dict[str, OwnerInfo] = {}
+        self._stopped: dict[str, bool] = {}
+        self._awaited = _context.awaited_here()
         self._marked = engine.marks(reader)
         self._now = engine.clock.now_ms()
 
@@ -71,16 +74,21 @@ class _Looking:
         if "draws" in headers:
             marks.append(f"{DRAWS}: {generators_phrase(headers['draws'].split(','))}")
         hits = self._engine.hits.get(promise.id)
+        owner = promise.owner or (tries[-1].owner if tries else None)
         return Record(
             promise,
             shown(self._engine, promise, tries, self._now),
             tries,
-            self._owner(promise.owner or (tries[-1].owner if tries else None)),
+            self._owner(owner),
             0 if hits is None else hits.count,
             0 if hits is None else hits.saved_ms,
             tuple(marks),
             about_of(promise).get("shown", {}),
             self._now,
+            waits_for=_waits_of(self._engine, promise),
+            is_awaited=promise.id in self._awaited,
+            is_ours=owner == self._engine.store.owner,
+            is_stopped=promise.owner is not None and self._is_stopped(promise.owner),
         )
 
     def _owner(self, owner: str | None) -> OwnerInfo | None:
@@ -90,6 +98,11 @@ class _Looking:
             self._owners[owner] = self._engine.store.describe(owner)
         return self._owners[owner]
 
+    def _is_stopped(self, owner: str) -> bool:
+        if owner not in self._stopped:
+            self._stopped[owner] = self._engine.store.is_stopped(owner)
+        return self._stopped[owner]
+
 
 def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt], now: int) -> Shown:
     """How the promise is shown: a view of owner, lease and attempts, stored nowhere."""
@@ -98,8 +111,15 @@ def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt], now: in
     if promise.task is TaskState.ABSENT:
         return Shown.WAITING
     if engine.is_owned(promise):
-        return Shown.RETRYING if now < retry_at_of(attempts) else Shown.RUNNING
+        if now < retry_at_of(attempts):
+            return Shown.RETRYING
+        return Shown.WAITING if _waits_of(engine, promise) else Shown.RUNNING
     return Shown.INTERRUPTED if attempts else Shown.QUEUED
+
+
+def _waits_of(engine: Engine, promise: Promise) -> tuple[str, ...]:
+    """The promises that its body waits for, where it runs in this process."""
+    return _context.waits_of(promise.id) if promise.owner == engine.store.owner else ()
 
 
 def look(engine: Engine, query: Query) -> list[Record]:
@@ -207,8 +227,9 @@ class Source:
 
 
 def to_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per promise: id, state, times (UTC), seconds of the last try that has ended, attempts, size in bytes,
-    replays, owner, the last error in one line, tags. `timeout_at` is the deadline, where there is one."""
+    """One row per promise: id, state (as on the wire) and how it is shown (in words), times (UTC), seconds of the last
+    try that has ended, attempts, size in bytes, replays, owner, the last error in one line, tags. `timeout_at` is the
+    deadline, where there is one."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
@@ -219,7 +240,7 @@ def to_frame(records: Sequence[Record]) -> pd.DataFrame:
             {
                 "id": promise.id,
                 "state": promise.state.value,
-                "shown": record.shown.value,
+                "shown": record.shown.label,
                 "name": promise.param.headers.get("name"),
                 "created_at": promise.created_at,
                 "settled_at": promise.settled_at,

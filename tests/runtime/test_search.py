@@ -12,7 +12,7 @@ import resonate_nb as rnb
 from resonate_nb import durable, runtime
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import EMPTY, NEVER, CreatePromise, State, Value
-from resonate_nb.runtime import Engine, checked_query
+from resonate_nb.runtime import Engine, Shown, checked_query
 from resonate_nb.store import MemoryStore, Order, Query
 
 NOON = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp() * 1000)
@@ -61,6 +61,24 @@ def test_a_deadline_that_nobody_wrote_down_is_found_as_what_it_made_of_the_promi
     ]
     assert {State.PENDING: 1, State.TIMEDOUT: 1} == runtime.Source(timed).tally(Query(limit=1))
     assert {State.TIMEDOUT: 1} == runtime.Source(timed).tally(Query(states=(State.TIMEDOUT, State.REJECTED)))
+
+
+def test_a_state_is_asked_for_as_on_the_wire_or_as_people_read_it(timed: Engine, clock: ManualClock) -> None:
+    """A frame has both, in a column each."""
+    create(timed, "late", timeout_at=NOON + 1)
+    create(timed, "open")
+    clock.advance(1)
+    spellings = (["timed out", "canceled"], ("rejected_timedout", "rejected_canceled"), State.TIMEDOUT, "timed out")
+    assert [["late"]] * 4 == [ids(state=state) for state in spellings]
+    frame = rnb.to_frame(order="oldest")
+    assert [("late", "rejected_timedout", "timed out"), ("open", "pending", "waiting")] == list(
+        frame[["id", "state", "shown"]].itertuples(index=False, name=None)
+    )
+    assert "<Handle 'late' timed out>" == repr(rnb.get("late"))
+    for state in Shown:
+        if state.value not in tuple(State):
+            with pytest.raises(rnb.InvalidOptionError, match=f"some that are 'pending' are shown as '{state}'"):
+                rnb.search(state=state.value)
 
 
 def test_the_order_is_that_of_the_calls_and_never_changes(timed: Engine, clock: ManualClock) -> None:
