@@ -18,10 +18,15 @@ _KINDS = {
     "bad_row": "row that makes no sense",
     "missing_file": "missing value file",
     "short_file": "damaged value file",
+    "unreadable_file": "value file that cannot be read",
     "orphan_file": "file that no promise names",
     "partial_file": "file half written",
     "unverified": "value not signed with your key",
 }
+
+
+_MENDS_ITSELF = ("unreadable_file", "unverified")
+"""What the next use of the promise computes again, and no repair can bring back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,13 @@ class Report:
         if not self.where:
             return "there is no store here yet"
         holds = f"{_many(self.promises, 'promise')}, {_many(self.value_files, 'value file')}, {_size(self.size_bytes)}"
-        aside = f"; {_size(self.set_aside_bytes)} of damaged pieces set aside" if self.set_aside_bytes else ""
+        aside = ""
+        if self.set_aside_bytes:
+            aside = f"; {_size(self.set_aside_bytes)} set aside in its folder 'damaged', which you may delete"
         if self.is_sound:
             return f"sound: {holds}{aside} ({self.where})"
         found = f"{_many(len(self.problems), 'finding')} among {holds}{aside} ({self.where})"
-        can_mend = not self.is_repaired and any(each.kind != "unverified" for each in self.problems)
+        can_mend = not self.is_repaired and any(each.kind not in _MENDS_ITSELF for each in self.problems)
         return f"{found}; rnb.check(repair=True) mends" if can_mend else found
 
     def __repr__(self) -> str:
@@ -118,16 +125,19 @@ def _unverified(engine: Engine, promise: Promise) -> Problem | None:
         return None
     try:
         load(engine, promise, 0)
+        return None
     except UntrustedValueError:
-        latest, _ = engine.latest(split_id(promise.id)[0])
-        if latest is not None and latest.id != promise.id:
-            return None  # superseded: nobody's answer any more
-        return Problem(
+        found = Problem(
             "unverified", promise.id, "changed, or written under another key; computed again when it is used"
         )
-    except NotStoredError:
-        return None  # settled by somebody who stores no values of ours
-    return None
+    except NotStoredError as error:
+        if promise.value.file is None:
+            return None  # settled by somebody who stores no values of ours
+        found = Problem("unreadable_file", promise.id, f"{error}; computed again when it is used")
+    latest, _ = engine.latest(split_id(promise.id)[0])
+    if latest is None or (latest.id, latest.value) != (promise.id, promise.value):
+        return None  # superseded, or forgotten meanwhile: nobody's answer any more
+    return found
 
 
 def _many(count: int, noun: str) -> str:

@@ -59,6 +59,11 @@ _BY_ERRNO = {
         ("too many files are open", "Close some, or raise the limit (ulimit -n)."),
     ),
     errno.ENOTDIR: ("its path leads through what is not a directory", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
+    **dict.fromkeys(
+        (errno.EEXIST, errno.EISDIR, errno.ELOOP),
+        ("something else lies where a part of it belongs", f"Move that away, or {_ELSEWHERE}."),
+    ),
+    errno.ENAMETOOLONG: ("its path is too long", f"{_ELSEWHERE[0].upper()}{_ELSEWHERE[1:]}."),
     errno.ENOENT: ("a part of it is missing", f"Restart the kernel, or {_ELSEWHERE}."),
 }
 

@@ -8,6 +8,7 @@ about to name in a row.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ from ._values import PART, is_value_name
 
 ALONE_BYTES = 1_000_000
 """Under ``adaptive`` a file of this size is synced before its row is committed, a smaller one with the group."""
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What says nothing about the file: its value need not be computed again for it."""
 _SYNCED_FROM: dict[Durability, float] = {"full": 0, "adaptive": ALONE_BYTES, "process": math.inf}
 
 
@@ -88,9 +91,9 @@ class ValueDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
         return size
 
     def fetch(self, mode: int, filename: str, value: object = None, read: bool = False) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError."""
-        with open(os.path.join(self._directory, filename), "rb", buffering=0) as reader:
-            return reader.readall()
+        """The bytes of a file. Raises OSError."""
+        with open(os.path.join(self._directory, filename), "rb", buffering=0, opener=_open_at_once) as reader:
+            return reader.readall() or b""
 
     def remove(self, file_path: str) -> None:
         """The file is gone, and its directory stays."""
@@ -120,6 +123,10 @@ class ValueFiles:
             data = self._disk.fetch(MODE_BINARY, name)
         except FileNotFoundError:
             raise NotStoredError(f"the value file {name!r} is missing") from None
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise
+            raise NotStoredError(f"the value file {name!r} cannot be read ({error.strerror})") from error
         if len(data) != size_bytes:
             raise NotStoredError(f"the value file {name!r} has {len(data)} bytes, and its row says {size_bytes}")
         return data
@@ -127,6 +134,11 @@ class ValueFiles:
     def remove(self, name: str) -> None:
         if is_value_name(name):
             self._disk.remove(name)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """What is no file of ours, a pipe for one, is not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -125,7 +125,8 @@ class Problem:
     """One finding of `Store.check`."""
 
     kind: str
-    """``missing_file``, ``short_file``, ``orphan_file``, ``partial_file``, ``bad_row``, ``damaged``, ``unverified``."""
+    """``missing_file``, ``short_file``, ``unreadable_file``, ``orphan_file``, ``partial_file``, ``bad_row``,
+    ``damaged``, ``unverified``."""
     subject: str
     detail: str
     done: str = ""
@@ -294,7 +295,8 @@ class Store(Protocol):
         ...
 
     def read_file(self, name: str, size_bytes: int) -> bytes:
-        """The bytes of a value file. Raises NotStoredError when it is missing or not of this size."""
+        """The bytes of a value file. Raises NotStoredError when it is missing, cannot be read, or is not of this
+        size."""
         ...
 
     def change_word(self) -> int:

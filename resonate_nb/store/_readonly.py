@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from resonate_nb.clock import Clock
-from resonate_nb.errors import DamagedStoreError, NotStoredError, StoreError
+from resonate_nb.errors import DamagedStoreError, StoreError
 
 from . import _failures, _place, _rows, _schema
 from ._aside import Aside
@@ -148,8 +148,6 @@ class ReadOnlyStore:
 
         try:
             return ValueFiles(self._path / _place.VALUES, lambda: self._owner, "process", None).read(name, size_bytes)
-        except PermissionError as error:
-            raise NotStoredError(f"the value file {name!r} may not be read ({error.strerror})") from error
         except OSError as error:
             raise _failures.translated(error, self._path) from error
 

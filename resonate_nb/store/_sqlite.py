@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resonate_nb.clock import Clock
-from resonate_nb.errors import DurableWarning, NotStoredError, StoreError
+from resonate_nb.errors import DurableWarning, StoreError
 from resonate_nb.protocol import Inserted, Settled
 
 from . import _failures
@@ -148,8 +148,6 @@ class SqliteStore:
         self._directory.look()
         try:
             return self._directory.files().read(name, size_bytes)
-        except PermissionError as error:
-            raise NotStoredError(f"the value file {name!r} may not be read ({error.strerror})") from error
         except OSError as error:
             raise self._directory.failure(error) from error
 

@@ -54,7 +54,7 @@ def list_values(directory: Path) -> list[Listed]:
 
 
 def extent_of(store: Path) -> Extent:
-    """How much lies in a store's directory; what vanishes meanwhile is left out."""
+    """How much lies in a store's directory; what vanishes meanwhile, or cannot be looked at, is left out."""
     files = [(file, _size(file)) for file in store.rglob("*") if not file.is_dir()]
     values = [size for file, size in files if file.parent == store / VALUES]
     database = sum(size for file, size in files if file.parent == store and file.name.startswith(DATABASE))
@@ -64,6 +64,6 @@ def extent_of(store: Path) -> Extent:
 
 def _size(file: Path) -> int:
     try:
-        return file.stat().st_size
-    except FileNotFoundError:
+        return file.lstat().st_size
+    except OSError:
         return 0

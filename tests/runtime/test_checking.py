@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from resonate_nb import DurableFunction, durable, runtime
-from resonate_nb.errors import DurableWarning, InvalidOptionError
+from resonate_nb.clock import SystemClock
+from resonate_nb.errors import DurableWarning, InvalidOptionError, NotStoredError
 from resonate_nb.runtime import check
-from resonate_nb.store import SqliteStore
+from resonate_nb.store import MemoryStore, SqliteStore
 
 runs: list[int] = []
 
@@ -95,6 +96,9 @@ def test_finding_is_told_and_nothing_changed(disk: runtime.Engine) -> None:
     assert [("damaged value file", "large-1@1")] == [row[:2] for row in report.rows]
     assert "counts as not stored" in report.rows[0][3]
     assert report.set_aside_bytes == 4
+    assert "; 4 bytes set aside in its folder 'damaged', which you may delete" in report.headline
+    shutil.rmtree(disk.store.path / "damaged")
+    assert 0 == check().set_aside_bytes
     assert check().is_sound
     assert bytes([1]) * 50_000 == large(1)
     assert [1, 1] == runs
@@ -263,3 +267,28 @@ def test_runtime_passes_on_what_the_store_says(tmp_path: Path) -> None:
         small(1)
     assert __file__ == warned[0].filename
     runtime.engine().close()
+
+
+class Rotten(MemoryStore):
+    """One of its value files lies on a bad part of the disk."""
+
+    rotten = ""
+
+    def read_file(self, name: str, size_bytes: int) -> bytes:
+        if name == self.rotten:
+            raise NotStoredError(f"the value file {name!r} cannot be read (Input/output error)")
+        return super().read_file(name, size_bytes)
+
+
+def test_a_value_file_that_cannot_be_read_is_found() -> None:
+    """Its size is right, and still there is no value: the next use computes it again."""
+    store = Rotten(SystemClock())
+    runtime.configure(store=store)
+    large(1)
+    store.rotten = runtime.engine().peek(["large-1@1"])[0].value.file or ""  # type: ignore[union-attr]
+    report = check()
+    assert [("unreadable_file", "large-1@1")] == [(each.kind, each.subject) for each in report.problems]
+    assert "value file that cannot be read: large-1@1: " in repr(report)
+    assert "repair" not in report.headline
+    large.rerun(1)
+    assert check().is_sound

@@ -304,7 +304,7 @@ said["files"] = len(os.listdir(values))
         assert {"values": [100_000, 100_000], "runs": [100_000, 100_000], "files": 2} == ran.said
         (warning,) = ran.warned
         assert warning.startswith("f: the value file '")
-        assert warning.endswith("may not be read (Permission denied); it is computed again")
+        assert warning.endswith("cannot be read (Permission denied); it is computed again")
 
     def test_without_the_key_calls_run_plainly_and_no_stored_value_is_hidden(self):
         """A hit cannot be verified, and a new result not be signed."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from children import CLOCK, Child, copy_over, hold_file, meet_a_limit, own, pending, settle_on_demand
 
-from resonate_nb.errors import StoreError
+from resonate_nb.errors import NotStoredError, StoreError
 from resonate_nb.protocol import Inserted, Settled, State, Value
 from resonate_nb.store import Durability, SqliteStore
 from resonate_nb.store._files import ValueDisk
@@ -47,6 +49,34 @@ def test_failed_write_leaves_no_partial_file(tmp_path: Path, durability: Durabil
         assert set() == names(store.path)
     assert [] == store.check()
     store.close()
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [os.mkfifo, os.mkdir, lambda file: os.symlink(file, file), lambda file: os.symlink("/dev/null", file)],
+    ids=["pipe", "folder", "link to itself", "link to nothing"],
+)
+def test_what_cannot_be_read_is_not_stored(store: SqliteStore, replace: Callable[[Path], None]) -> None:
+    """A call then computes it again; an error would come back at each Run All, and a pipe be waited for."""
+    name = store.put_file([b"x" * 50_000]).name
+    file = store.path / "values" / name
+    file.unlink()
+    replace(file)
+    with pytest.raises(NotStoredError, match=name):
+        store.read_file(name, 50_000)
+
+
+def test_too_many_open_files_say_nothing_about_a_value(store: SqliteStore) -> None:
+    """It is there, and need not be computed again."""
+    name = store.put_file([b"x" * 50_000]).name
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="too many files"):
+            store.read_file(name, 50_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert b"x" * 50_000 == store.read_file(name, 50_000)
 
 
 def test_file_is_seen_by_its_last_name_only_when_it_is_whole(store: SqliteStore) -> None:
