@@ -2,8 +2,9 @@
 
 Reads judge a deadline by themselves (`protocol.project`); the timers write down what has been decided, and so wake
 whoever waits, in any process. Deadlines are wall-clock instants, and so a thread that waits for one never sleeps for
-long: a clock that was set, or a laptop that was suspended, is noticed when it wakes. In a store without deadlines there
-is no thread.
+long: a clock that was set, or a laptop that was suspended, is noticed when it wakes. So are the deadlines of other
+processes, which may have died since: whoever holds a store on disk compares its change word now and then, and looks
+only if anybody has committed. In a store of this process alone, and without deadlines, there is no thread.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from resonate_nb.store import Store
 
 from ._say import say
 
-LONGEST_SLEEP_SECONDS = 30.0
-"""While a deadline is pending: how late a jump of the wall clock is noticed."""
-LOOK_SECONDS = 60.0
+LONGEST_SLEEP_SECONDS = 10.0
+"""How late a jump of the wall clock is noticed."""
+LOOK_SECONDS = 10.0
 """How often other processes' deadlines are looked for, and only if anybody has committed since."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between two looks at a store that refuses them."""
 BATCH = 100
 """How many promises are settled in one transaction; others may write in between."""
 _JOIN_SECONDS = 10.0
@@ -59,13 +62,18 @@ class Timers:
         self._failures = 0
         """Looks in a row that the store has refused."""
         self._is_closed = False
+        self._has_others = False
+        """Other processes may make deadlines here."""
 
     def begin(self) -> None:
-        """The deadlines that the store holds already are watched; one look-up."""
-        with self._engine.store.read() as reader:
+        """The deadlines that the store holds are watched, and those that other processes make; one look-up."""
+        store = self._engine.store
+        self._has_others = store.path is not None
+        self._looked, self._word = self._engine.clock.monotonic(), store.change_word()
+        with store.read() as reader:
             found = reader.deadlines(1)
-        if found:
-            self.arm(found[0][0])
+        if found or self._has_others:
+            self.arm(found[0][0] if found else NEVER)
 
     def arm(self, timeout_at: int) -> None:
         """This deadline of a promise is watched. Call it after the commit that made the promise."""
@@ -112,8 +120,8 @@ class Timers:
         clock = self._engine.clock
         since = clock.monotonic() - self._looked
         if self._failures:
-            return max(0.0, min(2.0 ** min(self._failures, 10), LOOK_SECONDS) - since)
-        if self._next == NEVER:
+            return max(0.0, min(2.0 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS) - since)
+        if self._next == NEVER and not self._has_others:
             return None
         if since >= LOOK_SECONDS and self._has_moved():
             return 0.0
@@ -127,12 +135,14 @@ class Timers:
 
     def _run(self) -> None:
         while self._sleep():
+            is_due = self._next <= self._engine.clock.now_ms()
             try:
                 self.tick()
                 self._failures = 0
             except StoreError as error:
                 self._failures += 1
-                if not self._is_closed:
+                # Whoever uses the store is told what has become of it; here only what that means for a deadline.
+                if is_due and not self._is_closed:
                     say(f"promises whose deadline has passed cannot be settled yet: {error}", once=True)
 
     def _sleep(self) -> bool:
@@ -147,6 +157,7 @@ class Timers:
 
     def renew_in_child(self) -> None:
         """After a fork: the parent goes on watching; the child begins with the deadlines that it makes."""
+        self._has_others = False
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._thread = None

@@ -27,8 +27,9 @@ from resonate_nb.protocol import (
     Status,
     TaskState,
 )
-from resonate_nb.runtime import Engine
-from resonate_nb.runtime._timers import BATCH, LONGEST_SLEEP_SECONDS, LOOK_SECONDS, Timers
+from resonate_nb.runtime import Engine, configure
+from resonate_nb.runtime import engine as open_store
+from resonate_nb.runtime._timers import BATCH, LONGEST_PAUSE_SECONDS, LONGEST_SLEEP_SECONDS, LOOK_SECONDS, Timers
 from resonate_nb.store import MemoryStore, SqliteStore, Store
 
 HANG_SECONDS = 60.0
@@ -171,7 +172,7 @@ def test_it_looks_at_the_wall_clock_again_and_again(manual: Fixture) -> None:
     assert State.PENDING is manual.stored("far").state
 
 
-def test_it_looks_for_the_deadlines_of_others_once_a_minute_if_anybody_has_committed(manual: Fixture) -> None:
+def test_it_looks_for_the_deadlines_of_others_now_and_then_if_anybody_has_committed(manual: Fixture) -> None:
     """Another process makes promises and dies; an idle store is not read."""
     manual.create("mine", 1_000_000 + 3_600_000)
     manual.timers.tick()
@@ -183,8 +184,34 @@ def test_it_looks_for_the_deadlines_of_others_once_a_minute_if_anybody_has_commi
     assert 10.0 == manual.timers.pause()
 
 
+def test_a_store_that_others_may_use_is_watched_though_it_holds_no_deadline(tmp_path: Path) -> None:
+    """Whoever makes one there later may die before it comes, and this process may do nothing more."""
+    clock = ManualClock()
+
+    def opened() -> SqliteStore:
+        return SqliteStore.open(tmp_path / "store", durability="process", clock=clock)
+
+    idle, other = Fixture(clock, opened()), Engine(opened(), clock)
+    idle.timers.begin()
+    assert LONGEST_SLEEP_SECONDS == idle.timers.pause()
+    at = 1_000_500 + round(LOOK_SECONDS * 1000)
+    other.submit([CreatePromise("orphan", timeout_at=at)])
+    other.close()
+    clock.advance(at - 501 - 1_000_000)
+    assert 0.0 != idle.timers.pause()
+    clock.advance(1)
+    assert 0.0 == idle.timers.pause()
+    idle.timers.tick()
+    assert 0.5 == idle.timers.pause()
+    clock.advance(500)
+    assert 0.0 == idle.timers.pause()
+    idle.timers.tick()
+    assert (State.TIMEDOUT, at) == (idle.stored("orphan").state, idle.stored("orphan").settled_at)
+    idle.close()
+
+
 def test_it_sleeps_no_more_when_all_have_settled(manual: Fixture) -> None:
-    """As the look after a minute finds."""
+    """As the next look finds."""
     manual.create("soon", 1_000_000 + 3_600_000)
     manual.timers.tick()
     manual.engine.submit([SettlePromise("soon", State.RESOLVED)])
@@ -228,7 +255,7 @@ def test_a_deadline_that_has_passed_already_is_kept(real: Fixture) -> None:
 
 
 def test_without_deadlines_there_is_no_thread(real: Fixture) -> None:
-    """Neither at the opening nor later."""
+    """Neither at the opening nor later, where no other process can make one."""
     real.engine.submit([CreatePromise("never")])
     real.timers.begin()
     assert real.timers._thread is None
@@ -239,6 +266,28 @@ def test_deadlines_that_the_store_holds_are_watched_from_the_opening_on(real: Fi
     real.engine.submit([CreatePromise("left over", timeout_at=real.clock.now_ms() + 20)])
     real.timers.begin()
     real.until(lambda: real.stored("left over").state is State.TIMEDOUT)
+
+
+def test_whoever_uses_a_store_keeps_the_deadlines_in_it(tmp_path: Path) -> None:
+    """From its first use on, and without doing anything more."""
+    then = ManualClock(SystemClock().now_ms() - 10_000)
+    former = Engine(SqliteStore.open(tmp_path / "store", durability="process", clock=then), then)
+    former.submit([CreatePromise("left over", timeout_at=then.now_ms() + 5_000)])
+    former.close()
+    configure(store=tmp_path / "store", durability="process")
+    engine = open_store()
+    changed = threading.Event()
+    engine.watch(changed.set)
+    while True:
+        changed.clear()
+        with engine.store.read() as reader:
+            found = reader.get("left over")
+        assert found is not None
+        if found.state is not State.PENDING:
+            break
+        assert changed.wait(HANG_SECONDS)
+    assert State.TIMEDOUT is found.state
+    engine.close()
 
 
 def test_closed_timers_have_no_thread_and_start_none(real: Fixture) -> None:
@@ -292,7 +341,7 @@ def test_a_store_that_refuses_is_asked_ever_more_rarely(manual: Fixture) -> None
     for manual.timers._failures in (1, 2, 3, 10, 5000):
         manual.timers.arm(1_000_000 - manual.timers._failures)
         pauses.append(manual.timers.pause())
-    assert [2.0, 4.0, 8.0, LOOK_SECONDS, LOOK_SECONDS] == pauses
+    assert [2.0, 4.0, 8.0, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS] == pauses
     clock_of(manual).advance(60_000)
     assert 0.0 == manual.timers.pause()
 
