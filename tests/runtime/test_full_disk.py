@@ -655,7 +655,8 @@ for leave in leaves:
 """,
     )
     assert {"wrong": [], "lost": []} == ran.said
-    assert all(each.startswith(("f runs plainly", "f runs now", "f: the value is returned")) for each in ran.warned)
+    calls = [each for each in ran.warned if not each.endswith("What it holds is used meanwhile.")]
+    assert all(each.startswith(("f runs plainly", "f runs now", "f: the value is returned")) for each in calls)
 
 
 def test_a_group_that_cannot_be_synced_is_said_once(disk: str, tmp_path: Path):
