@@ -48,14 +48,22 @@ class Child:
 
     def end(self) -> str:
         """What it said to its end, which must be a good one."""
-        said, _ = self.process.communicate()
+        said = self._rest()
         assert 0 == self.process.returncode
         return said
 
     def kill(self) -> str:
         """SIGKILL; what it had said and nobody had read."""
         self.process.kill()
-        return self.process.communicate()[0]
+        return self._rest()
+
+    def _rest(self) -> str:
+        # Not `communicate`: it reads the pipe, and what `read` has taken from there beyond its line would be lost.
+        with self.process as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            return process.stdout.read()
 
 
 def in_fork(work: Callable[[], object]) -> object:
