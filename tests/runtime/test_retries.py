@@ -297,17 +297,21 @@ def test_the_times_of_a_try_are_those_of_its_body() -> None:
     clock = HalfBusy()
     rnb.configure(store=MemoryStore(clock))
     found = engine()
-    flaky = Flaky(OSError("again"))
+    flaky = Flaky(OSError("again"), KeyboardInterrupt())
 
     @durable(retry=rnb.Constant(2, delay=0), ignore=("flaky", "clock"))
     def step() -> int:
-        clock.advance(40 if flaky.errors else 60)
+        clock.advance(40 + 10 * flaky.runs)
         return flaky()
 
+    with pytest.raises(KeyboardInterrupt):
+        step()
     assert 7 == step()
-    assert [(1_000_000, 1_000_040, 40_000, 20_000), (1_000_040, 1_000_100, 60_000, 30_000)] == [
-        (each.started_at, each.ended_at, each.elapsed_us, each.cpu_us) for each in step.get().attempts
-    ]
+    assert [
+        ("failed", 1_000_000, 1_000_040, 40_000, 20_000),
+        ("interrupted", 1_000_040, 1_000_090, 50_000, 25_000),
+        ("resolved", 1_000_090, 1_000_150, 60_000, 30_000),
+    ] == [(each.outcome, each.started_at, each.ended_at, each.elapsed_us, each.cpu_us) for each in step.get().attempts]
     found.close()
 
 
@@ -413,7 +417,7 @@ class TestTheWait:
         with upon("retrying in 10 m", waits.set):
             caller = threading.Thread(target=step)
             caller.start()
-            assert waits.wait(20)
+            assert waits.wait(60)
         id = step.get().id
         clock.advance(300_000)
         manual.beat()
@@ -422,7 +426,7 @@ class TestTheWait:
         assert clock.now_ms() + 60_000 == found.lease_until
         clock.advance_wall(-3_600_000)
         clock.advance(300_000)
-        caller.join(20)
+        caller.join(60)
         assert (7, ["failed", "resolved"]) == (step(), outcomes(step))
 
     def test_whoever_lost_the_task_in_it_begins_no_try(self, engine: Engine) -> None:

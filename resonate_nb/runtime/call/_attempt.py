@@ -350,14 +350,14 @@ class _Record:
             transaction.put_attempt(Attempt(before.id, self.number, self._engine.store.owner, self._now))
 
 
-def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, why: BaseException) -> None:
+def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, cpu_us: int, why: BaseException) -> None:
     """The task is free again and its promise is shown as interrupted; nothing if it was lost meanwhile.
 
     While steps that the call has begun still run, in other threads, it stays this process's: what they do is not to be
     done once more beside them, nor afterwards.
     """
     id = claimed.promise.id
-    attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at, elapsed_us=elapsed_us)
+    attempt = Attempt(id, claimed.number, engine.store.owner, claimed.started_at, elapsed_us=elapsed_us, cpu_us=cpu_us)
     # What ended a limited call around this one is no error that anybody knows.
     cause = "the time of the call around it had passed" if isinstance(why, LimitPassed) else type(why).__name__
     attempt = ended(attempt, engine.clock.now_ms(), "interrupted", cause)
@@ -413,7 +413,7 @@ class _Try:
         claimed = self._claimed
         if error is not None and not isinstance(error, Exception) and claimed.holding.is_ours and not claimed.is_unborn:
             # KeyboardInterrupt, CancelledError, SystemExit: nothing failed, the work was only stopped.
-            give_back(self._engine, claimed, self.elapsed_us, error)
+            give_back(self._engine, claimed, self.elapsed_us, self.cpu_us, error)
 
 
 def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:

@@ -177,7 +177,7 @@ def _resting(engine: Engine, step: Rest) -> Iterator[Callable[[], None]]:
         yield tell
     except BaseException as stop:
         if not claimed.is_unborn:
-            give_back(engine, claimed, step.tried.elapsed_us, stop)
+            give_back(engine, claimed, step.tried.elapsed_us, step.tried.cpu_us, stop)
         raise
     finally:
         if line is not None:
