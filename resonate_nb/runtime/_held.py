@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
 
 _SIGINT = int(signal.SIGINT)
+_OTHERS = tuple(
+    int(getattr(signal, name)) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)
+"""Signals whose handlers, where somebody has set one, raise by custom: time-outs, and orderly ends of a process. Each
+costs every block a look."""
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -28,15 +33,16 @@ class Hold:
     """While it is entered, SIGINT is held back; it is delivered right after, to the handler that stands then.
 
     For work that leaves a promise half settled if KeyboardInterrupt came in its middle. Keep it short, and open it with
-    `let_through` for what is not. Holds nest: the outermost delivers.
+    `let_through` for what is not. Holds nest: the outermost delivers. Other signals that Python code handles are held
+    back with it: a time-out by SIGALRM, or a SIGTERM that ends the process in good order, raises as well.
     """
 
     __slots__ = ("_before", "_came", "_handler", "_later", "_outer")
 
     def __init__(self) -> None:
-        self._before: _Handler = None
-        """The handler that stood before; None while nothing is held back."""
-        self._came: list[FrameType | None] = []
+        self._before: dict[int, _Handler] = {}
+        """The handlers that stood before, by signal; none while nothing is held back."""
+        self._came: dict[int, FrameType | None] = {}
         self._later: int | None = None
         """Another signal that waits for the end of the block."""
         self._outer: Hold | None = None
@@ -45,30 +51,48 @@ class Hold:
 
     def __enter__(self) -> Hold:
         global _standing
-        self._before = before = _handler_here()
-        if before is None:
+        if threading.get_ident() != _main:
+            return self
+        before: dict[int, _Handler] = {}
+        handler_of = _signal.getsignal
+        for number in _OTHERS:
+            if callable(handler := handler_of(number)):
+                before[number] = handler
+        if (handler := handler_of(_SIGINT)) is not None:
+            before[_SIGINT] = handler  # the last to be put back, and to be heard: it is what the caller gets
+        if not before:
             return self
         self._outer, _standing = _standing, self
+        self._before = before
         try:
-            _signal.signal(_SIGINT, self._handler)
-        except BaseException:  # an interrupt that came just before
-            self._before, _standing = None, self._outer
+            for number in before:
+                _signal.signal(number, self._handler)
+        except BaseException:  # one that came just before
+            self._put_back(before)
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self._before:
+            self._put_back(self._before)
+
+    def _put_back(self, before: dict[int, _Handler]) -> None:
+        """The handlers that stood before stand again, and hear what came; whatever the first of them raises."""
         global _standing
-        before, self._before = self._before, None
-        if before is None:
-            return
         try:
-            if _signal.getsignal(_SIGINT) is self._handler:
-                _signal.signal(_SIGINT, before)
+            for number, handler in before.items():
+                if _signal.getsignal(number) is self._handler:
+                    _signal.signal(number, handler)
+            self._before = {}
             if self._came:
-                came, self._came = self._came, []
-                _deliver(before, came[0])
+                for number in [each for each in before if each in self._came]:
+                    _deliver(number, before[number], self._came.pop(number))
+        except BaseException:
+            if self._before or self._came:
+                self._put_back(before)
+            raise
+        # Only now: another signal must not push an interrupt aside that is not yet delivered.
         finally:
-            # Only now: another signal must not push an interrupt aside that is not yet delivered.
             _standing = self._outer
             later, self._later = self._later, None
         if later is not None:
@@ -89,8 +113,8 @@ class Hold:
         finally:
             self.__enter__()
 
-    def _hold(self, _: int, frame: FrameType | None) -> None:
-        self._came.append(frame)
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        self._came.setdefault(number, frame)
 
 
 class LetThrough:
@@ -222,7 +246,7 @@ def _on_interrupt(_: int, frame: FrameType | None) -> None:
     for interrupt in fresh:
         interrupt._request()
     if not fresh:
-        _deliver(_former, frame)
+        _deliver(_SIGINT, _former, frame)
 
 
 def _handler_here() -> _Handler:
@@ -241,10 +265,10 @@ def _is_runners(handler: _Handler) -> bool:
     return isinstance(getattr(handler.func, "__self__", None), asyncio.Runner)
 
 
-def _deliver(handler: _Handler, frame: FrameType | None) -> None:
+def _deliver(number: int, handler: _Handler, frame: FrameType | None) -> None:
     if callable(handler):
-        handler(signal.SIGINT, frame)
+        handler(number, frame)
     elif handler == signal.SIG_DFL:
-        standing = signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
-        signal.signal(signal.SIGINT, standing)
+        standing = signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        signal.signal(number, standing)

@@ -119,6 +119,51 @@ def test_on_another_thread_it_does_nothing() -> None:
     assert seen == [signal.getsignal(signal.SIGINT)]
 
 
+class OutOfTimeError(Exception):
+    """What a time-out by SIGALRM raises, wherever it comes."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    def out_of_time(*_: object) -> None:
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    yield
+    assert out_of_time is signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("alarm")
+def test_other_signals_that_raise_are_held_back_as_well() -> None:
+    """A time-out would cut what must be whole just as an interrupt would."""
+    steps = []
+    with pytest.raises(OutOfTimeError), hold_interrupt():
+        with hold_interrupt() as inner, inner.let_through():
+            signal.raise_signal(signal.SIGALRM)
+        steps.append("inside")
+    assert ["inside"] == steps
+    with pytest.raises(OutOfTimeError), hold_interrupt() as hold, hold.let_through():
+        signal.raise_signal(signal.SIGALRM)
+        steps.append("not interrupted")
+    assert ["inside"] == steps
+
+
+@pytest.mark.usefixtures("alarm")
+@pytest.mark.parametrize("order", [(signal.SIGINT, signal.SIGALRM), (signal.SIGALRM, signal.SIGINT)])
+def test_of_two_signals_neither_is_lost(order: tuple[signal.Signals, ...]) -> None:
+    """Whichever came first, the interrupt is what the caller gets."""
+    with pytest.raises(KeyboardInterrupt) as caught, hold_interrupt():
+        for number in order:
+            signal.raise_signal(number)
+    assert isinstance(caught.value.__context__, OutOfTimeError)
+
+
+def test_a_signal_that_nobody_handles_does_what_it_does() -> None:
+    """Whoever asks a process to end expects it to."""
+    with hold_interrupt():
+        assert signal.SIG_DFL == signal.getsignal(signal.SIGTERM)
+
+
 @pytest.mark.slow
 def test_the_default_action_ends_the_process_after_the_block() -> None:
     """A script may have asked to die at once, and has its block whole."""
