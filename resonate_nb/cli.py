@@ -341,8 +341,8 @@ class _Kernel:
             if id in self._replays:
                 self._line(id, f"{names[id]:24}replayed, {duration(self._replays[id][1])} saved")
             elif record.promise.state.is_settled and attempt is not None and attempt.started_at >= started_at:
-                what = "computed" if record.promise.state is State.RESOLVED else str(record.shown)
-                self._line(id, f"{names[id]:24}{what} in {duration((attempt.elapsed_us or 0) / 1000)}")
+                what = "computed" if record.promise.state is State.RESOLVED else record.shown.label
+                self._line(id, f"{names[id]:24}{what} in {duration((attempt.elapsed_us or 0) // 1000)}")
         elapsed = duration(self._clock.now_ms() - started_at)
         status.update(f"{running}cell {self._cell + 1} of {len(self._client.nb.cells)}, {elapsed} in all")
 
@@ -385,7 +385,7 @@ def _first(record: Record | None, run: Run) -> str:
         return "not reached"
     attempt = record.attempts[-1]
     if record.promise.state is State.RESOLVED:
-        return f"computed {duration((attempt.elapsed_us or 0) / 1000)}"
+        return f"computed {duration((attempt.elapsed_us or 0) // 1000)}"
     return f"interrupted after {duration(run.ended_at - attempt.started_at)}"
 
 
@@ -398,7 +398,7 @@ def _second(record: Record, run: Run) -> str:
     if record.promise.state is not State.RESOLVED:
         return str(record.shown)
     again = f", attempt {attempt.number}" if attempt.number > 1 else ""
-    return f"computed {duration((attempt.elapsed_us or 0) / 1000)}{again}"
+    return f"computed {duration((attempt.elapsed_us or 0) // 1000)}{again}"
 
 
 def _judge(first: Run, second: Run) -> None:

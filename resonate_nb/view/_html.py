@@ -17,7 +17,7 @@ from resonate_nb.runtime import Detail, Record, Shown
 from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
-from ._rows import LOOKS, Row, coming_text, counts, row_of
+from ._rows import AWAITED, LOOKS, Row, coming_text, counts, row_of
 
 _LINE = "1px solid rgba(128,128,128,.28)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
@@ -44,7 +44,7 @@ def counts_text(rows: Sequence[Row]) -> str:
     """One line: ``128 promises: 2 rejected, 1 running, 125 resolved; 3 m 12 s saved``."""
     if not rows:
         return "no promises"
-    parts = ", ".join(f"{count(number)} {LOOKS[shown].label}" for shown, number in counts(rows).items())
+    parts = ", ".join(f"{count(number)} {shown.label}" for shown, number in counts(rows).items())
     saved = sum(row.saved_ms for row in rows)
     noun = "promise" if len(rows) == 1 else "promises"
     return f"{count(len(rows))} {noun}: {parts}" + (f"; {duration(saved)} saved" if saved else "")
@@ -58,7 +58,7 @@ def tally_text(tally: Mapping[State, int]) -> str:
 
 
 _STATE_LABELS = {
-    state: "pending" if state is State.PENDING else LOOKS[Shown(state.value)].label
+    state: "pending" if state is State.PENDING else Shown(state.value).label
     for state in (State.REJECTED, State.TIMEDOUT, State.PENDING, State.RESOLVED, State.CANCELED)
 }
 
@@ -142,7 +142,7 @@ def handle_text(record: Record) -> str:
     """The plain repr of a handle: id, state, and the few facts that matter."""
     row = row_of(record)
     coming = coming_text(row, record.now)
-    facts = [LOOKS[row.shown].label] if row.retry_at is None else []
+    facts = [row.shown.label] if row.retry_at is None and not row.waits_for else []
     if coming:
         facts.append(coming)
     if row.error:
@@ -243,8 +243,8 @@ def _attempt_cells(attempt: Attempt) -> tuple[str, ...]:
     return (
         str(attempt.number),
         attempt.outcome or "running",
-        "" if attempt.elapsed_us is None else duration(attempt.elapsed_us / 1000),
-        "" if attempt.cpu_us is None else duration(attempt.cpu_us / 1000),
+        "" if attempt.elapsed_us is None else duration(attempt.elapsed_us // 1000),
+        "" if attempt.cpu_us is None else duration(attempt.cpu_us // 1000),
         size(attempt.result_bytes),
         instant(attempt.started_at)[:19],
         _owner_of(attempt),
@@ -368,7 +368,7 @@ def _how_text(row: Row) -> str:
 def _state_html(row: Row) -> str:
     look = LOOKS[row.shown]
     glyph = f'<span aria-hidden="true" style="color:{look.colour}">{look.icon}</span>'
-    return f'<span style="white-space:nowrap">{glyph}&nbsp;{escape(look.label)}</span>'
+    return f'<span style="white-space:nowrap">{glyph}&nbsp;{escape(row.shown.label)}</span>'
 
 
 def _chip_html(row: Row) -> str:
@@ -406,10 +406,9 @@ def _row_html(row: Row, now_ms: int) -> str:
 
 
 def _row_text(row: Row, now_ms: int) -> tuple[str, ...]:
-    look = LOOKS[row.shown]
     replayed = f"replayed ×{row.replays}" if row.replays > 1 else row.how.removeprefix("computed")
     return (
-        f"{look.icon} {look.label}",
+        f"{LOOKS[row.shown].icon} {row.shown.label}",
         row.id,
         row.arguments if row.is_automatic else "",
         duration(row.elapsed_ms),
@@ -436,6 +435,10 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
     yield "created", instant(row.created_at)
     if row.settled_at is not None:
         yield "settled", instant(row.settled_at)
+    for id in row.waits_for:
+        yield "waiting for", id
+    if row.is_awaited:
+        yield "awaited", AWAITED
     if row.retry_at is not None:
         yield "next attempt", instant(row.retry_at)
     if detail.record.promise.timeout_at < NEVER:

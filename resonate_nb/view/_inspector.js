@@ -110,6 +110,9 @@ export function rowsOf(segment) {
     retry: segment.retry[index],
     timeout: segment.timeout[index],
     tags: word("tags", index),
+    waits: word("waits", index).split("\n").filter(Boolean),
+    awaited: segment.awaited[index] === 1,
+    ours: segment.ours[index] === 1,
   }));
 }
 
@@ -263,16 +266,22 @@ function rowsFor(model) {
   return rows;
 }
 
-// What is to come of a pending promise, and when (the same words as view/_rows.py)
+// What a pending promise waits for, what is to come of it, and when (the same words as view/_rows.py)
 
+const waitsOf = (row, nameOf) => {
+  const more = row.waits.length - 1;
+  return more < 0 ? "" : `waiting for ${nameOf(row.waits[0])}${more ? ` and ${count(more)} more` : ""}`;
+};
 const until = (moment, now) => duration(Math.max(0, moment - now));
 const retryOf = (row, now) => (row.retry === null ? "" : now < row.retry ? `retrying in ${until(row.retry, now)}` : "retrying now");
 const timeoutOf = (row, now) => (row.timeout === null ? "" : `times out in ${until(row.timeout, now)}`);
-export const comingOf = (row, now) => [retryOf(row, now), timeoutOf(row, now)].filter(Boolean).join(", ");
+const AWAITED = "this process waits for it";
+export const comingOf = (row, now, nameOf = (id) => id) =>
+  [waitsOf(row, nameOf), row.awaited ? AWAITED : "", retryOf(row, now), timeoutOf(row, now)].filter(Boolean).join(", ");
 
 // Order
 
-const elapsedOf = (row, now) => (row.state === "running" && row.started !== null ? Math.max(0, now - row.started) : row.elapsed);
+const elapsedOf = (row, now) => (row.started === null ? row.elapsed : Math.max(0, now - row.started)); // set while it runs
 const groupOf = (row) => (row.old ? 2 : GROUP[row.state]);
 const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const byNumber = (a, b) => (a ?? -1) - (b ?? -1);
@@ -745,7 +754,7 @@ class View {
   tick() {
     if (!this.root.isConnected || document.hidden) return;
     if (this.held && !this.isReading()) this.release();
-    const running = this.counts.running ?? 0;
+    const running = this.counts.running || this.counts.waiting;
     this.ticks = (this.ticks ?? 0) + 1;
     if (!this.isGone && (running || this.counts.retrying || this.ticks % 8 === 0)) {
       if (running) this.measureRunning();
@@ -757,7 +766,7 @@ class View {
   measureRunning() {
     const now = this.rows.now();
     for (const { row } of this.pool) {
-      if (row?.state === "running") this.longest = Math.max(this.longest, elapsedOf(row, now));
+      if (row && row.started !== null) this.longest = Math.max(this.longest, elapsedOf(row, now));
     }
   }
 
@@ -890,9 +899,9 @@ class View {
     setText(parts.chip, row.chip);
     parts.chip.title = row.marks;
     // The countdown changes each second: it is drawn, and not part of the label, which a screen reader would repeat.
-    const note = [comingOf(row, now), row.error].filter(Boolean).join(" · ");
+    const note = [comingOf(row, now, (id) => this.nameOf(id)), row.error].filter(Boolean).join(" · ");
     setText(parts.note, note);
-    parts.note.title = row.error;
+    parts.note.title = note;
     parts.id.classList.toggle("rnb-has-note", Boolean(note));
     parts.note.classList.toggle("rnb-note-error", Boolean(row.error) && !row.old && row.retry === null);
     const label = [said, row.chip, row.error].filter(Boolean).join(", ");
@@ -906,13 +915,26 @@ class View {
     parts.howIcon.hidden = row.how !== "replayed";
     setText(parts.how, row.how === "replayed" && row.replays > 1 ? `replayed ×${count(row.replays)}` : row.how);
     parts.howCell.title = row.saved ? `${duration(row.saved)} saved` : "";
-    setText(parts.owner, row.owner.replace(/^(pid \d+) on .*?(, dead)?$/, "$1$2"));
+    setText(parts.owner, this.ownerOf(row));
     parts.owner.title = row.owner;
+    parts.owner.classList.toggle("rnb-astray", / (dead|stopped)$/.test(row.owner));
     setText(parts.attempts, row.attempts ? String(row.attempts) : "");
     parts.attempts.classList.toggle("rnb-many", row.attempts > 1);
     setText(parts.size, size(row.size));
     setText(parts.age, age(now - row.created));
     parts.age.title = instant(row.created);
+  }
+
+  // The name and arguments of a promise that the table has; else its id.
+  nameOf(id) {
+    const row = this.rows.byId.get(id);
+    return row ? nameOf(row) : id;
+  }
+
+  // Of a kernel that lives it can be said which one it is.
+  ownerOf(row) {
+    if (row.ours && !this.isGone && !this.rows.isSaved) return "this kernel";
+    return row.owner.replace(/^(pid \d+) on .*?(, dead|, stopped)?$/, "$1$2");
   }
 
   drawFrame() {
@@ -1078,7 +1100,7 @@ class View {
   refreshFacts() {
     const now = this.now();
     if (this.took) setText(this.took, duration(elapsedOf(this.open, now)));
-    if (this.coming) setText(this.coming, comingOf(this.open, now));
+    if (this.coming) setText(this.coming, comingOf(this.bare(this.open), now));
   }
 
   buildPanel() {
@@ -1140,19 +1162,34 @@ class View {
     };
     if (detail?.why) fact("why it ran", detail.why);
     const elapsed = elapsedOf(row, this.now());
-    this.took = elapsed === null ? null : fact({ running: "running for", retrying: "last try" }[row.state] ?? "took", duration(elapsed));
-    const coming = comingOf(row, this.now());
+    const took = row.started !== null ? "running for" : row.settled === null ? "last try" : "took";
+    this.took = elapsed === null ? null : fact(took, duration(elapsed));
+    for (const id of row.waits) fact("waiting for", this.link(id));
+    if (row.awaited) fact("awaited by", "this kernel");
+    const coming = comingOf(this.bare(row), this.now());
     this.coming = coming ? fact("to come", coming) : null;
     if (row.replays) fact("replayed", `${count(row.replays)} ×${row.saved ? `, ${duration(row.saved)} saved` : ""}`);
     if (row.size !== null) fact("size", size(row.size));
     if (row.arguments && !detail) fact("arguments", row.arguments);
     if (row.version) fact("version", row.version);
-    if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.owner);
+    if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.ours && !this.isGone ? `this kernel, ${row.owner}` : row.owner);
     fact("created", instant(row.created));
     if (row.settled !== null) fact("settled", instant(row.settled));
     if (row.timeout !== null) fact("deadline", instant(row.timeout));
     if (row.tags && !detail) fact("tags", row.tags);
     return make("table", { class: "rnb-facts" }, list);
+  }
+
+  // Without what has a line of its own in the panel.
+  bare(row) {
+    return { ...row, waits: [], awaited: false };
+  }
+
+  // Another promise, by name; a click opens it where the table has it.
+  link(id) {
+    const row = this.rows.byId.get(id);
+    if (!row) return id;
+    return make("button", { type: "button", class: "rnb-link", title: id, onclick: () => this.openPanel(row) }, nameOf(row));
   }
 
   async copy(text, button) {

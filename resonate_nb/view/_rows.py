@@ -15,13 +15,15 @@ from resonate_nb.protocol import split_id
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import Record, Shown
 
-from ._format import duration, one_line
+from ._format import count, duration, one_line
 
 ARGUMENTS_LETTERS = 80
 """Arguments are cut to so many characters in a row; all of them are in the details."""
 ARGUMENT_LETTERS = 32
 """One of several is cut to so many: a frame among them must not push the others out of the row."""
 CHIP_LETTERS = 24
+SUPERSEDED = "superseded"
+AWAITED = "this process waits for it"
 TAGS_LETTERS = 80
 """All tags of a row are cut to so many; all of them are in the details."""
 _DIGITS = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
@@ -30,9 +32,8 @@ _DIGITS = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a state is shown: never by colour alone."""
+    """How a state is shown beside its word (`Shown.label`): never by colour alone."""
 
-    label: str
     icon: str
     """One glyph that every font has, for text and static HTML; the page draws its own."""
     colour: str
@@ -42,15 +43,15 @@ class Look:
 
 
 LOOKS: Mapping[Shown, Look] = {
-    Shown.REJECTED: Look("rejected", "✗", "#d55e00", 0),
-    Shown.TIMEDOUT: Look("timed out", "◷", "#d55e00", 0),
-    Shown.RUNNING: Look("running", "▶", "#2b7fd0", 1),
-    Shown.RETRYING: Look("retrying", "↻", "#b87900", 1),
-    Shown.WAITING: Look("waiting", "◔", "#b87900", 1),
-    Shown.QUEUED: Look("queued", "○", "#7d7f87", 1),
-    Shown.INTERRUPTED: Look("interrupted", "↯", "#b0589a", 1),
-    Shown.RESOLVED: Look("resolved", "✓", "#009e73", 2),
-    Shown.CANCELED: Look("canceled", "⊘", "#7d7f87", 2),
+    Shown.REJECTED: Look("✗", "#d55e00", 0),
+    Shown.TIMEDOUT: Look("◷", "#d55e00", 0),
+    Shown.RUNNING: Look("▶", "#2b7fd0", 1),
+    Shown.RETRYING: Look("↻", "#b87900", 1),
+    Shown.WAITING: Look("◔", "#b87900", 1),
+    Shown.QUEUED: Look("○", "#7d7f87", 1),
+    Shown.INTERRUPTED: Look("↯", "#b0589a", 1),
+    Shown.RESOLVED: Look("✓", "#009e73", 2),
+    Shown.CANCELED: Look("⊘", "#7d7f87", 2),
 }
 if LOOKS.keys() != set(Shown):  # a state without a look must not reach a page
     raise RuntimeError(f"states without a look: {set(Shown) - LOOKS.keys()}")
@@ -70,14 +71,15 @@ class Row:
     shown: Shown
     created_at: int
     started_at: int | None
-    """Begin of the attempt that runs; set exactly when `shown` is running."""
+    """Begin of the attempt that runs; set exactly while one does, even if its body waits."""
     settled_at: int | None
     elapsed_ms: int | None
     """Length of the last attempt that ended; of a settled promise without attempts, its life; None while running."""
     how: str
     """``computed``, ``replayed`` (at least one hit in this process), or empty while there is no value."""
     owner: str
-    """``pid 4711 on host``, with ``, dead`` behind it when it left a promise pending; empty when nobody has had it."""
+    """``pid 4711 on host``; of a pending promise with ``, dead`` where that is gone, or ``, stopped`` where it stands;
+    empty when nobody has had it."""
     attempts: int
     size_bytes: int | None
     """Of the stored value; None while there is none."""
@@ -99,11 +101,17 @@ class Row:
     """Deadline of a pending promise; None when there is none, and once it has settled."""
     tags: str = ""
     """``team=growth, day=1`` on one line of at most 80 characters."""
+    waits_for: tuple[str, ...] = ()
+    """Ids of the promises that its body waits for."""
+    is_awaited: bool = False
+    """Something in the process that looks waits for it."""
+    is_ours: bool = False
+    """The owner is the process that looks."""
 
     @property
     def chip(self) -> str:
-        """All marks as one short text: ``not stored``, ``not stored · rerun``, ``not replayable +2``."""
-        heads = [_head_of(mark) for mark in self.marks]
+        """All marks as one short text: ``not stored``, ``not stored · superseded``, ``not replayable +2``."""
+        heads = [_head_of(mark) for mark in self.marks] + [SUPERSEDED] * self.is_superseded
         joined = " · ".join(heads)
         return joined if len(heads) < 2 or len(joined) <= CHIP_LETTERS else f"{heads[0]} +{len(heads) - 1}"
 
@@ -115,7 +123,9 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     name = promise.param.headers.get("name") or path.partition("/")[0] or path
     last = record.attempts[-1] if record.attempts else None
     ended = next((attempt for attempt in reversed(record.attempts) if attempt.ended_at is not None), None)
-    is_running = record.shown is Shown.RUNNING
+    is_running = record.shown is Shown.RUNNING or (
+        record.shown is Shown.WAITING and last is not None and last.ended_at is None
+    )
     headers = promise.value.headers
     elapsed_ms: int | None = None
     if is_running:
@@ -162,6 +172,9 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         retry_at=record.retry_at,
         timeout_at=record.timeout_at,
         tags=tags_text(promise.tags, TAGS_LETTERS),
+        waits_for=record.waits_for,
+        is_awaited=record.is_awaited,
+        is_ours=record.is_ours,
     )
 
 
@@ -171,8 +184,14 @@ def tags_text(tags: Mapping[str, str], limit: int) -> str:
 
 
 def coming_text(row: Row, now_ms: int) -> str:
-    """What is to come of a pending promise, and when: ``retrying in 12 s, times out in 3 m 05 s``; else empty."""
+    """What a pending promise waits for, what is to come of it, and when: ``waiting for load/1@2``, ``retrying in 12 s,
+    times out in 3 m 05 s``; else empty."""
     parts = []
+    if row.waits_for:
+        more = len(row.waits_for) - 1
+        parts.append(f"waiting for {row.waits_for[0]}" + (f" and {count(more)} more" if more else ""))
+    if row.is_awaited:
+        parts.append(AWAITED)
     if row.retry_at is not None:
         parts.append(f"retrying in {duration(row.retry_at - now_ms)}" if now_ms < row.retry_at else "retrying now")
     if row.timeout_at is not None:
@@ -267,6 +286,9 @@ def segment_bytes(segment: Segment) -> bytes:
         "retry": [row.retry_at for row in rows],
         "timeout": [row.timeout_at for row in rows],
         "tags": [word(row.tags) for row in rows],
+        "waits": [word("\n".join(row.waits_for)) for row in rows],
+        "awaited": [int(row.is_awaited) for row in rows],
+        "ours": [int(row.is_ours) for row in rows],
     }
     columns["words"] = list(words)
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode("ascii"), 1)
@@ -304,7 +326,11 @@ def _owner_text(record: Record) -> str:
     if owner is None:
         return ""
     text = f"pid {owner.pid} on {owner.host}"
-    return text if owner.is_alive or record.promise.settled_at is not None else f"{text}, dead"
+    if record.promise.settled_at is not None:
+        return text
+    if not owner.is_alive:
+        return f"{text}, dead"
+    return f"{text}, stopped" if record.is_stopped else text
 
 
 def _first_line(text: str) -> str:

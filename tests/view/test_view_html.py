@@ -307,6 +307,21 @@ def test_what_retries_and_times_out_says_so_everywhere() -> None:
     assert f"next attempt{instant(T0 + 12_000)}deadline{instant(T0 + 180_000)}" in html
 
 
+def test_who_waits_for_whom_is_said_everywhere() -> None:
+    waiter = replace(make_record("outer@1", Shown.WAITING), waits_for=("<inner>@1", "b@1"))
+    awaited = replace(make_record("<inner>@1", Shown.RUNNING), is_awaited=True)
+    waits, is_waited_for = "waiting for <inner>@1 and 1 more", "this process waits for it"
+    assert f"<Handle outer@1: {waits}, pid 4711 on lab-7>" == handle_text(waiter)
+    assert f"<Handle <inner>@1: running, {is_waited_for}, pid 4711 on lab-7>" == handle_text(awaited)
+    rows = rows_of([waiter, awaited])
+    for text in (Reader(table_html(rows, now_ms=T0)).text, table_text(rows, now_ms=T0, columns=200)):
+        assert waits in text
+        assert is_waited_for in text
+    assert "  waiting for: <inner>@1\n  waiting for: b@1\n" in details_text(Detail(waiter))
+    assert f"  awaited: {is_waited_for}\n" in details_text(Detail(awaited))
+    assert "waiting for<inner>@1waiting forb@1" in Reader(details_html(Detail(waiter))).text
+
+
 def test_tries_are_a_table() -> None:
     record = make_record("sync/1@2", Shown.RETRYING, attempts=2, error="KeyError: 'a'", retry_at=T0 + 12_000)
     done = Attempt("sync/1@2", 3, "strange", T0 + 60_000, T0 + 62_000, 2_000_000, 1_200_000, 48_000, "resolved")

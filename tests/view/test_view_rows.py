@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,22 @@ def test_interrupted_row_names_the_dead_owner() -> None:
 
 def test_dead_owner_of_a_settled_promise_is_no_news() -> None:
     assert "pid 3902 on lab-7" == row_of(make_record(owner=DEAD)).owner
+
+
+def test_an_owner_that_is_stopped_is_named_so_while_it_owns() -> None:
+    assert "pid 4711 on lab-7, stopped" == row_of(replace(make_record(shown=Shown.RUNNING), is_stopped=True)).owner
+    assert "pid 4711 on lab-7" == row_of(replace(make_record(), is_stopped=True)).owner
+
+
+def test_a_body_that_waits_goes_on_and_says_for_what() -> None:
+    record = replace(make_record(shown=Shown.WAITING, timeout_at=T0 + 60_000), waits_for=("a/1@2", "b", "c"))
+    row = row_of(record)
+    assert (T0 + 5, None) == (row.started_at, row.elapsed_ms)
+    assert "waiting for a/1@2 and 2 more, times out in 1 m 00 s" == coming_text(row, T0)
+    assert "waiting for b" == coming_text(replace(row, waits_for=("b",), timeout_at=None), T0)
+    assert "this process waits for it" == coming_text(row_of(replace(make_record(), is_awaited=True)), T0)
+    from_outside = row_of(make_record(shown=Shown.WAITING, attempts=0))
+    assert (None, "") == (from_outside.started_at, coming_text(from_outside, T0))
 
 
 def test_a_retrying_row_says_when_and_after_what() -> None:
@@ -186,7 +203,7 @@ def test_marks_make_one_short_chip(marks: tuple[str, ...], chip: str) -> None:
 def test_every_state_has_a_look_of_its_own() -> None:
     """Colour alone must not tell two states apart."""
     assert set(Shown) == set(LOOKS)
-    assert len(LOOKS) == len({look.icon for look in LOOKS.values()}) == len({look.label for look in LOOKS.values()})
+    assert len(LOOKS) == len({look.icon for look in LOOKS.values()}) == len({shown.label for shown in Shown})
 
 
 def test_failures_are_on_top_then_what_goes_on_then_the_newest() -> None:
@@ -213,6 +230,7 @@ def test_superseded_failure_is_history() -> None:
     rows = rows_of(records)
     assert ["g/1@2", "f/1@2~2", "f/1@2"] == [row.id for row in rows]
     assert [False, False, True] == [row.is_superseded for row in rows]
+    assert ["", "", "superseded"] == [row.chip for row in rows]
 
 
 def test_rows_of_one_millisecond_stay_as_they_were_found() -> None:
@@ -235,7 +253,12 @@ def test_segment_carries_rows_as_columns() -> None:
     rows = rows_of(
         [
             make_record(f"a/{DIGITS}@9", marks=("rerun", "x"), arguments={"day": "6"}, tags={"team": "growth"}),
-            make_record("b/1@9", Shown.RUNNING, owner=OWNER, timeout_at=T0 + 7),
+            replace(
+                make_record("b/1@9", Shown.WAITING, owner=OWNER, timeout_at=T0 + 7),
+                waits_for=("c@1", "d@1"),
+                is_awaited=True,
+                is_ours=True,
+            ),
         ]
     )
     segment = unpacked(segment_bytes(Segment(rows, 7, 6, T0, ["gone@1"])))
@@ -245,11 +268,13 @@ def test_segment_carries_rows_as_columns() -> None:
     assert ["", "day=6"] == [words[index] for index in segment["arguments"]]
     assert [0, 1] == segment["automatic"]
     assert ["", "rerun · x"] == [words[index] for index in segment["chip"]]
-    assert ["running", "resolved"] == [words[index] for index in segment["shown"]]
+    assert ["waiting", "resolved"] == [words[index] for index in segment["shown"]]
     assert ["", "rerun\nx"] == [words[index] for index in segment["marks"]]
     assert [T0 + 5, None] == segment["started"]
     assert [[None, None], [T0 + 7, None]] == [segment["retry"], segment["timeout"]]
     assert ["", "team=growth"] == [words[index] for index in segment["tags"]]
+    assert ["c@1\nd@1", ""] == [words[index] for index in segment["waits"]]
+    assert [[1, 0], [1, 0]] == [segment["awaited"], segment["ours"]]
 
 
 def test_ids_of_any_characters_travel() -> None:
