@@ -18,7 +18,7 @@ from resonate_nb.notebook import _inspector
 from resonate_nb.notebook._inspector import Inspector, inspect
 from resonate_nb.view import instant
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class FakeEvents:

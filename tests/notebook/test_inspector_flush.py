@@ -11,7 +11,7 @@ import pytest
 from resonate_nb.clock import ManualClock
 from resonate_nb.notebook._flush import EVERY_SECONDS, SHARE, Flusher, next_start
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a test that waits for a signal has failed."""
 
 

@@ -182,7 +182,7 @@ def test_other_threads_do_not_lose_text_while_one_displays(shell: Any, monkeypat
             def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
                 worker = threading.Thread(target=lambda: (sys.stdout.write("meanwhile\n"), inside.set()))
                 worker.start()
-                assert inside.wait(10)
+                assert inside.wait(60)
                 worker.join()
                 return {"text/plain": "slow"}
 

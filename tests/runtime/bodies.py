@@ -41,7 +41,7 @@ class Work:
         if is_held:
             self._is_held = False
             self.started.set()
-            assert self.go.wait(20)
+            assert self.go.wait(60)
         if error is not None:
             raise error
 
@@ -55,7 +55,7 @@ class Work:
         self._is_held = waits
         self.threads.append(threading.Thread(target=call))
         self.threads[-1].start()
-        assert self.started.wait(20)
+        assert self.started.wait(60)
 
     def interrupt(self, call: Callable[[], object]) -> None:
         """The call has begun, and nobody is at it any more."""

@@ -59,7 +59,7 @@ def work() -> Iterator[Work]:
     yield found
     found.go.set()
     for thread in found.threads:
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

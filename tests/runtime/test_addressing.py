@@ -127,13 +127,13 @@ class Held:
         def slow(box):
             runs.append(1)
             started.set()
-            go.wait(20)
+            go.wait(60)
             return len(runs)
 
         self.slow = slow
         self.thread = threading.Thread(target=slow, args=({},))
         self.thread.start()
-        assert started.wait(20)
+        assert started.wait(60)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def held():
     found = Held()
     yield found
     found.release()
-    found.thread.join(20)
+    found.thread.join(60)
 
 
 def test_a_rerun_joins_the_run_of_a_living_owner_and_says_so(held: Held, caplog: pytest.LogCaptureFixture):
@@ -149,9 +149,9 @@ def test_a_rerun_joins_the_run_of_a_living_owner_and_says_so(held: Held, caplog:
     rerun = threading.Thread(target=lambda: values.append(held.slow.rerun({})))
     with caplog.at_level("INFO", "resonate_nb"), said_in("joins that run") as joined:
         rerun.start()
-        assert joined.wait(20)
+        assert joined.wait(60)
     held.release()
-    rerun.join(20)
+    rerun.join(60)
     assert [1] == values
     assert [1] == held.runs
     assert ["slow@1"] == [handle.id for handle in rnb.search()]
@@ -197,18 +197,18 @@ def test_a_waiter_of_what_cannot_be_replayed_runs_the_body_itself():
     def fill(box):
         runs.append(1)
         started.set()
-        go.wait(20)
+        go.wait(60)
         box["filled"] = True
         return len(runs)
 
     boxes: list[dict[str, bool]] = [{}, {}]
     threads = [threading.Thread(target=fill, args=(box,)) for box in boxes]
     threads[0].start()
-    assert started.wait(20)
+    assert started.wait(60)
     threads[1].start()
     go.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert [{"filled": True}] * 2 == boxes
     assert 2 == len(runs)
 
@@ -245,21 +245,21 @@ def test_a_waiter_of_a_fixed_version_hears_that_other_code_runs(caplog: pytest.L
     @durable(id="work", version=1, ignore=("started", "go"))
     def work():
         started.set()
-        go.wait(20)
+        go.wait(60)
         return "first code"
 
     values: list[str] = []
     runner = threading.Thread(target=work)
     waiter = threading.Thread(target=lambda: values.append(other_code(1)()))
     runner.start()
-    assert started.wait(20)
+    assert started.wait(60)
     # Ignored with all others, a warning of ours is said as a line.
     text = "was begun with the other code is awaited"
     with warnings.catch_warnings(), caplog.at_level("INFO", "resonate_nb"), said_in(text) as heard:
         warnings.simplefilter("ignore")
         waiter.start()
-        assert heard.wait(20)
+        assert heard.wait(60)
         go.set()
-        waiter.join(20)
-    runner.join(20)
+        waiter.join(60)
+    runner.join(60)
     assert ["first code"] == values

@@ -429,7 +429,7 @@ def test_a_thread_that_the_body_leaves_behind_is_waited_for(work: Work, said: li
     @durable(name="charge", keyed_by="call", ignore=("work", "go", "started"))
     def charge(x):
         started.set()
-        go.wait(20)
+        go.wait(60)
         work(x)
         return x
 
@@ -438,7 +438,7 @@ def test_a_thread_that_the_body_leaves_behind_is_waited_for(work: Work, said: li
         thread = threading.Thread(target=contextvars.copy_context().run, args=(charge, "a"))
         threads.append(thread)
         thread.start()
-        started.wait(20)
+        started.wait(60)
         work("end")
 
     def ordered():
@@ -449,10 +449,10 @@ def test_a_thread_that_the_body_leaves_behind_is_waited_for(work: Work, said: li
     with when_said("waits for steps that it has begun") as waits:
         ordering = threading.Thread(target=ordered)
         ordering.start()
-        assert waits.wait(20)
+        assert waits.wait(60)
     assert ["pending"] == states()
     go.set()
-    ordering.join(20)
+    ordering.join(60)
     assert ["rejected", "resolved"] == states()
     order()
     assert ["end", "a", "end"] == work.runs
@@ -479,7 +479,7 @@ def test_an_interrupted_call_is_kept_until_its_steps_in_other_threads_have_ended
     @durable(name="charge", keyed_by="call", ignore=("work", "go", "started"))
     def charge(x):
         started.set()
-        go.wait(20)
+        go.wait(60)
         work(x)
 
     @durable(name="begin", keyed_by="call", ignore=("threads", "started", "work"))
@@ -488,7 +488,7 @@ def test_an_interrupted_call_is_kept_until_its_steps_in_other_threads_have_ended
             thread = threading.Thread(target=contextvars.copy_context().run, args=(charge, "a"))
             threads.append(thread)
             thread.start()
-            started.wait(20)
+            started.wait(60)
             work("begun")
         else:
             charge("a")
@@ -506,10 +506,10 @@ def test_an_interrupted_call_is_kept_until_its_steps_in_other_threads_have_ended
     assert any("is stopped; steps that it has begun still run" in line for line in said)
     with when_said("waiting for") as waits:
         again, _ = in_thread(order)
-        assert waits.wait(20)
+        assert waits.wait(60)
     go.set()
-    again.join(20)
-    threads[0].join(20)
+    again.join(60)
+    threads[0].join(60)
     assert ["begun", "a"] == work.runs
     assert ["interrupted", "resolved"] == [attempt.outcome for attempt in root.attempts]
     assert {"resolved"} == set(states())

@@ -346,17 +346,17 @@ def test_threads_that_ask_for_the_same_promise_share_one_run():
     def slow(x):
         calls.append(x)
         started.set()
-        go.wait(10)
+        go.wait(60)
         return [x]
 
     values: list[object] = []
     threads = [threading.Thread(target=lambda: values.append(slow(5))) for _ in range(4)]
     for thread in threads:
         thread.start()
-    started.wait(10)
+    started.wait(60)
     go.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert [[5]] * 4 == values
     assert [5] == calls
 
@@ -367,7 +367,7 @@ def test_a_waiter_of_a_failing_run_gets_the_failure():
     @durable(ignore=("started", "go"))
     def fails():
         started.set()
-        go.wait(10)
+        go.wait(60)
         raise ValueError("both hear of it")
 
     errors: list[BaseException] = []
@@ -380,12 +380,12 @@ def test_a_waiter_of_a_failing_run_gets_the_failure():
 
     first = threading.Thread(target=ask)
     first.start()
-    started.wait(10)
+    started.wait(60)
     second = threading.Thread(target=ask)
     second.start()
     go.set()
-    first.join(20)
-    second.join(20)
+    first.join(60)
+    second.join(60)
     assert ["both hear of it"] * 2 == [str(error) for error in errors]
 
 
@@ -405,7 +405,7 @@ def test_a_call_that_waits_for_itself_is_refused_with_the_cycle():
 
 
 def test_two_threads_that_wait_for_each_other_are_refused():
-    ready = threading.Barrier(2, timeout=10)
+    ready = threading.Barrier(2, timeout=60)
 
     @durable(ignore=("ready", "right"))
     def left():
@@ -429,7 +429,7 @@ def test_two_threads_that_wait_for_each_other_are_refused():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert 2 == len(outcomes)
     assert all("would wait for itself" in str(outcome) for outcome in outcomes)
 

@@ -513,7 +513,7 @@ def test_children_in_other_threads(work: Work, said: list[str]):
         values = await asyncio.gather(*(asyncio.to_thread(steps.step, x) for x in ("a", "b", "a")))
         thread = threading.Thread(target=lambda: values.append(steps.step("c")))
         thread.start()
-        thread.join(20)
+        thread.join(60)
         return values
 
     assert ["did a", "did b", "did a", "did c"] == asyncio.run(parent())
@@ -747,7 +747,7 @@ def returning():
 
 @durable(name="waiting", keyed_by="call", ignore=("wait",))
 def waiting():
-    wait.wait(20)
+    wait.wait(60)
 
 wait = threading.Event()
 pid = returning()  # the child comes back too, and has no thread to wait for
@@ -874,7 +874,7 @@ def test_what_runs_is_not_forgotten_nor_are_its_children(work: Work, said: list[
         assert [] == rnb.forget(pattern)
     assert [root, child] == ids()
     work.go.set()
-    work.threads[0].join(20)
+    work.threads[0].join(60)
     assert ["a", "b"] == work.runs
     assert [child] == rnb.forget(child)
 

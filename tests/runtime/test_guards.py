@@ -95,10 +95,10 @@ def test_rerun_waits_for_the_living_owner_of_the_other_one_and_runs_then(work: W
     work.begin(lambda: report("monday", "north"))
     with when_said("waiting for") as waits:
         thread, values = in_thread(lambda: report("monday", "south"))
-        assert waits.wait(20)
+        assert waits.wait(60)
     assert ["pending"] == states()
     work.go.set()
-    thread.join(20)
+    thread.join(60)
     assert ["south in EUR"] == values
     assert [("monday", "north", "EUR"), ("monday", "south", "EUR")] == work.runs
     assert ["resolved", "resolved"] == states()
@@ -268,9 +268,9 @@ def test_who_meets_a_living_owner_with_other_code_waits(
     work.begin(first)
     with when_said("waiting for") as waits:
         thread, values = in_thread(second)
-        assert waits.wait(20)
+        assert waits.wait(60)
     work.go.set()
-    thread.join(20)
+    thread.join(60)
     assert [value] == values
     assert runs == work.runs
     warned = [line for line in said if "the value of the call that was begun with the other code is awaited" in line]
@@ -290,9 +290,9 @@ def test_rerun_joins_a_living_owner_with_other_code_and_says_so(work: Work, said
     work.begin(first)
     with when_said("the rerun joins that run") as joins:
         thread, values = in_thread(second.rerun)
-        assert joins.wait(20)
+        assert joins.wait(60)
     work.go.set()
-    thread.join(20)
+    thread.join(60)
     assert ["first code"] == values
     assert any("was begun with the other code is awaited" in line for line in said)
 

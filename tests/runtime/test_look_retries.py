@@ -55,7 +55,7 @@ class Between:
 
         self.thread = threading.Thread(target=sync)
         self.thread.start()
-        failed.wait(20)
+        failed.wait(60)
         self.handle = sync.get()
         self.until(engine, lambda: self.handle.attempts[0].outcome is not None)
 
@@ -82,7 +82,7 @@ def test_between_two_tries_it_is_shown_as_retrying(
         ]
         between.until(engine, lambda: any(", retrying in" in line for line in caplog.messages))
         clock.advance(60_000)
-        between.thread.join(20)
+        between.thread.join(60)
     assert [(1, "failed", T0), (2, "resolved", T0 + 60_000)] == [
         (attempt.number, attempt.outcome, attempt.started_at) for attempt in handle.attempts
     ]

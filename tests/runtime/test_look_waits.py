@@ -66,7 +66,7 @@ def test_a_body_that_waits_for_a_promise_is_shown_as_waiting_and_the_promise_as_
         id.partition("@")[0]: shown for id, shown in rnb.to_frame()[["id", "shown"]].itertuples(index=False)
     }
     work.go.set()
-    other.join(20)
+    other.join(60)
     assert [(Shown.RESOLVED, (), False)] * 3 == [
         (found.shown, found.waits_for, found.is_awaited) for found in map(record, ("inner", "outer", "around"))
     ]
@@ -87,7 +87,7 @@ def test_a_wait_outside_of_any_call_is_seen_on_the_promise(engine: Engine, work:
     assert () == handle.record.waits_for
     work.go.set()
     for waiter in waiters:
-        waiter.join(20)
+        waiter.join(60)
     assert not handle.record.is_awaited
 
 

@@ -193,12 +193,12 @@ def test_a_handle_waits_for_whoever_runs_it(disk: Engine):
     @durable(ignore=("started", "go"))
     def slow():
         started.set()
-        go.wait(10)
+        go.wait(60)
         return 7
 
     thread = threading.Thread(target=slow)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     handle = slow.get()
     assert "running" in repr(handle)
     assert not handle.done()
@@ -211,7 +211,7 @@ def test_a_handle_waits_for_whoever_runs_it(disk: Engine):
     assert 7 == asyncio.run(_awaited(handle))
     assert handle.exception() is None
     assert handle.settled_at >= handle.created_at
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ def test_a_handle_says_on_whom_it_waits(disk: Engine, caplog: pytest.LogCaptureF
     @durable(ignore=("started", "go"))
     def slow():
         started.set()
-        go.wait(10)
+        go.wait(60)
         return 7
 
     class Told(logging.Handler):
@@ -234,13 +234,13 @@ def test_a_handle_says_on_whom_it_waits(disk: Engine, caplog: pytest.LogCaptureF
     logging.getLogger("resonate_nb").addHandler(told)
     thread = threading.Thread(target=slow)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     try:
         with caplog.at_level("INFO", "resonate_nb"):
             assert 7 == (asyncio.run(_awaited(slow.get())) if awaits else slow.get().result())
     finally:
         logging.getLogger("resonate_nb").removeHandler(told)
-    thread.join(10)
+    thread.join(60)
     assert any("runs in this process" in line for line in caplog.messages)
 
 
@@ -281,18 +281,18 @@ def test_forget_refuses_what_runs_and_a_pattern_skips_it(disk: Engine):
     @durable(id="slow", version=1, ignore=("started", "go"))
     def slow():
         started.set()
-        go.wait(10)
+        go.wait(60)
 
     thread = threading.Thread(target=slow)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     with pytest.raises(rnb.PromiseBusyError, match="running"):
         rnb.forget("slow@1")
     with pytest.raises(rnb.PromiseBusyError, match="running"):
         slow.forget()
     assert [] == rnb.forget("slo*")
     go.set()
-    thread.join(10)
+    thread.join(60)
     assert ["slow@1"] == rnb.forget("slo*")
 
 

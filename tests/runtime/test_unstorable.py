@@ -156,14 +156,14 @@ def test_whoever_waits_for_it_runs_the_body_itself(caplog: pytest.LogCaptureFixt
         runs.append("letters")
         if len(runs) == 1:
             waiter.start()
-            is_waiting.wait(20)
+            is_waiting.wait(60)
         return (letter for letter in "ab")
 
     waiter = threading.Thread(target=lambda: values.append(list(letters())))
     runs.clear()
     with heard() as warned, when_said("waiting for") as is_waiting:
         values.append(list(letters()))
-        waiter.join(20)
+        waiter.join(60)
     assert 2 * [["a", "b"]] == values
     assert 2 == len(runs)
     assert 2 == len(warned)
