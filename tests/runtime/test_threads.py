@@ -13,6 +13,7 @@ from resonate_nb.errors import StoreError, WaitCycleError
 from resonate_nb.runtime import Engine, _context, engine
 
 _ran: list[int] = []
+_may_end = asyncio.Event()
 
 
 @durable(ignore=("_ran",))
@@ -51,7 +52,7 @@ def test_a_call_settles_in_the_store_that_it_began_in(tmp_path: Path) -> None:
     def slow(x: int) -> int:
         _ran.append(x)
         middle.set()
-        go_on.wait(30)
+        go_on.wait(60)
         return x
 
     configure(store=tmp_path / "one", durability="process")
@@ -59,7 +60,7 @@ def test_a_call_settles_in_the_store_that_it_began_in(tmp_path: Path) -> None:
     threads = [threading.Thread(target=lambda: got.append(slow(1))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    assert middle.wait(30)
+    assert middle.wait(60)
     former = engine()
     configure(durability="full")
     go_on.set()
@@ -101,9 +102,9 @@ def test_calls_go_on_while_the_store_is_changed_under_them(tmp_path: Path) -> No
     assert not [thread for thread in threading.enumerate() if "feed" in thread.name]
 
 
-@durable
+@durable(ignore=("_may_end",))
 async def on_the_loop(x: int) -> int:
-    await asyncio.sleep(0.2)
+    await _may_end.wait()
     return x
 
 
@@ -125,6 +126,7 @@ def test_a_loop_is_not_stopped_by_a_wait_for_what_needs_it(disk: Engine) -> None
             await asyncio.sleep(0)
         with pytest.raises(WaitCycleError, match="await it instead"):
             beside_the_loop()
+        _may_end.set()
         assert 1 == await task
         await asyncio.to_thread(thread.join)
 

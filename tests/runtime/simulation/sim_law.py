@@ -106,9 +106,15 @@ class _History:
                 action = self.create(child, owner) if random.random() < 0.7 else SettlePromise(child, self.outcome())
                 return FenceTask("a", self.held[owner.owner].get("a", 0), action)
             case 7:
-                return ExpirePromise(id)
+                return ExpirePromise(self.overdue() or id)
             case _:
                 return ForgetPromise(id)
+
+    def overdue(self) -> str | None:
+        """Whose deadline has passed without anybody writing it down: timers look for these, and chance seldom would."""
+        now = self.machine.clock.now_ms()
+        promises = self.machine.state.promises.values()
+        return next((each.id for each in promises if each.state is State.PENDING and each.timeout_at <= now), None)
 
     def create(self, id: str, owner: Seat) -> CreatePromise:
         random = self.random
