@@ -37,11 +37,11 @@ class HitMark:
     def _before(self, info: object) -> None:
         # Hits between cells belong to threads of an earlier one.
         if (engine := open_engine()) is not None:
-            engine.take_hits()
+            engine.hits.take()
 
     def _after(self, result: object) -> None:
         engine = open_engine()
-        if engine is not None and (hits := engine.take_hits()):
+        if engine is not None and (hits := engine.hits.take()):
             show_line(self._shell, f"[resonate_nb] {hits_text(hits)}")
 
 

@@ -6,29 +6,22 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from glob import escape
-from types import TracebackType
 from weakref import WeakSet
 
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.codec import Signer, load_key
-from resonate_nb.errors import StoreError
 from resonate_nb.protocol import (
     NEVER,
     Command,
     CreatePromise,
     FenceTask,
-    HeartbeatTask,
     Inserted,
     Promise,
-    ReleaseTask,
     Reply,
     Settled,
-    SettlePromise,
     State,
-    TaskState,
     View,
     apply,
     join_id,
@@ -39,55 +32,12 @@ from resonate_nb.store import Attempt, OwnerInfo, Query, Reader, Store, Transact
 
 from ._feed import Feed
 from ._held import Hold, standing
-from ._leases import Leases
-from ._memo import Hits, Memo
+from ._hits import HitCounts
+from ._memo import Memo
 from ._say import say, warn
+from ._tasks import Also, Tasks
 from ._timers import Timers
 from ._tries import tries_of
-
-Also = Callable[[Transaction, list[Reply]], None]
-"""Writes attempts and notes in the transaction of the commands, given the replies."""
-LEASE_MS = 60_000
-HEARTBEAT_SECONDS = 15.0
-
-
-class Holding:
-    """One call of this process at one promise, from before the claim's commit until after the settlement's.
-
-    While it is entered, interrupts are held back (see `interrupts`), and from `Engine.hold` on the lease is extended.
-    Left with an error it gives back what it had claimed.
-    """
-
-    __slots__ = ("_engine", "id", "interrupts", "pid", "promise", "version")
-
-    def __init__(self, engine: Engine, id: str) -> None:
-        self._engine = engine
-        self.id = id
-        self.interrupts = Hold()
-        """Holds them back, except while the claim is submitted and while the body runs."""
-        self.version = 0
-        """Of the task that it claimed; 0 until the claim is known to be committed."""
-        self.promise: Promise | None = None
-        """As it was when it was claimed; None until then."""
-        self.pid = os.getpid()
-
-    @property
-    def is_ours(self) -> bool:
-        """False in a child that was forked by the body: to give back or to settle is its parent's business."""
-        return self.pid == os.getpid()
-
-    def __enter__(self) -> Holding:
-        self.interrupts.__enter__()
-        self._engine._begin(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._engine._end(self, has_failed=kind is not None)
-        finally:
-            self.interrupts.__exit__()
 
 
 class _Known:
@@ -153,27 +103,18 @@ class Engine:
         self.feed = Feed(store)
         self.memo = Memo()
         self.timers = Timers(self)
-        self._leases = Leases(self.clock)
+        self.tasks = Tasks(self)
         self._signer = signer
         self._lock = threading.Lock()
-        self._held: dict[str, list[Holding]] = {}
-        """By promise, from before the claim's commit until after the settlement's. Calls on several threads may try to
-        claim one promise at the same time."""
-        self._owed: list[tuple[ReleaseTask | SettlePromise, Also | None]] = []
-        """What became of tasks of ours at which nobody is any more, and which the store would not take yet."""
         self._told: set[tuple[str, str]] = set()
         """Who was warned that the store cannot be written to, since it last could."""
-        self._has_thread = isinstance(self.clock, SystemClock)
-        self._heart: threading.Thread | None = None
-        self._beat = threading.Condition(self._lock)
         self._calls = 0
         """Calls of this process that go through this engine at this moment."""
         self._is_closing = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
         _engines.add(self)
-        self.hits: dict[str, Hits] = {}
-        """By promise id."""
+        self.hits = HitCounts()
         self.cold: set[str] = set()
         """Names of functions whose last call found nothing stored, so that the next one may well find nothing."""
         path = store.path
@@ -387,124 +328,8 @@ class Engine:
             marks = self._marked[1]
         return id in marks
 
-    def is_owned(self, promise: Promise) -> bool:
-        """Whether a living process runs this pending promise.
-
-        On one machine the owner's lock decides, and a lapsed lease says nothing (a long C call starves a heartbeat),
-        unless the owner is stopped: then it has a whole lease to go on; or it has let go, and could not write that.
-        On another machine only the lease can decide.
-        """
-        if promise.task is not TaskState.ACQUIRED or promise.owner is None:
-            return False
-        if promise.owner == self.store.owner:
-            with self._lock:
-                return promise.id in self._held
-        if self.store.is_alive(promise.owner):
-            if self.store.has_let_go(promise.owner, promise.id, promise.version):
-                return False
-            return not self._leases.is_over(promise, is_stopped=self.store.is_stopped(promise.owner))
-        is_leased = promise.lease_until is not None and self.clock.now_ms() < promise.lease_until
-        info = self.store.describe(promise.owner)
-        return is_leased and info.host not in ("", _host_name())
-
     def describe(self, promise: Promise) -> OwnerInfo | None:
         return None if promise.owner is None else self.store.describe(promise.owner)
-
-    def holding(self, id: str) -> Holding:
-        """While this process claims, runs and settles promise `id`."""
-        return Holding(self, id)
-
-    def _begin(self, holding: Holding) -> None:
-        with self._lock:
-            self._held.setdefault(holding.id, []).append(holding)
-
-    def _end(self, holding: Holding, *, has_failed: bool) -> None:
-        self._remove(holding)
-        # An interrupt while the claim was submitted, or a fault of ours: without this the task would stay ours with
-        # nobody at it. Where it was given back or settled already, this is refused.
-        if has_failed and holding.is_ours and (version := holding.version or self._unnoticed(holding.id)):
-            with self._lock:
-                is_kept = any(other.version == version for other in self._held.get(holding.id, ()))
-            if not is_kept:
-                self.release(ReleaseTask(holding.id, version))
-
-    def keep(self, promise: Promise) -> Callable[[], None]:
-        """The task stays this process's although the call that claimed it ends; until what is returned is called."""
-        holding = Holding(self, promise.id)
-        holding.version = promise.version
-        self._begin(holding)
-        return lambda: self._remove(holding)
-
-    def _remove(self, holding: Holding) -> None:
-        with self._lock:
-            others = self._held.get(holding.id, [])
-            if holding in others:
-                others.remove(holding)
-            if not others:
-                self._held.pop(holding.id, None)
-
-    def _unnoticed(self, id: str) -> int:
-        """The version of a claim of ours that was committed when an interrupt came before anybody took note; else 0."""
-        try:
-            found = self.peek([id])[0]
-        except StoreError:
-            return 0
-        if found is None or found.task is not TaskState.ACQUIRED or found.owner != self.store.owner:
-            return 0
-        with self._lock:
-            is_held = any(other.version in (0, found.version) for other in self._held.get(id, ()))
-        return 0 if is_held else found.version
-
-    def hold(self, holding: Holding, promise: Promise) -> None:
-        """The claim is ours: keep its lease alive."""
-        with self._lock:
-            holding.version, holding.promise = promise.version, promise
-            self._start_heart()
-
-    def release(self, command: ReleaseTask, also: Also | None = None) -> None:
-        """The task is free, at once or, where the store fails, as soon as it does not. Raises nothing: what is on its
-        way out (an interrupt, a cancellation) matters more."""
-        try:
-            self.submit([command], also=also)
-        except StoreError as error:
-            self.warn_unwritable(
-                command.id, f"promise {command.id!r} was stopped, which could not be written down yet: {error}"
-            )
-            self.owe(command, also)
-
-    def owe(self, command: ReleaseTask | SettlePromise, also: Also | None = None) -> None:
-        """The store does not take it: it is tried again with each beat, and before each call that looks there. Other
-        processes need not wait for that."""
-        with self._lock:
-            if any((owed.id, owed.version) == (command.id, command.version) for owed, _ in self._owed):
-                return
-            self._owed.append((command, also))
-            self._start_heart()
-        if command.version is not None:
-            with suppress(StoreError):  # then they wait
-                self.store.let_go(command.id, command.version)
-
-    def owes(self, id: str) -> bool:
-        """Whether what became of this promise could not be written down yet."""
-        return any(command.id == id for command, _ in self._owed)
-
-    def pay(self) -> None:
-        """What is owed is written down if it can be by now."""
-        if self._owed:
-            with suppress(StoreError):  # it stays owed, and was told
-                self._pay()
-
-    def _pay(self) -> None:
-        while True:
-            with self._lock:
-                if not self._owed:
-                    return
-                owed = self._owed[0]
-            # A refusal is an answer: somebody else has taken the task meanwhile.
-            self.submit([owed[0]], also=owed[1])
-            with self._lock:
-                if owed in self._owed:
-                    self._owed.remove(owed)
 
     def warn_unwritable(self, about: str, text: str) -> None:
         """Warn once about each thing until the store can be written to again, however many calls meet it."""
@@ -528,58 +353,6 @@ class Engine:
         self.timers.begin()
         say(f"the store {str(found.path)!r} can be written to again")
 
-    def _start_heart(self) -> None:
-        # Called with the lock held.
-        if self._has_thread and (self._heart is None or not self._heart.is_alive()):
-            self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
-            self._heart.start()
-
-    def _heartbeats(self) -> None:
-        while True:
-            with self._lock:
-                if not self._is_closing or self._calls:
-                    self._beat.wait(HEARTBEAT_SECONDS)
-                held = any(each.version for holdings in self._held.values() for each in holdings)
-                if (self._is_closing and not self._calls) or not (held or self._owed):
-                    self._heart = None
-                    return
-            # A full disk, say: the next beat tries again, and this process's lock says meanwhile that it lives.
-            with suppress(StoreError):
-                self.beat()
-
-    def beat(self) -> None:
-        """The leases of what this process holds are extended, and what it owes is given back.
-
-        Raises:
-            StoreError: the store could not be written; a later beat does the same.
-        """
-        with self._lock:
-            held = [each for holdings in self._held.values() for each in holdings if each.version]
-        # Refusals need no answer here: a lost claim is told to its holder when it settles.
-        self.submit([HeartbeatTask(each.id, each.version) for each in held], synced=False)
-        self._pay()
-
-    def hits_of(self, promise: Promise) -> Hits:
-        """Where the hits of a promise are counted: in memory only, and may be lost."""
-        headers = promise.param.headers
-        return self.hits_named(promise.id, None if headers.get("kind") == "cell" else headers.get("name", promise.id))
-
-    def hits_named(self, id: str, name: str | None) -> Hits:
-        """The same, of a function of this name; None for a cell."""
-        return self.hits.get(id) or self.hits.setdefault(id, Hits(name))
-
-    def take_hits(self) -> dict[str, tuple[int, int]]:
-        """Hits of functions since this was last asked: name -> how many, and the milliseconds they saved."""
-        taken: dict[str, tuple[int, int]] = {}
-        for hits in list(self.hits.values()):
-            fresh, saved_ms = hits.count - hits.taken, hits.saved_ms - hits.taken_ms
-            if hits.name is None or not fresh:
-                continue
-            hits.taken, hits.taken_ms = hits.count, hits.saved_ms
-            count, total = taken.get(hits.name, (0, 0))
-            taken[hits.name] = (count + fresh, total + saved_ms)
-        return taken
-
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after every commit of any process; returns what ends it."""
         return self.feed.watch(callback)
@@ -587,14 +360,10 @@ class Engine:
     def renew_in_child(self) -> None:
         """After a fork: the calls in progress, the threads and the locks are the parent's (see `Holding.is_ours`)."""
         self._lock = threading.Lock()
-        self._beat = threading.Condition(self._lock)
         self._reopening = threading.Lock()
-        self._held = {}
-        self._owed = []
-        self._heart = None
+        self.tasks.renew_in_child()
         self.memo.renew_in_child()
         self.timers.renew_in_child()
-        self._leases.renew_in_child()
         self.feed.renew_in_child()
 
     def close(self) -> None:
@@ -623,9 +392,8 @@ class Engine:
             self._shut()
 
     def _shut(self) -> None:
-        with self._lock:
-            self._beat.notify_all()
-        self.pay()
+        self.tasks.close()
+        self.tasks.pay()
         self.timers.close()
         self.feed.close()
         for store in (*self._former, self.store):
@@ -642,12 +410,6 @@ def _renew_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_in_child)
-
-
-def _host_name() -> str:
-    import socket  # not on the way to a first call
-
-    return socket.gethostname()
 
 
 def next_id(promise: Promise) -> str:

@@ -55,7 +55,7 @@ class Handle:
     def owner(self) -> OwnerInfo | None:
         """The process that runs it now; None when nobody does."""
         promise = self._promise()
-        return self._engine.describe(promise) if self._engine.is_owned(promise) else None
+        return self._engine.describe(promise) if self._engine.tasks.is_owned(promise) else None
 
     @property
     def created_at(self) -> int:

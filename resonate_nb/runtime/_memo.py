@@ -16,6 +16,8 @@ from collections import OrderedDict
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Ahead, Reader
 
+from ._hits import Hits
+
 LIMIT_BYTES = 64 * 1024 * 1024
 _ENTRY_BYTES = 1_000
 """What an entry costs beside its value: a bound, not a measurement."""
@@ -23,18 +25,6 @@ _AHEAD_AFTER = 3
 _AHEAD_ROWS = 20_000
 _AHEAD_BYTES = 1_000
 """With 20,000 rows of at most this size, what is read ahead stays within a third of the memory layer's limit."""
-
-
-class Hits:
-    """How often a promise was replayed in this process, and the milliseconds that saved. May lose a count to a race
-    of threads."""
-
-    __slots__ = ("count", "name", "saved_ms", "taken", "taken_ms")
-
-    def __init__(self, name: str | None) -> None:
-        self.name = name
-        """Of the function; None for a cell, which tells of its replay by itself."""
-        self.count = self.saved_ms = self.taken = self.taken_ms = 0
 
 
 class Entry:

@@ -110,7 +110,7 @@ def shown(engine: Engine, promise: Promise, attempts: Sequence[Attempt], now: in
         return Shown(promise.state.value)
     if promise.task is TaskState.ABSENT:
         return Shown.WAITING
-    if engine.is_owned(promise):
+    if engine.tasks.is_owned(promise):
         if now < retry_at_of(attempts):
             return Shown.RETRYING
         return Shown.WAITING if _waits_of(engine, promise) else Shown.RUNNING
@@ -382,13 +382,13 @@ def _busy(engine: Engine, promises: Sequence[Promise]) -> dict[str, str]:
             for id in around:
                 if id not in runs:
                     each = reader.get(id)
-                    runs[id] = each is not None and engine.is_owned(project(each, now))
+                    runs[id] = each is not None and engine.tasks.is_owned(project(each, now))
             running = [id for id in around if runs[id]]
-            if engine.is_owned(promise):
+            if engine.tasks.is_owned(promise):
                 running.append(promise.id)
             if not running and promise.task is not TaskState.ABSENT:
                 acquired = _children_of(reader, promise.id, (TaskState.ACQUIRED,))
-                running += [child.id for child in acquired if engine.is_owned(child)]
+                running += [child.id for child in acquired if engine.tasks.is_owned(child)]
             if running:
                 found[promise.id] = running[0]
     return found

@@ -24,7 +24,7 @@ def whom(engine: Engine, promise: Promise) -> str:
     now = engine.clock.now_ms()
     if promise.task is TaskState.ABSENT:
         told = "nobody runs it; it waits to be settled from outside"
-    elif not engine.is_owned(promise) or (info := engine.describe(promise)) is None:
+    elif not engine.tasks.is_owned(promise) or (info := engine.describe(promise)) is None:
         told = "nobody runs it at the moment; call its function, and it goes on there"
     else:
         tries = engine.attempts(promise.id)

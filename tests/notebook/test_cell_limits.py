@@ -63,7 +63,7 @@ def attempts(folder: Path, label: str, count: int) -> list[Attempt]:
         while clock.monotonic() < until:
             seen = engine.feed.now()
             found = engine.newest(label)
-            if found is not None and engine.is_owned(found):
+            if found is not None and engine.tasks.is_owned(found):
                 tries = [each for each in engine.attempts(found.id) if each.outcome is not None]
                 if len(tries) >= count:
                     return tries

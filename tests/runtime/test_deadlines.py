@@ -459,7 +459,7 @@ class TestCallsInside:
         with pytest.raises(rnb.DurableTimeoutError):
             parent()
         assert (["failed"], State.PENDING) == (outcomes(child), child.get().state)
-        assert not engine.is_owned(engine.peek([child.get().id])[0])
+        assert not engine.tasks.is_owned(engine.peek([child.get().id])[0])
 
     @pytest.mark.slow
     def test_it_ends_the_wait_between_an_awaited_childs_tries_as_well(self, engine: Engine) -> None:
@@ -476,7 +476,7 @@ class TestCallsInside:
         with pytest.raises(rnb.DurableTimeoutError):
             asyncio.run(_awaited(parent))
         assert (["failed"], State.PENDING) == (outcomes(child), child.get().state)
-        assert not engine.is_owned(engine.peek([child.get().id])[0])
+        assert not engine.tasks.is_owned(engine.peek([child.get().id])[0])
 
     def test_a_child_that_times_out_is_an_error_that_the_call_around_it_may_try_again(
         self, manual: Engine, clock: ManualClock

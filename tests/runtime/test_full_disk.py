@@ -211,7 +211,7 @@ def f(x):
 
 f(1)
 free()
-engine().beat()
+engine().tasks.beat()
 said["promise"] = [f.get(1).state.value, f.get(1).result(), [each.outcome for each in f.get(1).attempts]]
 """,
     )
@@ -421,12 +421,12 @@ def f():
 def beat():
     fill()
     try:
-        engine().beat()
+        engine().tasks.beat()
     except rnb.StoreError as error:
         beats.append(str(error))
     said["elsewhere"] = elsewhere()
     free()
-    engine().beat()
+    engine().tasks.beat()
 
 said["value"] = f()
 said["beats"] = len(beats)

@@ -138,7 +138,7 @@ def test_a_stopped_owner_is_replaced_after_its_lease_and_refused_when_it_goes_on
     owner = folder.start("print(step(1)['x'])")
     assert "in the middle\n" == owner.stdout.readline()
     folder.hold(False)
-    running = "from resonate_nb.runtime import engine\nprint(engine().is_owned(engine().find(step.get(1).id)))"
+    running = "from resonate_nb.runtime import engine\nprint(engine().tasks.is_owned(engine().find(step.get(1).id)))"
     database = sqlite3.connect(folder.path / "store" / "promises.db")
     assert "True\n" == folder.run(running)[0]
     owner.send_signal(signal.SIGSTOP)

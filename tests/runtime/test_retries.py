@@ -321,7 +321,7 @@ class TestAnInterruptOfTheWait:
     def check(self, found: Engine, step: Any) -> None:
         handle = step.get()
         assert (["failed"], State.PENDING) == (outcomes(step), handle.state)
-        assert not found.is_owned(found.peek([handle.id])[0])
+        assert not found.tasks.is_owned(found.peek([handle.id])[0])
         assert "interrupted" in repr(handle)
 
     def test_it_gives_the_task_back(self, engine: Engine) -> None:
@@ -420,7 +420,7 @@ class TestTheWait:
             assert waits.wait(60)
         id = step.get().id
         clock.advance(300_000)
-        manual.beat()
+        manual.tasks.beat()
         found = manual.peek([id])[0]
         assert found is not None
         assert clock.now_ms() + 60_000 == found.lease_until

@@ -34,13 +34,14 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads
-from .._engine import LEASE_MS, Engine, Holding
+from .._engine import Engine
 from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._registry import Work
 from .._say import say
+from .._tasks import LEASE_MS, Holding
 from .._tries import FAILED, ended, spent, tries_of
 from ._children import NO_CHILDREN, KnownChildren, parent_of, steps_before
 from ._plan import Run
@@ -166,7 +167,7 @@ def claim(
     if promise.state.is_settled:
         return promise
     engine.note_code(identity.code)
-    engine.hold(holding, promise)
+    engine.tasks.hold(holding, promise)
     children = NO_CHILDREN if parent is None else parent.children.below(promise.id)
     if before is not None or run.adopts is not None:
         children = KnownChildren.by_now(engine, promise, record.failed_at, children)
@@ -369,13 +370,13 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, cpu_us: int, wh
     current, let_go = claimed.current, None
     if current.steps_left(blocking=False):
         say(f"{id} is stopped; steps that it has begun still run, and it can go on when they have ended")
-        let_go = engine.keep(claimed.promise)
+        let_go = engine.tasks.keep(claimed.promise)
 
     def back() -> None:
         if current.steps_left(blocking=False):
             current.when_one_ends(back)
             return
-        engine.release(ReleaseTask(id, claimed.promise.version), also)
+        engine.tasks.release(ReleaseTask(id, claimed.promise.version), also)
         if let_go is not None:
             let_go()
 

@@ -14,9 +14,10 @@ from resonate_nb.errors import ReadOnlyStoreError, UnwritableStoreError
 from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
 from .. import _config, _context, _identity
-from .._engine import Engine, Holding
+from .._engine import Engine
 from .._identity import Identity, Undurable
 from .._say import log_call, say, warn
+from .._tasks import Holding
 from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
 from ._children import Under, is_lost, parent_of, placed
 from ._plan import Hit, Refuse, Run, Wait, plan, plan_child, run_again
@@ -144,7 +145,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
     """A call that is a promise of its own. `reason` says why it is to run again, where that is known already."""
     rerun = request.rerun
     may_guess = True
-    engine.pay()
+    engine.tasks.pay()
     while True:
         try:
             step, identity = plan(engine, request.work, identity, rerun=rerun, may_guess=may_guess)
@@ -172,7 +173,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                 if reason:
                     step = replace(step, reason=reason)
                 result = None
-                with engine.holding(step.id) as holding:
+                with engine.tasks.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if isinstance(claimed, Promise):
                         return late(request, claimed, None, step.reason or "first run")

@@ -22,8 +22,8 @@ from resonate_nb.store import Ahead
 
 from .. import _config, _context
 from .._engine import Engine
+from .._hits import Hits
 from .._identity import ARGUMENT_DIGITS, CODE_DIGITS
-from .._memo import Hits
 from .._registry import Work
 from .._say import DEBUG, is_logged, log_call
 from ._children import NO_CHILDREN
@@ -186,7 +186,7 @@ class Lane:
                 return MISS, id
         except StoreError:
             return MISS, id
-        self._count(engine, engine.hits_named(found, self._work.name), int(row.elapsed_us or "0") // 1000, found)
+        self._count(engine, engine.hits.named(found, self._work.name), int(row.elapsed_us or "0") // 1000, found)
         return value, id
 
     def _ahead(self, known: _Known, engine: Engine, args: tuple[Any, ...], word: int) -> Any:
@@ -207,7 +207,7 @@ class Lane:
             return MISS
         if engine.is_marked(id, word):
             return MISS
-        hits, saved_ms = engine.hits_named(id, self._work.name), int(row.elapsed_us or "0") // 1000
+        hits, saved_ms = engine.hits.named(id, self._work.name), int(row.elapsed_us or "0") // 1000
         entry = _Kept(word, id, row.codec or "", row.data or b"", hits, saved_ms)
         self._keep(known, args, entry, value)
         self._count(engine, hits, saved_ms, id)

@@ -13,8 +13,9 @@ from resonate_nb.protocol import Promise, Reply
 from resonate_nb.store import Transaction
 
 from .. import _context
-from .._engine import Also, Engine
+from .._engine import Engine
 from .._say import DEBUG, is_logged, log_call
+from .._tasks import Also
 
 LIVENESS_SECONDS = 0.1
 """How often a waiter looks whether the owner still lives; changes wake it at once."""
@@ -42,7 +43,7 @@ class Patience:
             WaitCycleError: it waits, through other processes, for a call that this one is inside of.
         """
         found = self._engine.peek([self._id])[0]
-        if found is None or found.state.is_settled or not self._engine.is_owned(found):
+        if found is None or found.state.is_settled or not self._engine.tasks.is_owned(found):
             return None
         if self._telling.look(found):
             if not self._has_declared:
@@ -89,7 +90,7 @@ class Patience:
         while self._lineage:
             promise = self._engine.peek([path[-1]])[0]
             note = self._engine.note(path[-1], _NOTE)
-            if promise is None or promise.state.is_settled or note is None or not self._engine.is_owned(promise):
+            if promise is None or promise.state.is_settled or note is None or not self._engine.tasks.is_owned(promise):
                 return
             version, _, awaited = note.decode().partition(":")
             if int(version) != promise.version or awaited in path:

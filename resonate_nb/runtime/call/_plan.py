@@ -195,7 +195,7 @@ def load(engine: Engine, promise: Promise, counter: int) -> Entry:
     else:
         data = promise.value.data if promise.value.data is not None else b""
     verify(engine, promise, codec, data)
-    return Entry(counter, promise, codec, data, engine.hits_of(promise), elapsed_ms(promise))
+    return Entry(counter, promise, codec, data, engine.hits.of(promise), elapsed_ms(promise))
 
 
 def verify(engine: Engine, promise: Promise, codec: str, data: bytes) -> None:
@@ -224,7 +224,7 @@ def _plan_pending(
     engine: Engine, work: Work, identity: Identity, found: Promise, other: str | None, *, rerun: bool
 ) -> Run | Wait:
     # Without a task nobody runs it: somebody else settles it, and that is what there is to wait for.
-    is_at_work = found.task is TaskState.ABSENT or engine.is_owned(found)
+    is_at_work = found.task is TaskState.ABSENT or engine.tasks.is_owned(found)
     if other is not None:
         return Wait(found, is_other=True) if is_at_work else Run(next_id(found), None, found, other)
     if is_at_work:
@@ -253,7 +253,7 @@ def _plan_pending(
         else:
             what = "was stopped for a whole lease"
         return Run(found.id, found, None, f"taken over after owner {info.pid} {what}")
-    if engine.owes(found.id):
+    if engine.tasks.owes(found.id):
         return Run(found.id, found, None, "its last result could not be stored")
     return Run(found.id, found, None, "taken up again after an interruption")
 

@@ -28,10 +28,11 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
 from .. import _identity, _reads
-from .._engine import Also, Engine
+from .._engine import Engine
 from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
 from .._say import say, warn
+from .._tasks import Also
 from ._attempt import Claimed, Request, Tried
 from ._plan import signed_as, signed_version
 
@@ -221,7 +222,7 @@ def _resolve(
     if encoded is None or why_not or tried.effects or _may_be_marked(engine, id, counter):
         return Settled(reply.promise)
     promise = reply.promise
-    hits, saved_ms = engine.hits_of(promise), tried.elapsed_us // 1000
+    hits, saved_ms = engine.hits.of(promise), tried.elapsed_us // 1000
     entry = Entry(counter, promise, encoded.codec, encoded.data, hits, saved_ms)
     if not claimed.is_child:
         base, _ = split_id(id)
@@ -305,7 +306,7 @@ def _write(
         if not claimed.is_unborn and not isinstance(problem, LostStoreError):
             owed, kept = (value, notes) if value.file is None else (bare, {})
             promise = claimed.promise
-            engine.owe(SettlePromise(promise.id, state, owed, promise.version), _noting(promise, kept))
+            engine.tasks.owe(SettlePromise(promise.id, state, owed, promise.version), _noting(promise, kept))
         return None, 0, problem
 
 

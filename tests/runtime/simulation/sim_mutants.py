@@ -35,6 +35,7 @@ from resonate_nb.protocol import (
 from resonate_nb.retry import Constant
 from resonate_nb.runtime import Engine
 from resonate_nb.runtime._memo import Entry, Memo
+from resonate_nb.runtime._tasks import Tasks
 
 
 class _Mapped(Engine):
@@ -78,20 +79,32 @@ class AdoptsAfterRerun(_Mapped):
         return replace(command, param=replace(command.param, headers=headers))
 
 
+class _Doubting(Tasks):
+    def is_owned(self, promise: Promise) -> bool:
+        is_stopped = promise.owner is not None and self._engine.store.is_stopped(promise.owner)
+        return super().is_owned(promise) and not is_stopped
+
+
 class TakesFromStopped(Engine):
     """An owner that stands still for a moment has lost its task."""
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.tasks = _Doubting(self)
+
+
+class _Hasty(Tasks):
     def is_owned(self, promise: Promise) -> bool:
-        is_stopped = promise.owner is not None and self.store.is_stopped(promise.owner)
-        return super().is_owned(promise) and not is_stopped
+        is_over = promise.lease_until is not None and promise.lease_until <= self._engine.clock.now_ms()
+        return super().is_owned(promise) and not is_over
 
 
 class TakesWhenLeaseIsOver(Engine):
     """A lease is believed where the owner can be seen to live."""
 
-    def is_owned(self, promise: Promise) -> bool:
-        is_over = promise.lease_until is not None and promise.lease_until <= self.clock.now_ms()
-        return super().is_owned(promise) and not is_over
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.tasks = _Hasty(self)
 
 
 class OverlooksDeadlines(Engine):
@@ -106,11 +119,17 @@ class OverlooksDeadlines(Engine):
             return reader.latest(base), reader.invalidation
 
 
+class _Keeping(Tasks):
+    def release(self, command: ReleaseTask, also: Any = None) -> None:
+        return
+
+
 class KeepsWhatItLeaves(Engine):
     """A call that was interrupted never gives its task back."""
 
-    def release(self, command: ReleaseTask, also: Any = None) -> None:
-        return
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.tasks = _Keeping(self)
 
 
 class SeesNoRing(Engine):

@@ -171,7 +171,7 @@ class History:
         if able := self.able():
             process = self.random.choice(able)
             if self.random.random() < 0.5:
-                process.does("beats", process.engine.beat)
+                process.does("beats", process.engine.tasks.beat)
             else:
                 process.does("ticks", process.engine.timers.tick)
 
@@ -208,7 +208,7 @@ class History:
         self.world.machine.go_on(process.name)
         # What it slept through is due: its heart beats before anything else, at another instant than it last did.
         self.world.clock.advance(1)
-        process.does("beats", process.engine.beat)
+        process.does("beats", process.engine.tasks.beat)
 
     def _interrupt(self) -> None:
         drivers = [driver for process in self.able() for driver in process.drivers]
@@ -336,7 +336,7 @@ class History:
                 world.clock.advance(max(least, round_up((min(later) - now) * 1000)))
             if round % 20 == 0:
                 for process in self.able():
-                    process.does("beats", process.engine.beat)
+                    process.does("beats", process.engine.tasks.beat)
         waiting = [driver.name for process in world.processes for driver in process.drivers]
         raise Violation(f"these calls never come to an end: {waiting}")
 

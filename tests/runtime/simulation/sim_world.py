@@ -78,7 +78,7 @@ class World:
             return True
         # What a call could not write down is written by its process, after the call.
         process = self.process(by)
-        is_owed = any((command.id, command.version) == (id, version) for command, _ in process.engine._owed)
+        is_owed = any((command.id, command.version) == (id, version) for command, _ in process.engine.tasks._owed)
         return is_owed and not any(driver.holds(id, version) for driver in process.drivers)
 
     def may_take(self, by: str, promise: Promise) -> str | None:

@@ -85,7 +85,7 @@ def test_a_late_claim_leaves_an_owner_alone_that_has_moved_since(world: World):
     other = called(far, "leaf")
     assert 2 == world.seen["began"]
     world.machine.is_full = False
-    first.engine.beat()
+    first.engine.tasks.beat()
     assert "leaf 1 no. 1" == ended(other)
     assert "leaf 1 no. 2" == ended(mine)
     assert "leaf 1 no. 2" == ended(called(far, "leaf"))
