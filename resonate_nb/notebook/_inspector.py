@@ -21,6 +21,7 @@ from resonate_nb.runtime import (
     Detail,
     Moment,
     Record,
+    Shown,
     States,
     checked_query,
     existing_engine,
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 10_000
 """So many are looked up in half a second, and travel as 200 kB."""
 AGAIN_SECONDS = 2.0
-"""How often to look without a commit while something is pending: an owner that dies commits nothing."""
+"""How often to look without a commit while somebody is at a promise: an owner that dies commits nothing."""
+AGAIN_SHARE = 0.05
+"""Part of the time that such looks may take: a notebook is left open for hours, with ten thousand rows perhaps."""
 STATIC_SECONDS = 5.0
 """How often the static table is written while a cell runs."""
 PROMPT_SECONDS = 0.05
@@ -249,7 +252,15 @@ class Inspector:
                     widget.problem = ""
         if self._clock.monotonic() - self._static_at >= STATIC_SECONDS:
             self._write_static_from_thread()
-        return AGAIN_SECONDS if any(row.settled_at is None for row in self._rows) else None
+        return self._again()
+
+    def _again(self) -> float | None:
+        """In how many seconds something may be other than it is shown, though nobody has committed."""
+        pending = [row for row in self._rows if row.settled_at is None]
+        if any(row.shown not in (Shown.INTERRUPTED, Shown.QUEUED) for row in pending):
+            return max(AGAIN_SECONDS, self._look_seconds / AGAIN_SHARE)
+        deadlines = [row.timeout_at for row in pending if row.timeout_at is not None]
+        return max(AGAIN_SECONDS, (min(deadlines) - self._now_ms) / 1000) if deadlines else None
 
     def _send(self, parts: Mapping[str, bytes]) -> None:
         widget = self.widget

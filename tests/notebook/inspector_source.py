@@ -37,6 +37,8 @@ class FakeSource:
         self.looks = 0
         self.failure: Exception | None = None
         self.looked = threading.Semaphore(0)
+        self.took: Callable[[], object] = lambda: None
+        """Called by each look: its time goes by."""
 
     def put(self, *records: Record) -> None:
         """These promises are so now; whoever watches is told."""
@@ -46,6 +48,7 @@ class FakeSource:
 
     def look(self, query: Query) -> list[Record]:
         self.looks += 1
+        self.took()
         self.looked.release()
         if self.failure is not None:
             raise self.failure

@@ -7,6 +7,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from resonate_nb.clock import ManualClock
 from resonate_nb.errors import DurableWarning, InvalidOptionError
 from resonate_nb.notebook import _inspector
 from resonate_nb.notebook._inspector import Inspector, inspect
+from resonate_nb.protocol import NEVER
+from resonate_nb.runtime import Shown
 from resonate_nb.view import instant
 
 PATIENCE = 60.0
@@ -219,6 +222,38 @@ def test_static_table_follows_while_a_cell_runs_under_its_own_cell(source: FakeS
     ((kind, content, parent),) = shell.kernel.session.sent
     assert (kind, parent) == ("update_display_data", shell.get_parent())
     assert "load/1@a" in content["data"]["text/html"]
+
+
+DEADLINE = T0 + 90_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown", "timeout_at"),
+    [
+        (2.0, Shown.RUNNING, NEVER),
+        (2.0, Shown.RETRYING, DEADLINE),
+        (2.0, Shown.WAITING, NEVER),
+        (None, Shown.INTERRUPTED, NEVER),
+        (None, Shown.QUEUED, NEVER),
+        (90.0, Shown.INTERRUPTED, DEADLINE),
+        (2.0, Shown.INTERRUPTED, T0 + 1),
+    ],
+)
+def test_it_looks_without_a_commit_only_where_something_may_have_changed(
+    seconds: float | None, shown: Shown, timeout_at: int
+) -> None:
+    """An owner that dies commits nothing. What nobody is at stays so, and an open notebook costs nothing."""
+    found = pending("load/2@a")
+    found = replace(found, shown=shown, promise=replace(found.promise, timeout_at=timeout_at))
+    inspector = inspect(source=FakeSource(resolved("load/1@a"), found), clock=ManualClock(T0))
+    assert seconds == inspector._flush()
+
+
+def test_a_long_look_without_a_commit_comes_more_rarely() -> None:
+    clock = ManualClock(T0)
+    source = FakeSource(pending("load/1@a"))
+    source.took = lambda: clock.advance(500)
+    assert 10.0 == inspect(source=source, clock=clock)._flush()
 
 
 def test_a_failing_look_is_shown_and_warned_about_once(
