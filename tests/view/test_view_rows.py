@@ -277,6 +277,13 @@ def test_segment_carries_rows_as_columns() -> None:
     assert [[1, 0], [1, 0]] == [segment["awaited"], segment["ours"]]
 
 
+def test_a_segment_carries_what_a_countdown_needs() -> None:
+    """"retrying in 12 s, times out in 3 m": both instants, and what time it is where they come from."""
+    record = make_record("sync@1", Shown.RETRYING, retry_at=T0 + 12_000, timeout_at=T0 + 180_000)
+    segment = unpacked(segment_bytes(Segment(rows_of([record]), 1, 0, T0)))
+    assert ([T0 + 12_000], [T0 + 180_000], T0) == (segment["retry"], segment["timeout"], segment["now"])
+
+
 def test_ids_of_any_characters_travel() -> None:
     """An id from the wire is any string without NUL, lone surrogates included."""
     ids = ["Zürich/…@1", 'quote"/@1', "lone \ud800@1", "</script>@1"]
