@@ -266,7 +266,7 @@ function rowsFor(model) {
   return rows;
 }
 
-// What a pending promise waits for, what is to come of it, and when (the same words as view/_rows.py)
+// What a pending promise waits for, what is to come of it, and when (the words of view/_rows.py)
 
 const waitsOf = (row, nameOf) => {
   const more = row.waits.length - 1;
@@ -275,7 +275,7 @@ const waitsOf = (row, nameOf) => {
 const until = (moment, now) => duration(Math.max(0, moment - now));
 const retryOf = (row, now) => (row.retry === null ? "" : now < row.retry ? `retrying in ${until(row.retry, now)}` : "retrying now");
 const timeoutOf = (row, now) => (row.timeout === null ? "" : `times out in ${until(row.timeout, now)}`);
-const AWAITED = "this process waits for it";
+const AWAITED = "this kernel waits for it";
 export const comingOf = (row, now, nameOf = (id) => id) =>
   [waitsOf(row, nameOf), row.awaited ? AWAITED : "", retryOf(row, now), timeoutOf(row, now)].filter(Boolean).join(", ");
 
@@ -433,12 +433,14 @@ const COLUMNS = [
   ["duration", "Duration", "rnb-c-duration", true],
   ["how", "Result", "rnb-c-how", false],
   ["owner", "Owner", "rnb-c-owner", false],
-  ["attempts", "Tries", "rnb-c-attempts", true],
+  ["attempts", "Attempts", "rnb-c-attempts", true],
   ["size", "Size", "rnb-c-size", true],
   ["age", "Age", "rnb-c-age", false],
 ];
+// Rows of one line, or where the page is narrow of two: what is said of a promise stands beneath its name.
 const ROW_PX = 30;
-const ROWS_SEEN = 11; // at most; fewer while there are fewer, and never shrinking, so that the page below moves little
+const TALL_ROW_PX = 46;
+const SEEN_PX = 330; // of rows at most; less while there are fewer, and never shrinking, so that the page below moves little
 const SPARE = 6; // rows drawn above and below what is seen
 const READING_MS = 3000; // the order stays put this long after the pointer last moved over the rows
 const TALLEST_PX = 15_000_000; // browsers refuse taller boxes; beyond it the scale of the scroll bar is compressed
@@ -463,6 +465,7 @@ class View {
     this.open = null; // row in the details panel
     this.pool = [];
     this.tall = 4;
+    this.rowPx = ROW_PX;
     this.pointerAt = -Infinity;
     this.saidAt = -Infinity;
     this.ends = [];
@@ -511,7 +514,7 @@ class View {
     this.root.append(this.toolbar, this.problem, this.body, make("div", { class: "rnb-foot" }, this.footText, this.live), this.said);
     el.append(this.root);
     this.ends.push(followTheme(el, this.root));
-    const resize = new ResizeObserver(() => this.fit());
+    const resize = new ResizeObserver(() => requestAnimationFrame(() => this.fit())); // it changes the size that is observed
     resize.observe(this.root);
     this.ends.push(() => resize.disconnect());
   }
@@ -779,7 +782,16 @@ class View {
   }
 
   fit() {
-    this.root.classList.toggle("rnb-wide", this.root.clientWidth >= 820);
+    const isWide = this.root.clientWidth >= 820;
+    this.root.classList.toggle("rnb-wide", isWide);
+    this.root.classList.toggle("rnb-two-lines", !isWide);
+    const rowPx = isWide ? ROW_PX : TALL_ROW_PX;
+    if (rowPx !== this.rowPx) {
+      const top = this.topRow();
+      this.rowPx = rowPx;
+      this.draw();
+      this.scrollToRow(top);
+    }
     this.drawSoon();
   }
 
@@ -789,24 +801,26 @@ class View {
 
   // Rows above the upper edge. The space is as tall as all rows, or as browsers allow; then its scale is compressed.
   topRow() {
-    const height = this.order.length * ROW_PX;
+    const height = this.order.length * this.rowPx;
     const { scrollTop, clientHeight } = this.scroller;
-    if (height <= TALLEST_PX) return scrollTop / ROW_PX;
-    return (scrollTop / (TALLEST_PX - clientHeight)) * (this.order.length - clientHeight / ROW_PX);
+    if (height <= TALLEST_PX) return scrollTop / this.rowPx;
+    return (scrollTop / (TALLEST_PX - clientHeight)) * (this.order.length - clientHeight / this.rowPx);
   }
 
   draw() {
     const { order } = this;
-    const height = Math.min(order.length * ROW_PX, TALLEST_PX);
+    const { rowPx } = this;
+    const height = Math.min(order.length * rowPx, TALLEST_PX);
     if (this.space.style.height !== `${height}px`) this.space.style.height = `${height}px`;
-    this.tall = Math.min(ROWS_SEEN, Math.max(this.tall, order.length));
-    const seenPx = `${this.tall * ROW_PX}px`;
+    const most = Math.floor(SEEN_PX / rowPx);
+    this.tall = Math.min(SEEN_PX / ROW_PX, Math.max(this.tall, order.length));
+    const seenPx = `${Math.min(most, this.tall) * rowPx}px`;
     if (this.scroller.style.height !== seenPx) this.scroller.style.height = seenPx;
     const top = this.topRow();
-    const seen = Math.max(ROWS_SEEN, Math.ceil(this.scroller.clientHeight / ROW_PX)) + 1; // not less while a page is hidden
+    const seen = Math.max(most, Math.ceil(this.scroller.clientHeight / rowPx)) + 1; // not less while a page is hidden
     const first = Math.max(0, Math.floor(top) - SPARE);
     const last = Math.min(order.length, Math.floor(top) + seen + SPARE);
-    const shift = this.scroller.scrollTop - top * ROW_PX; // 0 unless compressed
+    const shift = this.scroller.scrollTop - top * rowPx; // 0 unless compressed
     const now = this.now();
     // A row keeps its element while it stays in sight, so that hover, focus and transitions follow the row.
     const free = [];
@@ -849,7 +863,8 @@ class View {
     parts.args = make("span", { class: "rnb-args" });
     parts.chip = make("span", { class: "rnb-mark-chip" });
     parts.note = make("span", { class: "rnb-note" });
-    parts.id = cell("rnb-c-id", parts.name, parts.args, parts.rest, parts.chip, parts.note);
+    const line = (...spans) => make("span", { class: "rnb-line-of" }, ...spans);
+    parts.id = cell("rnb-c-id", line(parts.name, parts.args, parts.rest), line(parts.chip, parts.note));
     parts.time = make("span", { class: "rnb-time" });
     parts.bar = make("span", { class: "rnb-bar" });
     cell("rnb-c-duration", make("span", { class: "rnb-track", "aria-hidden": "true" }, parts.bar), parts.time);
@@ -868,7 +883,7 @@ class View {
   drawRow(parts, index, shift, now) {
     const { node, row } = parts;
     node.hidden = false;
-    const y = `translateY(${index * ROW_PX + shift}px)`;
+    const y = `translateY(${index * this.rowPx + shift}px)`;
     if (node.style.transform !== y) node.style.transform = y;
     node.setAttribute("aria-rowindex", index + 2);
     node.id = `${this.name}-row-${index}`;
@@ -911,6 +926,7 @@ class View {
     const width = elapsed === null ? 0 : Math.max(1.5, Math.min(100, (100 * elapsed) / this.longest));
     const share = `${width.toFixed(1)}%`;
     if (parts.bar.style.width !== share) parts.bar.style.width = share;
+    parts.bar.hidden = elapsed === null;
     parts.howCell.dataset.how = row.how;
     parts.howIcon.hidden = row.how !== "replayed";
     setText(parts.how, row.how === "replayed" && row.replays > 1 ? `replayed ×${count(row.replays)}` : row.how);
@@ -934,7 +950,7 @@ class View {
   // Of a kernel that lives it can be said which one it is.
   ownerOf(row) {
     if (row.ours && !this.isGone && !this.rows.isSaved) return "this kernel";
-    return row.owner.replace(/^(pid \d+) on .*?(, dead|, stopped)?$/, "$1$2");
+    return row.owner.replace(/^(pid \d+) on .*?(?:, (dead|stopped))?$/, (whole, pid, how) => (how ? `${how}, ${pid.slice(4)}` : pid));
   }
 
   drawFrame() {
@@ -1021,7 +1037,7 @@ class View {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / ROW_PX) - 1);
+    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowPx) - 1);
     const at = this.active ? this.order.indexOf(this.active) : -1;
     const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: this.order.length - 1 };
     if (event.key in steps) this.activate(steps[event.key], true);
@@ -1038,7 +1054,7 @@ class View {
     index = Math.max(0, Math.min(this.order.length - 1, index));
     this.active = this.order[index];
     if (isScrolling) {
-      const rows = this.scroller.clientHeight / ROW_PX;
+      const rows = this.scroller.clientHeight / this.rowPx;
       const top = this.topRow();
       if (index < top) this.scrollToRow(index);
       else if (index + 1 > top + rows) this.scrollToRow(index + 1 - rows);
@@ -1049,9 +1065,10 @@ class View {
   }
 
   scrollToRow(index) {
-    const height = this.order.length * ROW_PX;
+    const { rowPx } = this;
+    const height = this.order.length * rowPx;
     const { clientHeight } = this.scroller;
-    this.scroller.scrollTop = height <= TALLEST_PX ? index * ROW_PX : (index / (this.order.length - clientHeight / ROW_PX)) * (TALLEST_PX - clientHeight);
+    this.scroller.scrollTop = height <= TALLEST_PX ? index * rowPx : (index / (this.order.length - clientHeight / rowPx)) * (TALLEST_PX - clientHeight);
   }
 
   // Details
@@ -1129,13 +1146,15 @@ class View {
     if (detail) {
       if (detail.traceback) section("Error", pre(detail.traceback, "rnb-pre-error"));
       else if (detail.error && !row.error) section("Error", pre(detail.error, "rnb-pre-error"));
+      const isTried = detail.attempts.length > 1 || row.settled === null; // then they say more than the rest
+      if (isTried && detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
       if (detail.arguments.length) section("Arguments", pairs(detail.arguments));
       if (detail.preview_html) section("Value", make("div", { class: "rnb-preview" }, safeHtml(detail.preview_html)));
       else if (detail.preview !== null) section("Value", pre(detail.preview));
       if (detail.output.length) {
         section("Recorded output", ...detail.output.map((output) => (output.kind === "image" ? picture(output.source) : pre(output.text, `rnb-pre-${output.kind}`))));
       }
-      if (detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
+      if (!isTried && detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
       if (detail.tags.length) section("Tags", pairs(detail.tags));
     }
     const wait = this.waitText(message);
@@ -1162,7 +1181,7 @@ class View {
     };
     if (detail?.why) fact("why it ran", detail.why);
     const elapsed = elapsedOf(row, this.now());
-    const took = row.started !== null ? "running for" : row.settled === null ? "last try" : "took";
+    const took = row.started !== null ? "running for" : row.settled === null ? "last attempt" : "took";
     this.took = elapsed === null ? null : fact(took, duration(elapsed));
     for (const id of row.waits) fact("waiting for", this.link(id));
     if (row.awaited) fact("awaited by", "this kernel");
@@ -1189,7 +1208,12 @@ class View {
   link(id) {
     const row = this.rows.byId.get(id);
     if (!row) return id;
-    return make("button", { type: "button", class: "rnb-link", title: id, onclick: () => this.openPanel(row) }, nameOf(row));
+    const go = () => {
+      const index = this.order.indexOf(row);
+      if (index >= 0) this.activate(index, true);
+      this.openPanel(row, true);
+    };
+    return make("button", { type: "button", class: "rnb-link", title: id, onclick: go }, nameOf(row));
   }
 
   async copy(text, button) {

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_view_format import AGES, COUNTS, DURATIONS, SIZES
-from view_records import T0, make_record
+from view_records import DEAD, T0, make_record
 
 from resonate_nb.runtime import Detail, Record, Shown
 from resonate_nb.view import (
+    LOOKS,
     Segment,
     detail_payload,
     inspector_module,
@@ -492,6 +496,71 @@ def test_what_is_to_come_counts_down_on_the_page(chromium: Any, theme: str, tmp_
     shown.page.close()
 
 
+WAITING = [
+    replace(
+        make_record(f"validate/{DIGITS}@5e", Shown.WAITING, arguments={"folds": "5"}, created_at=T0 + 20_000),
+        waits_for=(f"score/{DIGITS}@77", "train/1@d"),
+        is_ours=True,
+    ),
+    replace(make_record(f"score/{DIGITS}@77", Shown.RUNNING, arguments={"fold": "2"}), is_awaited=True),
+    replace(make_record("score/3@77", Shown.RUNNING, created_at=T0 - 1, timeout_at=T0 + 65_000), is_stopped=True),
+    make_record("score/4@77", Shown.INTERRUPTED, created_at=T0 - 2, owner=DEAD),
+]
+
+
+def test_who_waits_for_whom_is_read_from_the_rows(chromium: Any) -> None:
+    """The promise waited for is named as its own row names it, and is a click away."""
+    shown = Inspected(chromium, WAITING)
+    waiting, owner = ".rnb-row[data-state='waiting']", ".rnb-space .rnb-row:not([hidden]) .rnb-c-owner"
+    assert shown.ids() == [record.promise.id for record in WAITING]
+    assert shown.page.locator(owner).all_inner_texts() == ["this kernel", "pid 4711", "stopped, 4711", "dead, 3902"]
+    assert shown.text(f"{waiting} .rnb-note") == "waiting for score fold=2 and 1 more"
+    assert shown.text(f"{waiting} .rnb-time") == "40 s"
+    assert shown.text(f".rnb-row[data-id='score/{DIGITS}@77'] .rnb-note") == "this kernel waits for it"
+    shown.later(2_000)
+    shown.wait_for_text(f"{waiting} .rnb-time", "42 s")
+    shown.page.locator(waiting).click()
+    facts = shown.text(".rnb-facts")
+    assert "waiting for\ttrain/1@d" in facts
+    assert "owner\tthis kernel, pid 4711 on lab-7" in facts
+    shown.page.locator(".rnb-facts .rnb-link", has_text="score fold=2").click()
+    assert shown.text(".rnb-panel-id") == f"score/{DIGITS}@77"
+    assert "awaited by\tthis kernel" in shown.text(".rnb-facts")
+    shown.page.keyboard.press("Escape")
+    shown.page.evaluate("() => window.fire('comm_live_update')")
+    shown.wait_for_text(f"{waiting} .rnb-c-owner", "pid 4711")
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
+def test_what_is_said_of_a_promise_has_a_line_of_its_own_where_the_page_is_narrow(chromium: Any) -> None:
+    records = [make_record(f"fit/{n}@1", Shown.REJECTED, error="E: " + WHY, created_at=T0 - n) for n in range(100)]
+    shown = Inspected(chromium, [*WAITING, *records])
+    page = shown.page
+    first = page.locator(".rnb-row[data-id='fit/0@1']")
+    assert page.locator(".rnb-space .rnb-row:not([hidden])").first.bounding_box()["height"] == 30
+    page.locator(".rnb-scroller").evaluate("(node) => { node.scrollTop = 30 * 50; }")
+    page.locator(".rnb-row[data-id='fit/50@1']").wait_for()
+    page.set_viewport_size({"width": 520, "height": 760})
+    page.locator(".rnb-two-lines").wait_for()
+    page.locator(".rnb-row[data-id='fit/50@1']").wait_for()
+    assert page.locator(".rnb-scroller").evaluate("(node) => node.scrollTop") == 46 * 50
+    page.locator(".rnb-scroller").evaluate("(node) => { node.scrollTop = 0; }")
+    first.wait_for()
+    name, note = (first.locator(part).bounding_box() for part in (".rnb-name", ".rnb-note"))
+    assert note["y"] >= name["y"] + name["height"]
+    assert note["width"] > 200
+    box = first.bounding_box()
+    assert (46, True) == (box["height"], note["y"] + note["height"] <= box["y"] + box["height"])
+    page.locator(".rnb-scroller").focus()
+    page.keyboard.press("End")
+    page.locator(".rnb-row[data-id='score/4@77']").wait_for()
+    page.set_viewport_size({"width": 1080, "height": 760})
+    page.locator(".rnb-wide").wait_for()
+    assert shown.page.evaluate("() => window.errors") == []
+    page.close()
+
+
 def test_empty_table_says_why(chromium: Any) -> None:
     shown = Inspected(chromium, [])
     shown.wait_for_text(".rnb-empty", "No promises yet")
@@ -552,6 +621,14 @@ def test_theme_follows_what_lies_behind(chromium: Any, theme: str, tmp_path: Pat
     )
     assert contrast >= 4.5
     shown.page.close()
+
+
+def test_page_and_kernel_have_the_same_states_and_words() -> None:
+    states = re.search(r"export const STATES = (\[.*?^\]);", inspector_module(), flags=re.DOTALL | re.MULTILINE)
+    assert states is not None
+    listed = json.loads(re.sub(r",\s*\]", "]", re.sub(r"//.*", "", states[1])))
+    looks = {shown.value: (shown.label, look.rank) for shown, look in LOOKS.items()}
+    assert looks == {name: (label, group) for name, label, group, _ in listed}
 
 
 def test_page_formats_like_the_kernel(chromium: Any) -> None:
