@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 HEAD = """
@@ -27,10 +28,12 @@ class Scripts:
         self.path = path
 
     def start(self, body: str, *arguments: str) -> subprocess.Popen[str]:
-        script = self.path / "script.py"
-        script.write_text(HEAD + body)
+        # A file for each text, written once: another process may be about to read it.
+        script = self.path / f"script{zlib.crc32(body.encode())}.py"
+        if not script.exists():
+            script.write_text(HEAD + body)
         return subprocess.Popen(
-            [sys.executable, "script.py", *arguments],
+            [sys.executable, script.name, *arguments],
             cwd=self.path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

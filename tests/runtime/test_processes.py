@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,12 @@ class Folder:
 
     def start(self, body: str, *arguments: str) -> subprocess.Popen[str]:
         self.count += 1
-        script = self.path / "script.py"
-        script.write_text(STEP + body)
+        # A file for each text, written once: another process may be about to read it.
+        script = self.path / f"script{zlib.crc32(body.encode())}.py"
+        if not script.exists():
+            script.write_text(STEP + body)
         return subprocess.Popen(
-            [sys.executable, "script.py", *arguments],
+            [sys.executable, script.name, *arguments],
             cwd=self.path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
