@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
+from functools import partial
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Protocol
 
 from resonate_nb.errors import WaitCycleError
@@ -57,7 +59,7 @@ class Current:
         """The event loop that awaits the body; None for a synchronous one."""
         self.parent = _current.get()
         self._occurrences: dict[str, Iterator[int]] = {}
-        self._steps: dict[object, asyncio.AbstractEventLoop | None] = {}
+        self._steps: dict[Step, asyncio.AbstractEventLoop | None] = {}
         """Those that run, and the loop of the thread that they run in."""
         self._tell: list[Callable[[], object]] = []
 
@@ -73,19 +75,10 @@ class Current:
         # One step each for the interpreter: threads of the body may ask at the same time.
         return next(self._occurrences.setdefault(what, count(1)))
 
-    def begin_step(self) -> object:
-        """A child of this call, and of those around it, runs from here on, until `end_step` of what is returned."""
-        token, loop = object(), _loop_here()
+    def step_has_ended(self) -> None:
+        """Whoever waits for steps of this call, or of those around it, is told."""
         call: Current | None = self
         while call is not None:
-            call._steps[token] = loop
-            call = call.parent
-        return token
-
-    def end_step(self, token: object) -> None:
-        call: Current | None = self
-        while call is not None:
-            del call._steps[token]
             for _ in range(len(call._tell)):  # not those that register again
                 try:
                     tell = call._tell.pop(0)
@@ -104,6 +97,30 @@ class Current:
         self._tell.append(tell)
         if not self._steps:
             tell()
+
+
+class Step:
+    """A child of a call, and so of those around it: it runs from `begin` until `end` has been called.
+
+    To end it is one step for the interpreter, which an interrupt comes before or after. What began and has not ended
+    would be waited for, for as long as this process lives.
+    """
+
+    __slots__ = ("_around", "end")
+
+    def __init__(self, parent: Current) -> None:
+        self._around: list[dict[Step, asyncio.AbstractEventLoop | None]] = []
+        call: Current | None = parent
+        while call is not None:
+            self._around.append(call._steps)
+            call = call.parent
+        self.end: Callable[[], object] = partial(deque, map(dict.pop, self._around, repeat(self), repeat(None)), 0)
+        """Nothing if it had not begun. Followed by `step_has_ended` of the parent."""
+
+    def begin(self) -> None:
+        loop = _loop_here()
+        for steps in self._around:
+            steps[self] = loop
 
 
 class Fence(Protocol):

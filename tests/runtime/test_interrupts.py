@@ -11,12 +11,15 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from resonate_nb import durable
 from resonate_nb.fingerprint import Subject
 from resonate_nb.runtime import Engine, Request, Work, call
+from resonate_nb.runtime._context import Step
 
 _ran: list[object] = []
 
@@ -93,6 +96,41 @@ def test_an_interrupt_that_an_awaited_body_outran_is_heard_when_its_value_is_sto
         loop.close()
         signal.signal(signal.SIGINT, before)
     assert ["body"] == _ran
+
+
+def test_an_interrupt_in_the_middle_of_a_beginning_step_leaves_none_behind(disk: Engine) -> None:
+    """What has begun and never ends would keep the call around it this process's for ever."""
+    lines = 0
+
+    @durable(keyed_by="call")
+    def step() -> int:
+        return 1
+
+    @durable
+    def around() -> int:
+        return step()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if frame.f_code is not Step.begin.__code__:
+            return None
+        lines += event == "line"
+        if lines == 4:  # it runs as far as the first call knows
+            interrupt()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            around()
+    finally:
+        sys.settrace(before)
+    assert 4 == lines
+    handle = around.get()
+    assert handle is not None
+    assert handle.owner is None
+    assert 1 == around()
 
 
 class Loud:

@@ -213,15 +213,17 @@ def _child_steps(engine: Engine, request: Request, identity: Identity, parent: _
                 return Result(None, step.promise, True, error=stored_error(step.promise))
             case _:
                 run = step
-    token = parent.begin_step()
+    among_steps = _context.Step(parent)
     try:
+        among_steps.begin()
         if run is None or work.options.timeout is not None or work.max_attempts > 1:
             # Its tries and its deadline outlive the process only if it is in the store before it has ended.
             request = replace(request, rerun=run is not None and run.superseded is not None)
             return (yield from _own_steps(engine, request, identity, "" if run is None else run.reason))
         return (yield from _under(engine, request, identity, parent, run))
     finally:
-        parent.end_step(token)
+        among_steps.end()
+        parent.step_has_ended()
 
 
 def _under(engine: Engine, request: Request, identity: Identity, parent: _context.Current, run: Run) -> Steps:
