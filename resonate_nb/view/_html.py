@@ -17,7 +17,7 @@ from resonate_nb.runtime import Detail, Record, Shown
 from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
-from ._rows import AWAITED, LOOKS, Row, coming_text, counts, row_of
+from ._rows import AWAITED, LOOKS, TAKEN_UP, Row, attempt_payload, coming_text, counts, owner_of, row_of
 
 _LINE = "1px solid rgba(128,128,128,.28)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
@@ -247,15 +247,9 @@ def _attempt_cells(attempt: Attempt) -> tuple[str, ...]:
         "" if attempt.cpu_us is None else duration(attempt.cpu_us // 1000),
         size(attempt.result_bytes),
         instant(attempt.started_at)[:19],
-        _owner_of(attempt),
+        owner_of(attempt),
         one_line(attempt.error or "", _ERROR_LETTERS),
     )
-
-
-def _owner_of(attempt: Attempt) -> str:
-    """``pid 4711 on host``, as the name of an owner tells it; a name of another form as it is."""
-    host, _, rest = attempt.owner.rpartition("-")[0].rpartition("-")
-    return f"pid {rest} on {host}" if host and rest.isdecimal() else attempt.owner
 
 
 def detail_payload(detail: Detail) -> dict[str, object]:
@@ -270,19 +264,7 @@ def detail_payload(detail: Detail) -> dict[str, object]:
         "why": detail.why,
         "tags": [[name, text] for name, text in detail.record.promise.tags.items()],
         "output": [shown for output in detail.output if (shown := _output_payload(output)) is not None],
-        "attempts": [
-            {
-                "number": attempt.number,
-                "owner": _owner_of(attempt),
-                "started": attempt.started_at,
-                "elapsed": None if attempt.elapsed_us is None else attempt.elapsed_us // 1000,
-                "cpu": None if attempt.cpu_us is None else attempt.cpu_us // 1000,
-                "size": attempt.result_bytes,
-                "outcome": attempt.outcome or "running",
-                "error": attempt.error or "",
-            }
-            for attempt in detail.record.attempts
-        ],
+        "attempts": [attempt_payload(attempt) for attempt in detail.record.attempts],
     }
 
 
@@ -439,6 +421,8 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
         yield "waiting for", id
     if row.is_awaited:
         yield "awaited", AWAITED
+    if row.shown is Shown.INTERRUPTED:
+        yield "next", TAKEN_UP
     if row.retry_at is not None:
         yield "next attempt", instant(row.retry_at)
     if detail.record.promise.timeout_at < NEVER:
@@ -446,7 +430,7 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
     if row.version:
         yield "version", row.version
     if row.owner:
-        yield "owner", row.owner
+        yield "last owner" if row.shown is Shown.INTERRUPTED else "owner", row.owner
     if row.replays:
         yield "replays", _how_text(row)
     if detail.record.promise.tags:

@@ -113,6 +113,7 @@ export function rowsOf(segment) {
     waits: word("waits", index).split("\n").filter(Boolean),
     awaited: segment.awaited[index] === 1,
     ours: segment.ours[index] === 1,
+    tries: segment.tries[index] ?? [],
   }));
 }
 
@@ -1143,6 +1144,7 @@ class View {
     if (row.error && !detail?.traceback) body.append(make("div", { class: "rnb-error-line" }, row.error));
     for (const mark of row.marks.split("\n").filter(Boolean)) body.append(make("div", { class: "rnb-mark" }, mark));
     body.append(this.facts(row, detail));
+    if (!detail && row.tries.length) section("Attempts", attemptsTable(row.tries));
     if (detail) {
       if (detail.traceback) section("Error", pre(detail.traceback, "rnb-pre-error"));
       else if (detail.error && !row.error) section("Error", pre(detail.error, "rnb-pre-error"));
@@ -1187,11 +1189,13 @@ class View {
     if (row.awaited) fact("awaited by", "this kernel");
     const coming = comingOf(this.bare(row), this.now());
     this.coming = coming ? fact("to come", coming) : null;
+    if (row.state === "interrupted") fact("next", "its next call takes it up again");
     if (row.replays) fact("replayed", `${count(row.replays)} ×${row.saved ? `, ${duration(row.saved)} saved` : ""}`);
     if (row.size !== null) fact("size", size(row.size));
     if (row.arguments && !detail) fact("arguments", row.arguments);
     if (row.version) fact("version", row.version);
-    if (row.owner) fact(row.settled === null ? "owner" : "ran on", row.ours && !this.isGone ? `this kernel, ${row.owner}` : row.owner);
+    const role = row.settled !== null ? "ran on" : row.state === "interrupted" ? "last owner" : "owner";
+    if (row.owner) fact(role, row.ours && !this.isGone ? `this kernel, ${row.owner}` : row.owner);
     fact("created", instant(row.created));
     if (row.settled !== null) fact("settled", instant(row.settled));
     if (row.timeout !== null) fact("deadline", instant(row.timeout));

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from resonate_nb.protocol import split_id
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import Record, Shown
+from resonate_nb.store import Attempt
 
 from ._format import count, duration, one_line
 
@@ -22,8 +23,11 @@ ARGUMENTS_LETTERS = 80
 ARGUMENT_LETTERS = 32
 """One of several is cut to so many: a frame among them must not push the others out of the row."""
 CHIP_LETTERS = 24
+ROW_TRIES = 5
+"""Attempts that a row holds at most; all of them are in the details."""
 SUPERSEDED = "superseded"
 AWAITED = "this process waits for it"
+TAKEN_UP = "its next call takes it up again"
 TAGS_LETTERS = 80
 """All tags of a row are cut to so many; all of them are in the details."""
 _DIGITS = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
@@ -107,6 +111,8 @@ class Row:
     """Something in the process that looks waits for it."""
     is_ours: bool = False
     """The owner is the process that looks."""
+    tries: tuple[Attempt, ...] = ()
+    """The last few attempts of one that was tried before, or goes on: of the rest a page hears when no cell runs."""
 
     @property
     def chip(self) -> str:
@@ -175,6 +181,7 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
         waits_for=record.waits_for,
         is_awaited=record.is_awaited,
         is_ours=record.is_ours,
+        tries=record.attempts[-ROW_TRIES:] if len(record.attempts) > 1 or promise.settled_at is None else (),
     )
 
 
@@ -289,9 +296,30 @@ def segment_bytes(segment: Segment) -> bytes:
         "waits": [word("\n".join(row.waits_for)) for row in rows],
         "awaited": [int(row.is_awaited) for row in rows],
         "ours": [int(row.is_ours) for row in rows],
+        "tries": [[attempt_payload(attempt) for attempt in row.tries] or None for row in rows],
     }
     columns["words"] = list(words)
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode("ascii"), 1)
+
+
+def attempt_payload(attempt: Attempt) -> dict[str, object]:
+    """One attempt as the page reads it; the error in one line."""
+    return {
+        "number": attempt.number,
+        "owner": owner_of(attempt),
+        "started": attempt.started_at,
+        "elapsed": None if attempt.elapsed_us is None else attempt.elapsed_us // 1000,
+        "cpu": None if attempt.cpu_us is None else attempt.cpu_us // 1000,
+        "size": attempt.result_bytes,
+        "outcome": attempt.outcome or "running",
+        "error": attempt.error or "",
+    }
+
+
+def owner_of(attempt: Attempt) -> str:
+    """``pid 4711 on host``, as the name of an owner tells it; a name of another form as it is."""
+    host, _, rest = attempt.owner.rpartition("-")[0].rpartition("-")
+    return f"pid {rest} on {host}" if host and rest.isdecimal() else attempt.owner
 
 
 def _parted(id: str) -> tuple[str, str]:

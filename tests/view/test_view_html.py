@@ -320,6 +320,9 @@ def test_who_waits_for_whom_is_said_everywhere() -> None:
     assert "  waiting for: <inner>@1\n  waiting for: b@1\n" in details_text(Detail(waiter))
     assert f"  awaited: {is_waited_for}\n" in details_text(Detail(awaited))
     assert "waiting for<inner>@1waiting forb@1" in Reader(details_html(Detail(waiter))).text
+    interrupted = details_text(Detail(make_record(shown=Shown.INTERRUPTED)))
+    assert "  next: its next call takes it up again\n" in interrupted
+    assert "  last owner: pid 4711 on lab-7\n" in interrupted
 
 
 def test_tries_are_a_table() -> None:

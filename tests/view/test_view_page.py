@@ -476,6 +476,7 @@ def test_what_is_to_come_counts_down_on_the_page(chromium: Any, theme: str, tmp_
     box.fill("")
     shown.later(-13_000)
     shown.page.locator(".rnb-row[data-state='retrying']").click()
+    assert shown.page.locator(".rnb-attempt-error").all_inner_texts() == [error] * 2  # before the kernel answers
     ask = shown.sent()[-1]
     detail = detail_payload(Detail(RETRYING[0], {"station": "'north'"}, why="first run"))
     shown.page.evaluate(
@@ -526,6 +527,11 @@ def test_who_waits_for_whom_is_read_from_the_rows(chromium: Any) -> None:
     shown.page.locator(".rnb-facts .rnb-link", has_text="score fold=2").click()
     assert shown.text(".rnb-panel-id") == f"score/{DIGITS}@77"
     assert "awaited by\tthis kernel" in shown.text(".rnb-facts")
+    shown.page.keyboard.press("Escape")
+    shown.page.locator(".rnb-row[data-state='interrupted']").click()
+    facts = shown.text(".rnb-facts")
+    assert "next\tits next call takes it up again" in facts
+    assert "last owner\tpid 3902 on lab-7, dead" in facts
     shown.page.keyboard.press("Escape")
     shown.page.evaluate("() => window.fire('comm_live_update')")
     shown.wait_for_text(f"{waiting} .rnb-c-owner", "pid 4711")

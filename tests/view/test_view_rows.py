@@ -110,6 +110,14 @@ def test_what_is_to_come_is_told_from_now(after_ms: int, told: str) -> None:
     assert "" == coming_text(row_of(make_record()), T0)
 
 
+def test_a_row_holds_the_last_attempts_where_there_is_more_to_say_than_one_that_went_well() -> None:
+    """While a cell runs the kernel answers no question: which attempts have failed so far must be in the row."""
+    retrying = row_of(make_record(shown=Shown.RETRYING, attempts=7, error="E", retry_at=T0))
+    assert [3, 4, 5, 6, 7] == [attempt.number for attempt in retrying.tries]
+    assert [1, 2] == [attempt.number for attempt in row_of(make_record(attempts=2)).tries]
+    assert () == row_of(make_record()).tries
+
+
 def test_tags_are_one_short_line() -> None:
     assert "team=growth, day=1" == row_of(make_record(tags={"team": "growth", "day": "1"})).tags
     assert 80 == len(row_of(make_record(tags={"query": "select\n" * 99})).tags)
@@ -275,10 +283,12 @@ def test_segment_carries_rows_as_columns() -> None:
     assert ["", "team=growth"] == [words[index] for index in segment["tags"]]
     assert ["c@1\nd@1", ""] == [words[index] for index in segment["waits"]]
     assert [[1, 0], [1, 0]] == [segment["awaited"], segment["ours"]]
+    assert [("running", T0 + 5)] == [(each["outcome"], each["started"]) for each in segment["tries"][0]]
+    assert segment["tries"][1] is None
 
 
 def test_a_segment_carries_what_a_countdown_needs() -> None:
-    """"retrying in 12 s, times out in 3 m": both instants, and what time it is where they come from."""
+    """ "retrying in 12 s, times out in 3 m": both instants, and what time it is where they come from."""
     record = make_record("sync@1", Shown.RETRYING, retry_at=T0 + 12_000, timeout_at=T0 + 180_000)
     segment = unpacked(segment_bytes(Segment(rows_of([record]), 1, 0, T0)))
     assert ([T0 + 12_000], [T0 + 180_000], T0) == (segment["retry"], segment["timeout"], segment["now"])
