@@ -22,7 +22,8 @@ from resonate_nb.store import MemoryStore, SqliteStore
 
 HOUR = 3_600_000
 SHORT = 0.05
-"""Seconds after which a body that would not end by itself is interrupted."""
+"""Seconds after which a body that would not end by itself is interrupted. They go by when the body says so, and not
+before: a busy machine may need longer to begin with it."""
 LONG = 30
 
 
@@ -36,6 +37,10 @@ def busy() -> None:
 
 def waits() -> None:
     threading.Event().wait(LONG)
+
+
+def let_it_pass(clock: ManualClock) -> None:
+    clock.advance(int(SHORT * 1000))
 
 
 class TestTheDeadline:
@@ -124,12 +129,15 @@ class TestTheDeadline:
 @pytest.mark.slow
 class TestABodyThatIsRunning:
     @pytest.mark.parametrize("body", [waits, busy])
-    def test_it_is_interrupted_on_the_main_thread(self, engine: Engine, body: Callable[[], None]) -> None:
+    def test_it_is_interrupted_on_the_main_thread(
+        self, manual: Engine, clock: ManualClock, body: Callable[[], None]
+    ) -> None:
         cleaned = []
 
-        @durable(timeout=SHORT, ignore=("cleaned",))
+        @durable(timeout=SHORT, ignore=("cleaned", "clock"))
         def step() -> int:
             try:
+                let_it_pass(clock)
                 body()
             finally:
                 cleaned.append(1)
@@ -142,19 +150,21 @@ class TestABodyThatIsRunning:
         assert handle.settled_at == caught.value.deadline
         assert not caught.value.has_value
 
-    def test_an_awaited_one_is_cancelled(self, engine: Engine) -> None:
-        @durable(timeout=SHORT)
+    def test_an_awaited_one_is_cancelled(self, manual: Engine, clock: ManualClock) -> None:
+        @durable(timeout=SHORT, ignore=("clock",))
         async def step() -> None:
+            let_it_pass(clock)
             await asyncio.sleep(LONG)
 
         with pytest.raises(rnb.DurableTimeoutError):
             asyncio.run(_awaited(step))
         assert (State.TIMEDOUT, ["late"]) == (step.get().state, outcomes(step))
 
-    def test_a_method_is_interrupted(self, engine: Engine) -> None:
+    def test_a_method_is_interrupted(self, manual: Engine, clock: ManualClock) -> None:
         class Service:
-            @durable(timeout=SHORT)
+            @durable(timeout=SHORT, ignore=("clock",))
             def fetch(self) -> None:
+                let_it_pass(clock)
                 waits()
 
         with pytest.raises(rnb.DurableTimeoutError):
@@ -326,14 +336,15 @@ class TestTheLimitOfATry:
     @pytest.mark.slow
     @pytest.mark.parametrize("body", [waits, busy])
     def test_a_try_that_passes_it_is_interrupted_and_followed(
-        self, engine: Engine, body: Callable[[], None], said: list[str]
+        self, manual: Engine, clock: ManualClock, body: Callable[[], None], said: list[str]
     ) -> None:
         runs = []
 
-        @durable(attempt_timeout=SHORT, retry=rnb.Constant(3, delay=0), ignore=("runs",))
+        @durable(attempt_timeout=SHORT, retry=rnb.Constant(3, delay=0), ignore=("runs", "clock"))
         def step() -> int:
             runs.append(1)
             if len(runs) < 3:
+                let_it_pass(clock)
                 body()
             return len(runs)
 
@@ -344,13 +355,14 @@ class TestTheLimitOfATry:
         assert ["attempt 1 of 3 failed (it took longer than attempt_timeout, 50 ms)"] == told
 
     @pytest.mark.slow
-    def test_an_awaited_try_that_passes_it_is_cancelled_and_followed(self, engine: Engine) -> None:
+    def test_an_awaited_try_that_passes_it_is_cancelled_and_followed(self, manual: Engine, clock: ManualClock) -> None:
         runs = []
 
-        @durable(attempt_timeout=SHORT, retry=rnb.Constant(3, delay=0), ignore=("runs",))
+        @durable(attempt_timeout=SHORT, retry=rnb.Constant(3, delay=0), ignore=("runs", "clock"))
         async def step() -> int:
             runs.append(1)
             if len(runs) < 2:
+                let_it_pass(clock)
                 await asyncio.sleep(LONG)
             return len(runs)
 
@@ -430,9 +442,12 @@ class TestTheLimitOfATry:
 
 class TestCallsInside:
     @pytest.mark.slow
-    def test_the_time_of_the_call_around_it_ends_a_child_which_is_given_back(self, engine: Engine) -> None:
-        @durable(id="child", version=1, retry=3)
+    def test_the_time_of_the_call_around_it_ends_a_child_which_is_given_back(
+        self, manual: Engine, clock: ManualClock
+    ) -> None:
+        @durable(id="child", version=1, retry=3, ignore=("clock",))
         def child() -> None:
+            let_it_pass(clock)
             waits()
 
         @durable(id="parent", version=1, timeout=SHORT)
@@ -448,35 +463,35 @@ class TestCallsInside:
         assert ("interrupted", "the time of the call around it had passed") == (attempt.outcome, attempt.error)
 
     @pytest.mark.slow
-    def test_it_ends_the_wait_between_a_childs_tries_as_well(self, engine: Engine) -> None:
+    def test_it_ends_the_wait_between_a_childs_tries_as_well(self, manual: Engine, clock: ManualClock) -> None:
         flaky = Flaky(OSError("again"))
         child = flaky.durable(retry=rnb.Constant(3, delay="1h"))
 
-        @durable(timeout=0.2, ignore=("child",))
+        @durable(timeout=SHORT, ignore=("child",))
         def parent() -> int:
             return child()
 
-        with pytest.raises(rnb.DurableTimeoutError):
+        with upon("retrying in 1 h", lambda: let_it_pass(clock)), pytest.raises(rnb.DurableTimeoutError):
             parent()
         assert (["failed"], State.PENDING) == (outcomes(child), child.get().state)
-        assert not engine.tasks.is_owned(engine.peek([child.get().id])[0])
+        assert not manual.tasks.is_owned(manual.peek([child.get().id])[0])
 
     @pytest.mark.slow
-    def test_it_ends_the_wait_between_an_awaited_childs_tries_as_well(self, engine: Engine) -> None:
+    def test_it_ends_the_wait_between_an_awaited_childs_tries_as_well(self, manual: Engine, clock: ManualClock) -> None:
         flaky = Flaky(OSError("again"))
 
         @durable(retry=rnb.Constant(3, delay="1h"), ignore=("flaky",))
         async def child() -> int:
             return flaky()
 
-        @durable(timeout=0.2, ignore=("child",))
+        @durable(timeout=SHORT, ignore=("child",))
         async def parent() -> int:
             return await child()
 
-        with pytest.raises(rnb.DurableTimeoutError):
+        with upon("retrying in 1 h", lambda: let_it_pass(clock)), pytest.raises(rnb.DurableTimeoutError):
             asyncio.run(_awaited(parent))
         assert (["failed"], State.PENDING) == (outcomes(child), child.get().state)
-        assert not engine.tasks.is_owned(engine.peek([child.get().id])[0])
+        assert not manual.tasks.is_owned(manual.peek([child.get().id])[0])
 
     def test_a_child_that_times_out_is_an_error_that_the_call_around_it_may_try_again(
         self, manual: Engine, clock: ManualClock

@@ -126,15 +126,14 @@ def test_a_wait_that_is_interrupted_says_what_follows(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("engine")
-def test_each_call_has_one_line_that_says_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_call_has_one_line_that_says_why(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     @durable(id="{x}", version=1, name="half")
     def half(x: int) -> float:
         return 1 / x
 
-    @durable(version=1, name="late", timeout=0.05)
+    @durable(version=1, name="late", timeout=0.05, ignore=("clock",))
     def late() -> None:
-        threading.Event().wait(0.1)
+        clock.advance(50)
 
     @durable(name="all")
     def reads_globals() -> bool:

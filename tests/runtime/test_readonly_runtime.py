@@ -16,7 +16,7 @@ from disks import open_to_all, run
 
 import resonate_nb as rnb
 from resonate_nb import durable, runtime
-from resonate_nb.clock import SystemClock
+from resonate_nb.clock import Clock, ManualClock, SystemClock
 from resonate_nb.errors import DurableWarning, ReadOnlyStoreError
 from resonate_nb.store import Query, SqliteStore
 
@@ -58,9 +58,9 @@ def path(tmp_path: Path) -> Iterator[Path]:
     runtime.engine().close()
 
 
-def reading(path: Path) -> None:
+def reading(path: Path, clock: Clock | None = None) -> None:
     runtime.engine().close()
-    runtime.configure(store=SqliteStore.open_to_read(path, clock=SystemClock()))
+    runtime.configure(store=SqliteStore.open_to_read(path, clock=clock or SystemClock()))
 
 
 @contextmanager
@@ -154,10 +154,13 @@ def test_awaited_calls_retries_and_errors_are_as_everywhere(path: Path):
 
 def test_a_deadline_is_one_without_a_row(path: Path):
     has_begun = threading.Event()
+    clock = ManualClock()
+    reading(path, clock)
 
-    @durable(timeout=0.05, ignore=("has_begun",))
+    @durable(timeout=0.05, ignore=("has_begun", "clock"))
     def slow():
         has_begun.set()
+        clock.advance(50)
         threading.Event().wait()
 
     with heard() as warned, pytest.raises(rnb.DurableTimeoutError, match="timed out"):

@@ -6,7 +6,6 @@ import io
 import logging
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,12 +69,10 @@ def test_why_it_runs_again_is_not_said_once_more_after_the_run(
     ] == said
 
 
-def test_that_a_call_timed_out_last_time_is_said_in_words(said: list[str]):
-    never = threading.Event()
-
-    @durable(timeout=0.02, ignore=("never",))
+def test_that_a_call_timed_out_last_time_is_said_in_words(clock: ManualClock, said: list[str]):
+    @durable(timeout=60, ignore=("clock",))
     def late():
-        never.wait(60)
+        clock.advance(60_000)
 
     for _ in range(2):
         with pytest.raises(rnb.DurableTimeoutError):
