@@ -15,8 +15,10 @@ import pytest
 
 import resonate_nb as rnb
 from resonate_nb import InvalidOptionError, UndecoratableError, UnfingerprintableError, durable
+from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Engine, Shown, record_of
+from resonate_nb.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -574,3 +576,41 @@ def test_a_body_that_changes_a_class_it_reaches_is_not_replayed():
         return Counter.count
 
     assert [1, 2] == [tick(), tick()]
+
+
+class Synced(MemoryStore):
+    """Keeps how long what was to be synced had taken."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.seconds: list[float] = []
+
+    def sync(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def test_each_result_is_synced_as_long_as_it_took_before_it_is_returned(clock: ManualClock):
+    """A store tells by that whether the disk is waited for: a call's, a step's, an error's."""
+    rnb.configure(store=(store := Synced(clock)))
+
+    @durable(keyed_by="call", ignore=("clock",))
+    def step():
+        clock.advance(500)
+
+    @durable(ignore=("clock",))
+    def works():
+        step()
+        clock.advance(1000)
+
+    @durable(ignore=("clock",))
+    async def fails():
+        clock.advance(250)
+        raise OSError("no")
+
+    works()
+    assert [0.5, 1.5] == store.seconds
+    works()
+    assert [0.5, 1.5] == store.seconds
+    with pytest.raises(OSError, match="no"):
+        asyncio.run(fails())
+    assert [0.5, 1.5, 0.25] == store.seconds

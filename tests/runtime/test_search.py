@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from socket import gethostname
 
 import pytest
 
@@ -197,3 +199,65 @@ def test_a_query_is_checked_and_complete() -> None:
     states = (State.PENDING, State.RESOLVED)
     assert Query("a*", states, {"a": "b"}, "f", None, None, 3, Order.OLDEST) == query
     assert Query(None) == checked_query(now_ms=5)
+
+
+def test_a_frame_has_one_row_for_each_promise(timed: Engine, clock: ManualClock) -> None:
+    """With what its last try came to, and all there were."""
+    fails = [OSError("busy")]
+
+    @durable(
+        id="f/{x}",
+        version=1,
+        name="f",
+        tags={"team": "growth"},
+        timeout="1h",
+        retry=rnb.Constant(2, delay=0),
+        ignore=("clock", "fails"),
+    )
+    def f(x: int) -> str:
+        clock.advance(1_500)
+        if fails:
+            raise fails.pop()
+        if x == 2:
+            raise KeyError("gone")
+        return "value"
+
+    f(1)
+    f(1)
+    with pytest.raises(KeyError, match="gone"):
+        f(2)
+    done = rnb.get("f/1@1")
+    common = {"name": "f", "elapsed_s": 1.5, "tags": {"team": "growth"}, "owner": f"{os.getpid()} on {gethostname()}"}
+    rows = [
+        common
+        | {
+            "id": "f/2@1",
+            "state": "rejected",
+            "shown": "rejected",
+            "created_at": NOON + 3_000,
+            "settled_at": NOON + 6_000,
+            "timeout_at": NOON + 3_000 + HOUR,
+            "attempts": 2,
+            "size_bytes": timed.peek(["f/2@1"])[0].value.size_bytes,
+            "replays": 0,
+            "error": "KeyError: 'gone'",
+        },
+        common
+        | {
+            "id": "f/1@1",
+            "state": "resolved",
+            "shown": "resolved",
+            "created_at": NOON,
+            "settled_at": NOON + 3_000,
+            "timeout_at": NOON + HOUR,
+            "attempts": 2,
+            "size_bytes": done.attempts[-1].result_bytes,
+            "replays": 1,
+            "error": None,
+        },
+    ]
+    frame = rnb.to_frame()
+    for name in ("created_at", "settled_at", "timeout_at"):
+        assert "UTC" == str(frame[name].dt.tz)
+        frame[name] = [round(moment.timestamp() * 1000) for moment in frame[name]]
+    assert rows == frame.astype(object).where(frame.notna(), None).to_dict("records")
