@@ -27,6 +27,7 @@ from resonate_nb.runtime import (
     existing_engine,
     is_enabled,
     source,
+    state_label,
     warn,
 )
 from resonate_nb.store import Query
@@ -349,7 +350,7 @@ def _parent_of(shell: Any) -> Any:
 def _scope(query: Query) -> str:
     parts = [query.glob] if query.glob and query.glob != "*" else []
     parts += [query.name] if query.name else []
-    parts += [state.value for state in query.states]
+    parts += [state_label(state) for state in query.states]
     parts += [f"{name}={text}" for name, text in (query.tags or {}).items()]
     for word, moment in (("since", query.since), ("until", query.until)):
         parts += [] if moment is None else [f"{word} {instant(moment)[:19]}"]

@@ -61,7 +61,7 @@ _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
     "[--order oldest]"
 )
-_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect | check [--repair]"
+_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect [GLOB] | check [--repair]"
 _LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
 _STARTS_DURABLE = re.compile(r"%%durable(?=\s|$)")
@@ -119,7 +119,7 @@ class DurableMagics(Magics):
         %durable show ID             arguments, value, error or recorded output of one, and its tries
         %durable rerun ID            its next use runs again; the present result is kept
         %durable forget ID-OR-GLOB   drop them: the next use runs
-        %durable inspect             the live view, as rnb.inspect()
+        %durable inspect [GLOB]      the live view, as rnb.inspect()
         %durable check [--repair]    is the store sound? with --repair, what is not is mended and set aside
 
         For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
@@ -215,11 +215,11 @@ class DurableMagics(Magics):
         print(f"forgot {len(dropped)} {noun}" + "".join(f"\n  {id}" for id in dropped))
 
     def _inspect(self, words: list[str]) -> None:
-        if words:
-            raise InvalidOptionError("%durable inspect takes nothing more; rnb.inspect(...) has the options")
+        if len(words) > 1:
+            raise InvalidOptionError("%durable inspect takes one GLOB at most; rnb.inspect(...) has the options")
         from ._inspector import inspect
 
-        shown = inspect()
+        shown = inspect(*words)
         if shown is not None:
             from IPython.display import display
 

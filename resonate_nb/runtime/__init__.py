@@ -16,7 +16,7 @@ from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
 
 if TYPE_CHECKING:
-    from ._asked import Moment, States, checked_query
+    from ._asked import Moment, States, checked_query, state_label
     from ._checking import Report, check
     from ._current import CurrentCall, current
     from ._handle import Handle
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ._reading import Source, forget_generations, newest_of, record_of
 else:
     _LATE = {
-        "_asked": ("Moment", "States", "checked_query"),
+        "_asked": ("Moment", "States", "checked_query", "state_label"),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
         "_handle": ("Handle",),
@@ -97,6 +97,7 @@ __all__ = [
     "search",
     "source",
     "speak_on",
+    "state_label",
     "to_frame",
     "warn",
     "without_our_frames",

@@ -61,7 +61,8 @@ def checked_query(
     )
 
 
-def _label(state: State) -> str:
+def state_label(state: State) -> str:
+    """The word for people, as `Shown.label`; of what is pending only that."""
     return state.value if state is State.PENDING else Shown(state.value).label
 
 
@@ -72,14 +73,14 @@ def _states(asked: States | None) -> tuple[State, ...]:
     return tuple(map(_state, (asked,) if is_one else asked))
 
 
-_STATES = {word: state for state in State for word in (state.value, _label(state))}
+_STATES = {word: state for state in State for word in (state.value, state_label(state))}
 """Both spellings of each: as on the wire, and as people read it."""
 
 
 def _state(asked: object) -> State:
     found = _STATES.get(asked) if isinstance(asked, str) else None
     if found is None:
-        known = ", ".join(repr(_label(state)) for state in State)
+        known = ", ".join(map(state_label, State))
         hint = f"; some that are 'pending' are shown as {asked!r}" if asked in tuple(Shown) else ""
         raise InvalidOptionError(f"state {asked!r} is unknown; use one of {known}{hint}")
     return found

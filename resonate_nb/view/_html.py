@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from resonate_nb.protocol import NEVER, State
-from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.runtime import Detail, Record, Shown, state_label
 from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
@@ -52,15 +52,12 @@ def counts_text(rows: Sequence[Row]) -> str:
 
 def tally_text(tally: Mapping[State, int]) -> str:
     """The same of promises that are only counted: ``10,000 promises: 2 pending, 9,998 resolved``."""
-    parts = ", ".join(f"{count(tally[state])} {label}" for state, label in _STATE_LABELS.items() if tally.get(state))
+    parts = ", ".join(f"{count(tally[state])} {state_label(state)}" for state in _TALLIED if tally.get(state))
     total = sum(tally.values())
     return f"{count(total)} {'promise' if total == 1 else 'promises'}" + (f": {parts}" if parts else "")
 
 
-_STATE_LABELS = {
-    state: "pending" if state is State.PENDING else Shown(state.value).label
-    for state in (State.REJECTED, State.TIMEDOUT, State.PENDING, State.RESOLVED, State.CANCELED)
-}
+_TALLIED = (State.REJECTED, State.TIMEDOUT, State.PENDING, State.RESOLVED, State.CANCELED)
 
 
 def table_html(

@@ -321,10 +321,16 @@ def test_nothing_is_said_to_be_left_out_when_all_fit(source: FakeSource, shell: 
 
 
 def test_scope_is_said(source: FakeSource, shell: FakeShell, screen: Screen) -> None:
-    inspector = inspect("load/*", state="resolved", tags={"team": "growth"}, source=source, clock=ManualClock(T0))
+    inspector = inspect(
+        "load/*",
+        state=("resolved", "rejected_timedout", "pending"),
+        tags={"team": "growth"},
+        source=source,
+        clock=ManualClock(T0),
+    )
     inspector._ipython_display_()
     assert inspector.widget is not None
-    assert inspector.widget.scope == "load/* · resolved · team=growth"
+    assert inspector.widget.scope == "load/* · resolved · timed out · pending · team=growth"
     assert ids(inspector.widget.base) == ["load/1@a"]
     inspector.close()
 

@@ -567,6 +567,7 @@ def test_the_line_magic(kernel: Kernel) -> None:
         ("%durable rerun nothing", "there is no promise 'nothing'"),
         ("%durable forget nothing", "there is no promise 'nothing'"),
         ("%durable ls --state done", "state 'done' is unknown; use one of pending"),
+        ("%durable inspect one two", "takes one GLOB at most"),
         ("%durable ls --limit many", "invalid int value: 'many'"),
     ]:
         ran = kernel.run(wrong)
@@ -623,6 +624,7 @@ def test_help_and_the_inspector(kernel: Kernel) -> None:
     kernel.ok("%%durable seen\nseen = 1")
     shown = kernel.ok("%durable inspect")
     assert "seen/" in "".join(shown.bundles("text/html"))
+    assert "seen/" not in "".join(kernel.ok("%durable inspect other*").bundles("text/html"))
     payload = kernel.ok("help(get_ipython().magics_manager.magics['cell']['durable'])").text()
     assert " %%durable [--version V]" in payload
     assert "--no-replay" in payload
