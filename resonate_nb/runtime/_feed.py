@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from resonate_nb.errors import StoreError
 from resonate_nb.store import Store
 
+from ._held import hold_interrupt
+
 if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
 
@@ -145,8 +147,10 @@ class Feed:
         # Called with the lock held.
         if self._thread is not None and self._thread.is_alive():
             return
-        self._thread = threading.Thread(target=self._compare, name="resonate_nb feed", daemon=True)
-        self._thread.start()
+        # In the middle of starting a thread an interrupt would come out as an error of `threading`.
+        with hold_interrupt():
+            self._thread = threading.Thread(target=self._compare, name="resonate_nb feed", daemon=True)
+            self._thread.start()
 
     def _compare(self) -> None:
         try:

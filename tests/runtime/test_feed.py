@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_wait_that_could_not_begin_leaves_no_waiter(monkeypatch: pytest.Monkey
         feed.wait(seen, 10)
     assert (0, set()) == (feed._waiters, feed._futures)
     monkeypatch.undo()
+    feed.close()
+
+
+def test_an_interrupt_does_not_cut_the_start_of_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of it, `threading` would make a RuntimeError of it."""
+    start, begun = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGINT)
+        begun.append(thread.name)
+        start(thread)
+
+    feed = Feed(Words(SystemClock()))
+    seen = feed.now()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        feed.wait(seen, 60)
+    monkeypatch.undo()
+    assert ["resonate_nb feed"] == begun
+    assert 0 == feed._waiters
     feed.close()
 
 
