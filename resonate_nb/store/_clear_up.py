@@ -17,10 +17,18 @@ def clear_up(directory: Writable, link: Link) -> None:
     about to come. A whole file is kept: its process was killed just before the row, or the row was lost with a part of
     the log that somebody removed, and nothing tells which.
     """
-    owners = directory.owners
-    dead = owners.newly_dead()
+    dead = directory.owners.newly_dead()
     if not dead:
         return
+    link.connection.text_factory = _rows.text_or_bytes  # one damaged row must not keep the store shut
+    try:
+        _clear_up_after(directory, link, dead)
+    finally:
+        link.connection.text_factory = str
+
+
+def _clear_up_after(directory: Writable, link: Link, dead: list[str]) -> None:
+    owners = directory.owners
     listed = list_values(directory.values)
     gone = {owner for owner in {file.owner for file in listed} if owner and not owners.is_alive(owner)}
     left = [file for file in listed if file.owner in gone]

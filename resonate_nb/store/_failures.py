@@ -71,7 +71,10 @@ _BY_ERRNO = {
 def is_damage(error: BaseException) -> bool:
     """Whether the database itself is at fault, so that nothing but a new one helps."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, DamagedStoreError) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    # SQLite quotes a table whose text makes no sense, and Python may not be able to read the quotation.
+    return isinstance(error, DamagedStoreError | UnicodeDecodeError)
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -30,7 +30,13 @@ def mend(directory: Writable, connection: sqlite3.Connection, aside: Aside) -> l
     connection.text_factory = _rows.text_or_bytes
     try:
         found = list(findings(directory, connection, list_values(directory.values)))
-        return [replace(each.problem, done=_mended(directory, connection, aside, each)) for each in found]
+        done = [replace(each.problem, done=_mended(directory, connection, aside, each)) for each in found]
+        if any(each.problem.kind == "bad_row" for each in found):
+            # The files of these rows have none any more.
+            for each in findings(directory, connection, list_values(directory.values)):
+                if each.file:
+                    done.append(replace(each.problem, done=_mended(directory, connection, aside, each)))
+        return done
     finally:
         connection.text_factory = str
 

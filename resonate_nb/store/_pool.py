@@ -223,6 +223,12 @@ class Pool:
                 connection.execute("PRAGMA checkpoint_fullfsync = ON")
                 if self._durability == "full":
                     connection.execute("PRAGMA fullfsync = ON")
+        except UnicodeDecodeError as error:
+            # See `is_damage`; what opens a database knows SQLite's own errors only.
+            connection.close()
+            damage = sqlite3.DatabaseError("its tables make no sense")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
         except BaseException:
             connection.close()
             raise

@@ -235,8 +235,8 @@ class ReadOnlyStore:
                     schema = connection.execute(_rows.META).fetchone()
                 if schema is not None and schema[0] >= _schema.SCHEMA:
                     return View(self, self._path / DATABASE, "ro&immutable=1", stamp, word)
-            except sqlite3.Error as error:
-                if not _failures.is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                if not _failures.is_damage(error) and getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_ERROR:
                     raise
             # Damaged, without tables yet, or of an older package: mended, made, or brought over, in the copy.
         failure: Exception | None = None
@@ -280,7 +280,7 @@ class ReadOnlyStore:
                 connection.execute("BEGIN IMMEDIATE")
                 _schema.prepare(connection, self._path)
                 connection.execute("COMMIT")
-        except (sqlite3.Error, DamagedStoreError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, DamagedStoreError) as error:
             if not _failures.is_damage(error):
                 raise
             from ._salvage import salvage

@@ -230,7 +230,8 @@ def lease_of(delta: Leased) -> Row:
 
 
 def attempt_of(row: Row) -> Attempt:
-    return Attempt(*row)
+    texts: Row = tuple(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row)
+    return Attempt(*texts)
 
 
 def row_of_attempt(attempt: Attempt) -> Row:

@@ -49,7 +49,7 @@ def refuse_newer(database: Path, store: Path) -> None:
     """Raises SchemaError for a database of a later package, as far as that can be told: it knows what is there."""
     if not _has_pages(database):
         return
-    with suppress(sqlite3.Error), closing(_unbent(database)) as connection:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_unbent(database)) as connection:
         schema, _ = connection.execute(_rows.META).fetchone() or (0, 0)
         if type(schema) is int and _schema.SCHEMA < schema <= _schema.HIGHEST:
             raise _schema.refused(schema, store)
@@ -166,6 +166,8 @@ class _Copy:
 
     def all(self) -> Salvaged:
         schema, invalidation = self._meta()
+        if schema == _schema.SCHEMA:
+            self._source.execute(f"SELECT row, {_rows.COLUMNS} FROM promises LIMIT 0")  # else its first page is lost
         self._make_tables(schema)
         is_whole = self._promises()
         is_all_known = is_whole or self._index()

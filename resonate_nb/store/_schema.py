@@ -8,6 +8,8 @@ from pathlib import Path
 from resonate_nb.errors import DamagedStoreError, SchemaError, StoreError
 from resonate_nb.protocol import NEVER
 
+from . import _rows
+
 SCHEMA = 2
 """The schema this package reads and writes. A store of a higher one is refused, at opening and in each transaction."""
 
@@ -97,6 +99,12 @@ _TABLES = (
     """,
 )
 
+_NEEDED = (
+    f"SELECT row, {_rows.COLUMNS} FROM promises LIMIT 0",
+    f"SELECT {_rows.ATTEMPT_COLUMNS} FROM attempts LIMIT 0",
+    "SELECT promise, kind, data FROM notes LIMIT 0",
+    "SELECT promise, version FROM fences LIMIT 0",
+)
 _NAMES = frozenset(("promises", "attempts", "notes", "fences", "meta"))
 HIGHEST = 1_000
 """A number above it is no schema of a later package, but a scribble."""
@@ -104,7 +112,8 @@ HIGHEST = 1_000
 
 def prepare(connection: sqlite3.Connection, path: Path) -> int:
     """The tables are there and of our schema; returns the invalidation counter. Call inside a write transaction."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    names = connection.execute("SELECT CAST(name AS BLOB) FROM sqlite_master WHERE type = 'table'")
+    tables = {name.decode("utf-8", "replace") for (name,) in names}
     if not tables:
         for statement in _TABLES:
             connection.execute(statement)
@@ -122,6 +131,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
         raise DamagedStoreError(f"its schema number is {schema!r}")
     if schema == SCHEMA and tables and not tables >= _NAMES:
         raise DamagedStoreError(f"the table {min(_NAMES - tables)!r} is gone")
+    if schema == SCHEMA:
+        need_columns(connection)
     if schema > SCHEMA:
         raise refused(schema, path)
     if schema < SCHEMA:
@@ -129,6 +140,17 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
 
         migrate(connection, schema, SCHEMA)
     return int(invalidation)
+
+
+def need_columns(connection: sqlite3.Connection) -> None:
+    """Raises DamagedStoreError if a table has lost a column: the text that says which it has was damaged."""
+    for statement in _NEEDED:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                raise
+            raise DamagedStoreError(f"its tables make no sense ({error})") from error
 
 
 def refused(schema: int, path: Path) -> SchemaError:

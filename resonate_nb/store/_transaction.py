@@ -49,6 +49,19 @@ class _Rows:
             row = self._leniently(error).execute(statement, parameters).fetchone()
         return None if row is None else _rows.promise_of(row)
 
+    def _many(self, statement: str, parameters: Sequence[object]) -> list[_rows.Row]:
+        try:
+            return self.link.cursor.execute(statement, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            return self._leniently(error).execute(statement, parameters).fetchall()
+
+    def _aheads(self, statement: str, parameters: Sequence[object]) -> list[Ahead]:
+        rows = self._many(statement, parameters)
+        if self.link.connection.text_factory is not str:
+            # A damaged row is met by whoever looks it up.
+            rows = [row for row in rows if not any(isinstance(cell, bytes) for cell in row[:-1])]
+        return list(map(Ahead._make, rows))
+
     def _leniently(self, error: sqlite3.OperationalError) -> sqlite3.Cursor:
         """The cursor, for which a text that is no UTF-8 is bytes from here on, so that a damaged row cannot hide the
         sound ones. Raises the error if it was another one."""
@@ -103,20 +116,18 @@ class _Rows:
         return self._one(_rows.NEWEST, (name,))
 
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
-        rows = self.link.cursor.execute(_rows.AHEAD, (size_bytes, name, limit)).fetchall()
-        return list(map(Ahead._make, rows))
+        return self._aheads(_rows.AHEAD, (size_bytes, name, limit))
 
     def under(self, prefix: str, limit: int, size_bytes: int) -> list[Ahead]:
         # What begins so lies between the prefix and the same with its last letter raised.
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        rows = self.link.cursor.execute(_rows.UNDER, (size_bytes, prefix, end, limit)).fetchall()
-        return list(map(Ahead._make, rows))
+        return self._aheads(_rows.UNDER, (size_bytes, prefix, end, limit))
 
     def deadlines(self, limit: int) -> list[tuple[int, str]]:
-        return self.link.cursor.execute(_rows.DEADLINES, (limit,)).fetchall()
+        return [(at, id) for at, id in self._many(_rows.DEADLINES, (limit,)) if isinstance(id, str)]
 
     def attempts(self, promise: str) -> list[Attempt]:
-        return [_rows.attempt_of(row) for row in self.link.cursor.execute(_rows.ATTEMPTS, (promise,)).fetchall()]
+        return [_rows.attempt_of(row) for row in self._many(_rows.ATTEMPTS, (promise,))]
 
     def note(self, promise: str, kind: str) -> bytes | None:
         row = self.link.cursor.execute(_rows.NOTE, (promise, kind)).fetchone()

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -465,6 +466,70 @@ def test_tables_that_make_no_sense_are_made_anew(templates: list[Path], tmp_path
     assert f"all its {COUNT} promises" in said[0]
     with store.write() as transaction:
         transaction.put_note("a", "n", b"x")
+    store.close()
+
+
+TEXTS = (
+    *("base", "state", "task", "owner", "tags", "name", "param_code", "param_arguments", "param_headers", "param_file"),
+    *("value_code", "codec", "signature", "elapsed_us", "settled_by", "value_headers", "value_file"),
+)
+
+
+@pytest.mark.parametrize("column", TEXTS)
+def test_a_text_that_is_none_hides_no_other_row(tmp_path: Path, column: str) -> None:
+    """One bit is enough for that. The store opens after a kill, reads ahead, and lists attempts and deadlines."""
+    made = SqliteStore.open(tmp_path / "made", durability="process", clock=CLOCK)
+    param = Value({"name": "f"})
+    with made.write() as transaction:
+        for id in ("f:a", "f:b", "f:c"):
+            promise = replace(pending(id, made.owner), param=param, timeout_at=1_000)
+            transaction.apply([Inserted(promise)])
+            transaction.put_attempt(Attempt(id, 1, made.owner, 5, error="no"))
+        file = made.put_file([b"x" * 40_000])
+        transaction.apply([Settled("f:b", State.RESOLVED, Value({}, None, file.name, file.size_bytes), 5)])
+    path = copied(made.path, tmp_path)
+    made.close()
+    change(path, f"UPDATE promises SET {column} = CAST(x'66FF' AS TEXT) WHERE base = 'f:b'")
+    change(path, "UPDATE attempts SET error = CAST(x'66FF' AS TEXT) WHERE promise = 'f:a'")
+    (path / "owners" / "vm-1-00000000").touch()  # somebody has died there
+    store = opened(path, [])
+    for _ in range(2):
+        with store.read() as reader:
+            assert {"f:a", "f:c"} <= {row.base for row in reader.ahead("f", 10, 1_000)}
+            assert {"f:a", "f:c"} <= {row.base for row in reader.under("f:", 10, 1_000)}
+            assert {"f:a", "f:c"} <= {id for _, id in reader.deadlines(10)}
+            assert ["f\ufffd"] == [attempt.error for attempt in reader.attempts("f:a")]
+            assert reader.get("f:c") is not None
+    store.repair()
+    assert [] == store.check()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("was", "became"),
+    [
+        ("'started_at INTEGER'", "'startgd_at INTEGER'"),
+        ("'cpu_us TEXT'", "'cpu_uw TEXT'"),
+        ("'CREATE TABLE'", "'CREATE TABBLE'"),
+        ("'CREATE TABLE'", "CAST(x'CDCDCD' AS TEXT)"),
+        ("'promises ('", "CAST(x'70EF6F28' AS TEXT)"),
+    ],
+)
+def test_tables_whose_text_is_damaged_are_read_by_their_place(
+    templates: list[Path], tmp_path: Path, was: str, became: str
+) -> None:
+    """Which columns they have, or even that they are tables, is said by one text on the first page."""
+    path = copied(templates[DATABASE], tmp_path)
+    connection = sqlite3.connect(path / "promises.db", isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(f"UPDATE sqlite_master SET sql = replace(sql, {was}, {became}) WHERE type = 'table'")
+    connection.close()
+    said: list[str] = []
+    store = opened(path, said)
+    assert HANDED_OUT == read_all(store)
+    assert "was damaged" in said[0]
+    with store.read() as reader:
+        assert 1 == len(reader.attempts("f/3")) or "started_at" in was
     store.close()
 
 
