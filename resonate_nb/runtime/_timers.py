@@ -18,6 +18,7 @@ from resonate_nb.errors import StoreError
 from resonate_nb.protocol import NEVER, Command, ExpirePromise, Reply
 from resonate_nb.store import Store
 
+from ._held import hold_interrupt
 from ._say import say
 
 LONGEST_SLEEP_SECONDS = 10.0
@@ -84,8 +85,10 @@ class Timers:
             if self._is_closed or not self._has_thread:
                 return
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="resonate_nb timers", daemon=True)
-                self._thread.start()
+                # In the middle of starting a thread an interrupt would come out as an error of `threading`.
+                with hold_interrupt():
+                    self._thread = threading.Thread(target=self._run, name="resonate_nb timers", daemon=True)
+                    self._thread.start()
             elif is_sooner:
                 self._changed.notify_all()
 

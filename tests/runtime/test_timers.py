@@ -237,6 +237,23 @@ def test_a_deadline_is_kept_though_nobody_looks(real: Fixture) -> None:
     real.until(lambda: real.stored("again").state is State.TIMEDOUT)
 
 
+def test_an_interrupt_does_not_cut_the_start_of_the_thread(real: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of it, `threading` would make a RuntimeError of it."""
+    start, begun = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGINT)
+        begun.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        real.timers.arm(real.clock.now_ms() + 3_600_000)
+    monkeypatch.undo()
+    assert ["resonate_nb timers"] == begun
+    assert real.timers._thread is not None
+
+
 def test_a_sooner_deadline_wakes_the_thread(real: Fixture) -> None:
     """It sleeps for the later one already."""
     real.create("later", real.clock.now_ms() + 3_600_000)
