@@ -280,13 +280,14 @@ class _TerminalLine:
     def draw(self) -> None:
         import shutil  # only a terminal that shows a wait needs it
 
-        columns = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be written over
+        # A line that wraps cannot be written over, and a terminal adds ^C when that is pressed.
+        columns = shutil.get_terminal_size().columns - 1 - len(_ECHO)
         text = _fitted(self._text, columns)
         self._put(f"\r{text}{' ' * (self._width - len(text))}")
         self._width = len(text)
 
     def erase(self) -> None:
-        self._put(f"\r{' ' * self._width}\r")
+        self._put(f"\r{' ' * (self._width + len(_ECHO))}\r")
         self._width = 0
 
     def _put(self, text: str) -> None:
@@ -299,6 +300,7 @@ class _TerminalLine:
         self._stream.flush()
 
 
+_ECHO = "^C"
 _SHORT = 12
 """What is left of a long word at least: enough to know an id by."""
 

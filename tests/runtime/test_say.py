@@ -198,7 +198,7 @@ class Terminal(io.StringIO):
 def a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     # Not a fixture: pytest puts its own stderr back between set-up and test.
     monkeypatch.setattr(sys, "stderr", found := Terminal())
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "82")  # two are left for what a pressed Ctrl-C writes
     return found
 
 
@@ -225,7 +225,10 @@ def test_a_live_line_goes_without_a_trace_and_makes_room_for_the_next(monkeypatc
     last = live("x" * 200)
     last.update("y" * 200)
     assert "[resonate_nb] " + "y" * 63 + "…y" == terminal.seen[-1]
-    last.end()
+    terminal.write("^C")
+    assert 82 > len(terminal.seen[-1])
+    last.end("waited")
+    assert ["[resonate_nb] waited", ""] == terminal.seen[-2:]
 
 
 @pytest.mark.parametrize(
