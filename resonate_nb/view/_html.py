@@ -144,8 +144,8 @@ def handle_text(record: Record) -> str:
         facts.append(coming)
     if row.error:
         facts.append(row.error)
-    if row.elapsed_ms is not None:
-        facts.append(duration(row.elapsed_ms))
+    if (took := row.took_ms(record.now)) is not None:
+        facts.append(duration(took))
     if row.size_bytes:
         facts.append(size(row.size_bytes))
     if record.shown in (Shown.RUNNING, Shown.RETRYING, Shown.INTERRUPTED, Shown.WAITING) and row.owner:
@@ -166,7 +166,7 @@ def handle_html(record: Record) -> str:
         fact
         for fact in (
             coming_text(row, record.now),
-            duration(row.elapsed_ms),
+            duration(row.took_ms(record.now)),
             _how_text(row),
             size(row.size_bytes),
             row.owner if row.settled_at is None else "",
@@ -373,7 +373,7 @@ def _row_html(row: Row, now_ms: int) -> str:
     cells = (
         (_CELL, _state_html(row)),
         (_CELL, f"{_id_html(row)}{chip}{said}"),
-        (_NUMBER, escape(duration(row.elapsed_ms))),
+        (_NUMBER, escape(duration(row.took_ms(now_ms)))),
         (_CELL, escape(_how_text(row))),
         (_CELL + ";white-space:nowrap", escape(row.owner)),
         (_NUMBER, str(row.attempts) if row.attempts else ""),
@@ -390,7 +390,7 @@ def _row_text(row: Row, now_ms: int) -> tuple[str, ...]:
         f"{LOOKS[row.shown].icon} {row.shown.label}",
         row.id,
         row.arguments if row.is_automatic else "",
-        duration(row.elapsed_ms),
+        duration(row.took_ms(now_ms)),
         " · ".join(
             filter(
                 None,

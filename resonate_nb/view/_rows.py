@@ -114,6 +114,10 @@ class Row:
     tries: tuple[Attempt, ...] = ()
     """The last few attempts of one that was tried before, or goes on: of the rest a page hears when no cell runs."""
 
+    def took_ms(self, now_ms: int) -> int | None:
+        """How long the last attempt took, or has been running by then; None where there was none."""
+        return self.elapsed_ms if self.started_at is None else max(0, now_ms - self.started_at)
+
     @property
     def chip(self) -> str:
         """All marks as one short text: ``not stored``, ``not stored · superseded``, ``not replayable +2``."""

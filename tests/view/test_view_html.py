@@ -214,8 +214,16 @@ def test_handle_reprs_name_the_facts() -> None:
     assert "<Handle clean/4be1f09c66d2a370@a91c03f7: resolved, 4.2 s, 1.2 MB, rerun>" == handle_text(record)
     text = Reader(handle_html(record)).text.replace("\xa0", " ")
     assert "✓ resolved clean/4be1f09c66d2a370@a91c03f7 · 4.2 s · replayed, 4.2 s saved · 1.2 MB · rerun" == text
-    running = make_record("slow@1", Shown.RUNNING, attempts=2)
-    assert "<Handle slow@1: running, pid 4711 on lab-7, attempt 2>" == handle_text(running)
+    running = make_record("slow@1", Shown.RUNNING, attempts=2, now=T0 + 42_005)
+    assert "<Handle slow@1: running, 42 s, pid 4711 on lab-7, attempt 2>" == handle_text(running)
+    assert "running slow@1 · 42 s · pid 4711" in Reader(handle_html(running)).text.replace("\xa0", " ")
+
+
+def test_a_table_says_how_long_what_goes_on_has_been_running() -> None:
+    """As of the moment for which it stands; an exported table counts no further."""
+    rows = rows_of([make_record("slow@1", Shown.RUNNING)])
+    assert "running  slow@1  42 s  pid 4711 on lab-7" in table_text(rows, now_ms=T0 + 42_005)
+    assert "42 s" in Reader(table_html(rows, now_ms=T0 + 42_005)).text
 
 
 def test_details_hold_everything() -> None:
@@ -311,8 +319,8 @@ def test_who_waits_for_whom_is_said_everywhere() -> None:
     waiter = replace(make_record("outer@1", Shown.WAITING), waits_for=("<inner>@1", "b@1"))
     awaited = replace(make_record("<inner>@1", Shown.RUNNING), is_awaited=True)
     waits, is_waited_for = "waiting for <inner>@1 and 1 more", "this process waits for it"
-    assert f"<Handle outer@1: {waits}, pid 4711 on lab-7>" == handle_text(waiter)
-    assert f"<Handle <inner>@1: running, {is_waited_for}, pid 4711 on lab-7>" == handle_text(awaited)
+    assert f"<Handle outer@1: {waits}, 0 ms, pid 4711 on lab-7>" == handle_text(waiter)
+    assert f"<Handle <inner>@1: running, {is_waited_for}, 0 ms, pid 4711 on lab-7>" == handle_text(awaited)
     rows = rows_of([waiter, awaited])
     for text in (Reader(table_html(rows, now_ms=T0)).text, table_text(rows, now_ms=T0, columns=200)):
         assert waits in text
