@@ -77,7 +77,7 @@ class DurableFunction(Generic[P, R]):
             self._is_coroutine = _coroutine_mark()
         name = options.name or function.__qualname__.replace("<locals>.", "")
         if options.id is not None:
-            _announce_template(name, options.id, tuple(self._signature.parameters), options.ignore)
+            _announce_template(name, options.id, tuple(self._signature.parameters), options)
         if subject is None:
             subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore)
         self._work = Work(name, subject, options)
@@ -419,8 +419,17 @@ def _function_below(given: Any) -> FunctionType:
     return cast(FunctionType, given if isinstance(given, FunctionType) else inspect.unwrap(given))
 
 
-def _announce_template(name: str, template: str, parameters: tuple[str, ...], ignored: tuple[str, ...]) -> None:
-    left_out, is_new_each_time = check_template(template, parameters, ignored)
+_REUSED = {
+    "raise": "is refused",
+    "rerun": "is computed anew",
+    "warn": "gets what is stored, with a warning",
+    "ignore": "gets what is stored",
+}
+"""What becomes of a call that finds its id used with other arguments."""
+
+
+def _announce_template(name: str, template: str, parameters: tuple[str, ...], options: Options) -> None:
+    left_out, is_new_each_time = check_template(template, parameters, options.ignore)
     if is_new_each_time:
         say(
             f"{name}: the id {template!r} is new at each call, so a call never finds an earlier one; "
@@ -429,7 +438,8 @@ def _announce_template(name: str, template: str, parameters: tuple[str, ...], ig
         )
     elif left_out:
         named = ", ".join(left_out)
-        say(f"{name}: the id {template!r} leaves out {named}; the same id with another {named} is refused", once=True)
+        what = _REUSED[options.on_reuse]
+        say(f"{name}: the id {template!r} leaves out {named}; the same id with another {named} {what}", once=True)
 
 
 class _WithoutSource:

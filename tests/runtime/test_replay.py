@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -311,6 +312,28 @@ def test_a_template_that_leaves_arguments_out_is_announced_once(disk: Engine, ca
     assert any("new at each call" in line for line in caplog.messages)
     assert fresh(1) == fresh(1) == 1
     assert 2 == len(rnb.search("r/*"))
+
+
+@pytest.mark.parametrize(
+    ("on_reuse", "becomes"),
+    [
+        ("raise", "is refused"),
+        ("rerun", "is computed anew"),
+        ("warn", "gets what is stored, with a warning"),
+        ("ignore", "gets what is stored"),
+    ],
+)
+def test_the_announcement_says_what_becomes_of_the_others(
+    disk: Engine, caplog: pytest.LogCaptureFixture, on_reuse: Any, becomes: str
+):
+    with caplog.at_level("INFO", "resonate_nb"):
+
+        @durable(id="r/{day}", name=f"report {on_reuse}", version=1, on_reuse=on_reuse)
+        def report(day, region):
+            return region
+
+    said = f"report {on_reuse}: the id 'r/{{day}}' leaves out region; the same id with another region {becomes}"
+    assert [said] == caplog.messages
 
 
 def test_places_that_a_template_may_name(disk: Engine, monkeypatch: pytest.MonkeyPatch):
