@@ -122,7 +122,7 @@ def test_a_wrong_state_lists_the_right_ones(state):
         ({"name": 5}, "name takes a shell pattern"),
         ({"tags": {"day": 1}}, "a dict of texts"),
         ({"order": "up"}, "'newest' or 'oldest'"),
-        ({"state": "running"}, "'running' is how some that are pending are shown"),
+        ({"state": "running"}, "some that are 'pending' are shown as 'running'"),
     ],
     ids=str,
 )
