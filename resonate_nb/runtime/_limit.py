@@ -32,6 +32,8 @@ from . import _held
 if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
 
+    _Place = tuple[asyncio.AbstractEventLoop | None, asyncio.Task[Any] | None]
+
 T = TypeVar("T")
 
 
@@ -51,8 +53,8 @@ class Limit:
     """When to look next whether a signal is due, in monotonic seconds."""
     outer: Limit | None
     """That of the run inside of which this one began."""
-    task: asyncio.Task[Any] | None
-    """The one inside of which the run began."""
+    place: _Place
+    """That at which the run began."""
     is_passed: bool = False
     signals: int = 0
     """How many were sent on its behalf: one, and another one where the first could not interrupt."""
@@ -101,7 +103,7 @@ def run_limited(body: Callable[[], T], seconds: float | None, clock: Clock, dead
     left = _left(seconds, deadline, clock)
     if left() <= 0:
         return Limited(None, None, True, False)
-    limit = Limit(left, _clock.monotonic() + min(left(), LOOK_SECONDS), _innermost, _current_task())
+    limit = Limit(left, _clock.monotonic() + min(left(), LOOK_SECONDS), _innermost, _place())
     value: T | None = None
     failure: Exception | None = None
     try:
@@ -225,15 +227,17 @@ def _is_of(limit: Limit, error: BaseException) -> bool:
     return isinstance(error, LimitPassed) and error.limit is limit
 
 
-def _current_task() -> asyncio.Task[Any] | None:
+def _place() -> _Place:
+    """The loop that is running here, and the task that it is at; between two of them, or in a callback, no task."""
     if "asyncio" not in sys.modules:
-        return None
+        return None, None
     import asyncio
 
     try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop is running
-        return None
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None, None
+    return loop, asyncio.current_task(loop)
 
 
 def _limits() -> Iterator[Limit]:
@@ -308,28 +312,42 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         return
     for limit in reversed(passed):  # the outermost ends those inside of it as well
         if _is_in_body(limit, frame):
-            _interrupt(limit, number)
+            _interrupt(limit, number, frame)
             return
 
 
-def _interrupt(limit: Limit, number: int) -> None:
+def _interrupt(limit: Limit, number: int, frame: FrameType | None) -> None:
     """Raise in the body, unless something comes first. Only the main thread is ever here."""
     if (hold := _held.standing()) is not None:
         hold.deliver_later(number)
         return
     if _is_interrupt_handled():
         return
-    task = _current_task()
-    if task is not None and task is not limit.task and limit.signals < 2:
-        # One of many tasks of a loop that the body runs: raised there it would be that task's failure, and reported.
-        # Between the tasks it stops the loop, which then cancels them all.
-        task.get_loop().call_soon_threadsafe(signal.raise_signal, number)
+    place = loop, _ = _place()
+    is_called = frame is not None and frame.f_code is _signal_here.__code__
+    is_other = place != limit.place and not is_called
+    if loop is not None and is_other and (limit.signals < 2 or _is_loops(frame)):
+        # A loop that the body runs. Raised in one of its tasks it would be that task's failure, and reported; raised
+        # in the loop's own code it could drop a task that was about to go on, for which the loop would wait for ever.
+        # A callback stops the loop, which then cancels all tasks. It does not come where a task never ends.
+        loop.call_soon_threadsafe(_signal_here, number)
         return
     for inner in _limits():
         inner.is_told = True  # theirs must not push this one aside while it is on its way out
         if inner is limit:
             break
     raise LimitPassed(limit)
+
+
+def _signal_here(number: int) -> None:
+    """What the loop calls: nothing of its own is under way."""
+    signal.raise_signal(number)
+
+
+def _is_loops(frame: FrameType | None) -> bool:
+    """Whether the code that was interrupted is that of a loop, which then comes to what it is to call."""
+    name = "" if frame is None else frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] in ("asyncio", "selectors")
 
 
 def _is_in_body(limit: Limit, frame: FrameType | None) -> bool:

@@ -132,6 +132,27 @@ def test_a_loop_that_the_body_runs_is_stopped_and_nothing_is_reported(
     assert [] == caplog.records
 
 
+def test_a_loop_that_is_stopped_between_two_tasks_drops_none() -> None:
+    """Where it has taken one from its list and not begun with it. A loop that drops a task waits for it ever after."""
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is asyncio.Handle._run.__code__:
+            sys.setprofile(None)
+            pass_and_signal()
+
+    async def main() -> None:
+        sys.setprofile(look)
+        await busy_task()
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(main())
+    assert ENDED == run_limited(lambda: loop.run_until_complete(task), LONG, CLOCK)
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task], timeout=10))
+    loop.close()
+    assert task.cancelled()
+
+
 def test_a_limit_in_a_group_of_errors_is_the_limit() -> None:
     """So do the task groups of other libraries hand it on."""
 
