@@ -22,6 +22,7 @@ from resonate_nb.runtime import (
     generators_phrase,
     get,
     is_enabled,
+    plainly_phrase,
     say,
     without_our_frames,
 )
@@ -127,7 +128,8 @@ class _Use:
 
     def say_plainly(self, why: str) -> None:
         if is_enabled():  # switched off, every cell runs plainly, and nobody wants to hear of it
-            say(f"{self.title} runs plainly, not durably: {why}", once=True, about=self.body.text)
+            how = plainly_phrase(self.options.options, is_cell=True)
+            say(f"{self.title} {how}: {why}", once=True, about=self.body.text)
 
     def say_again(self, why: str) -> None:
         say(f"{self.title}: {why}")

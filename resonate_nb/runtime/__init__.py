@@ -11,7 +11,16 @@ from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._held import hold_interrupt
 from ._identity import Identity, Undurable, check_template, identify, meets_another
-from ._registry import OPTION_NAMES, Options, Work, checked_options, refuse_reserved, register, registered
+from ._registry import (
+    OPTION_NAMES,
+    Options,
+    Work,
+    checked_options,
+    plainly_phrase,
+    refuse_reserved,
+    register,
+    registered,
+)
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
 
@@ -89,6 +98,7 @@ __all__ = [
     "meets_another",
     "newest_of",
     "open_engine",
+    "plainly_phrase",
     "record_of",
     "refuse_reserved",
     "register",

@@ -174,6 +174,15 @@ class Work:
         return 1 if self.options.retry is None else self.options.retry.max_attempts
 
 
+def plainly_phrase(options: Options, *, is_cell: bool = False) -> str:
+    """How a call runs that cannot be durable, and which of its options do not hold then."""
+    is_retried = options.retry is not None and options.retry.max_attempts > 1
+    given = {"retry": is_retried, "timeout": options.timeout, "attempt_timeout": options.attempt_timeout}
+    spelled = {"retry": "--retries", "timeout": "--timeout"} if is_cell else {}
+    unkept = [spelled.get(name, f"{name}=") for name, is_given in given.items() if is_given]
+    return "runs plainly, not durably" + (f", and without its {' and '.join(unkept)}" if unkept else "")
+
+
 _works: dict[tuple[str, str], Work] = {}
 
 

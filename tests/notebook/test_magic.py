@@ -308,6 +308,15 @@ def test_what_the_key_cannot_see_runs_plainly_and_says_so(shared: Kernel, body: 
     assert shared.value("len(rnb.search())") == before
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"), [("!true", "it uses `!true` (line 2)"), ("len(globals())", "uses globals()")], ids=str
+)
+def test_a_cell_that_runs_plainly_says_which_of_its_options_do_not_hold(shared: Kernel, body: str, reason: str) -> None:
+    """Somebody counts on them."""
+    told = said(shared.ok(f"%%durable --retries 2 --timeout 1h\n{body}"))
+    assert f"runs plainly, not durably, and without its --retries and --timeout: {reason}" in told
+
+
 def test_sharing_that_copy_on_write_guards_does_not_count(shared: Kernel) -> None:
     shared.ok("cow = pd.DataFrame({'a': [1.0, 2.0], 'b': ['x', 'y']})")
     cell = (

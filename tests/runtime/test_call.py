@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -309,6 +310,32 @@ def test_an_ignored_argument_is_neither_keyed_nor_shown(engine: Engine):
     from resonate_nb.runtime import source
 
     assert {"x": "1"} == dict(source().detail(use.get(1, None).id).arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "unkept"),
+    [
+        ({}, ""),
+        ({"retry": 1, "max_age": "1d"}, ""),
+        ({"retry": 3}, ", and without its retry="),
+        (
+            {"retry": 3, "timeout": "1h", "attempt_timeout": 5},
+            ", and without its retry= and timeout= and attempt_timeout=",
+        ),
+    ],
+    ids=str,
+)
+def test_what_runs_plainly_says_which_of_its_options_do_not_hold(options: dict[str, Any], unkept: str):
+    """A service is asked through a client that the key does not know, and somebody counts on the second try."""
+
+    @durable(name=f"asks{len(options)}", **options)
+    def asks():
+        return len(globals())
+
+    with pytest.warns(rnb.DurableWarning) as caught:
+        asks()
+    (warning,) = caught
+    assert str(warning.message).startswith(f"asks{len(options)} runs plainly, not durably{unkept}: uses globals()")
 
 
 def test_code_the_key_does_not_cover_runs_plainly_and_says_so():

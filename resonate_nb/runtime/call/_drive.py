@@ -16,6 +16,7 @@ from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 from .. import _config, _context, _identity
 from .._engine import Engine
 from .._identity import Identity, Undurable
+from .._registry import plainly_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
 from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
@@ -306,14 +307,16 @@ def _begin(request: Request) -> Identity | Result:
         why = "; ".join(identity.reasons)
         # A cell has no line of the user's above it for a warning to point at.
         tell = say if request.work.is_cell else warn
-        tell(f"{request.work.title} runs plainly, not durably: {why}", once=True, about=request.work.name)
+        how = plainly_phrase(request.work.options, is_cell=request.work.is_cell)
+        tell(f"{request.work.title} {how}: {why}", once=True, about=request.work.name)
         return Result(None, None, False, identity.reasons, why)
     return identity
 
 
 def _without_store(request: Request, error: UnwritableStoreError, engine: Engine | None = None) -> Result:
     tell = _config.warn_without_store if engine is None else engine.warn_unwritable
-    tell(request.work.title, f"{request.work.title} runs plainly, not durably: {error}")
+    how = plainly_phrase(request.work.options, is_cell=request.work.is_cell)
+    tell(request.work.title, f"{request.work.title} {how}: {error}")
     return Result(None, None, False, (str(error),), str(error))
 
 
