@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from resonate_nb import durable, search
-from resonate_nb.clock import ManualClock, SystemClock
+from resonate_nb.clock import Clock, ManualClock, SystemClock
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Engine, _limit
 from resonate_nb.runtime._held import hold_interrupt
@@ -46,6 +46,12 @@ def _nothing_is_left_limited() -> Iterator[None]:
 def spin() -> None:
     while True:
         pass
+
+
+def spin_past(clock: ManualClock) -> None:
+    """Its limit has not passed before, however long a busy machine takes to begin."""
+    clock.advance(1_000)
+    spin()
 
 
 def wait_for_a_lock() -> None:
@@ -118,7 +124,6 @@ async def blocking() -> None:
     time.sleep(LONG)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # the limit came before the loop began with it
 @pytest.mark.parametrize(
     "main",
     [busy_task, gathered, grouped, in_background, busy_callback, pytest.param(blocking, marks=pytest.mark.slow)],
@@ -127,7 +132,13 @@ def test_a_loop_that_the_body_runs_is_stopped_and_nothing_is_reported(
     main: Callable[[], Coroutine[Any, Any, None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Raised inside one of its tasks the limit would be that task's failure, which a loop logs or keeps."""
-    assert ENDED == run_limited(lambda: asyncio.run(main()), SHORT, CLOCK)
+    clock = ManualClock()
+
+    async def begun() -> None:
+        clock.advance(1_000)
+        await main()
+
+    assert ENDED == run_limited(lambda: asyncio.run(begun()), SHORT, clock)
     gc.collect()  # tasks whose error nobody asked for would tell of it now
     assert [] == caplog.records
 
@@ -155,16 +166,17 @@ def test_a_loop_that_is_stopped_between_two_tasks_drops_none() -> None:
 
 def test_a_limit_in_a_group_of_errors_is_the_limit() -> None:
     """So do the task groups of other libraries hand it on."""
+    clock = ManualClock()
 
     def body(*more: BaseException) -> None:
         try:
-            spin()
+            spin_past(clock)
         except LimitPassed as passed:
             raise BaseExceptionGroup("tasks", [passed, BaseExceptionGroup("inner", [passed]), *more])
 
-    assert ENDED == run_limited(body, SHORT, CLOCK)
+    assert ENDED == run_limited(body, SHORT, clock)
     with pytest.raises(BaseExceptionGroup):
-        run_limited(partial(body, KeyboardInterrupt()), SHORT, CLOCK)
+        run_limited(partial(body, KeyboardInterrupt()), SHORT, clock)
 
 
 def test_what_ends_in_time_is_untouched() -> None:
@@ -203,44 +215,47 @@ def test_without_a_limit_there_is_neither_thread_nor_handler() -> None:
 def test_the_bodys_own_handlers_let_the_limit_through_and_its_cleanup_runs() -> None:
     """A loop that retries on every Exception must end, too; a file must be closed."""
     steps = []
+    clock = ManualClock()
 
     def body() -> None:
         while True:
             try:
-                spin()
+                spin_past(clock)
             except Exception:
                 steps.append("swallowed")
             finally:
                 steps.append("cleaned up")
 
-    assert ENDED == run_limited(body, SHORT, CLOCK)
+    assert ENDED == run_limited(body, SHORT, clock)
     assert ["cleaned up"] == steps
 
 
 def test_a_body_that_swallows_the_limit_goes_on_and_is_late() -> None:
     """It is interrupted once; what it returns is not lost."""
+    clock = ManualClock()
 
     def body() -> str:
         try:
-            spin()
+            spin_past(clock)
         except BaseException as error:
             return type(error).__name__
         return ""
 
-    assert Limited("LimitPassed", None, is_late=True, has_value=True) == run_limited(body, SHORT, CLOCK)
+    assert Limited("LimitPassed", None, is_late=True, has_value=True) == run_limited(body, SHORT, clock)
 
 
 def test_an_error_of_a_late_body_is_kept() -> None:
     """Its cleanup may fail, which says more than that it was late."""
     error = ValueError("cleanup")
+    clock = ManualClock()
 
     def body() -> None:
         try:
-            spin()
+            spin_past(clock)
         finally:
             raise error
 
-    assert Limited(None, error, is_late=True, has_value=False) == run_limited(body, SHORT, CLOCK)
+    assert Limited(None, error, is_late=True, has_value=False) == run_limited(body, SHORT, clock)
 
 
 def test_the_clock_that_is_given_says_what_is_late() -> None:
@@ -270,8 +285,14 @@ def test_on_another_thread_the_body_ends_unheard() -> None:
 def test_limits_of_other_threads_leave_the_main_threads_alone() -> None:
     """They run at the same time, and begin and end in any order."""
     entered, leave = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: run_limited(lambda: (entered.set(), leave.wait()), SHORT, CLOCK))
+    clock = ManualClock()
 
+    def body() -> None:
+        clock.advance(1_000)
+        entered.set()
+        leave.wait()
+
+    thread = threading.Thread(target=lambda: run_limited(body, SHORT, clock))
     thread.start()
     entered.wait()
     assert ENDED == run_limited(spin, SHORT, CLOCK)
@@ -279,9 +300,11 @@ def test_limits_of_other_threads_leave_the_main_threads_alone() -> None:
     thread.join()
 
 
-def nested(outer: float, inner: float, body: Callable[[], Any], found: list[Any]) -> Limited[Any]:
+def nested(
+    outer: float, inner: float, body: Callable[[], Any], found: list[Any], clock: Clock = CLOCK
+) -> Limited[Any]:
     def outer_body() -> str:
-        found.append(run_limited(body, inner, CLOCK))
+        found.append(run_limited(body, inner, clock))
         return "went on"
 
     return run_limited(outer_body, outer, CLOCK)
@@ -312,15 +335,16 @@ def pass_and_signal(depth: int = 0) -> None:
 
 def test_an_outer_limit_that_passes_in_the_cleanup_of_an_inner_one_wins() -> None:
     """It ends the inner run as well."""
+    clock = ManualClock()
 
     def body() -> None:
         try:
-            spin()
+            spin_past(clock)
         finally:
             pass_and_signal(1)
 
     found: list[Any] = []
-    assert ENDED == nested(LONG, SHORT, body, found)
+    assert ENDED == nested(LONG, SHORT, body, found, clock)
     assert [] == found
 
 
@@ -653,15 +677,16 @@ def test_a_limit_does_not_cut_short_what_is_done_on_an_interrupt() -> None:
 
 def test_an_interrupt_during_the_cleanup_of_a_limit_counts() -> None:
     """It is the last word."""
+    clock = ManualClock()
 
     def body() -> None:
         try:
-            spin()
+            spin_past(clock)
         finally:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run_limited(body, SHORT, CLOCK)
+        run_limited(body, SHORT, clock)
 
 
 def test_a_held_interrupt_is_not_pushed_aside_by_a_held_limit() -> None:
@@ -794,8 +819,10 @@ def test_an_awaited_body_whose_limit_has_passed_does_not_begin() -> None:
 def test_an_awaited_body_that_goes_on_is_late() -> None:
     """Its value or error is not lost, and its cancellation is not counted."""
     error = ValueError("cleanup")
+    clock = ManualClock()
 
     async def stubborn(outcome: Exception | None) -> str:
+        clock.advance(1_000)
         try:
             await asyncio.sleep(LONG)
         except asyncio.CancelledError:
@@ -807,7 +834,7 @@ def test_an_awaited_body_that_goes_on_is_late() -> None:
     async def main(outcome: Exception | None) -> tuple[Any, int]:
         task = asyncio.current_task()
         assert task is not None
-        return await run_limited_async(stubborn(outcome), SHORT, CLOCK), task.cancelling()
+        return await run_limited_async(stubborn(outcome), SHORT, clock), task.cancelling()
 
     assert (Limited("value", None, True, True), 0) == asyncio.run(main(None))
     assert (Limited(None, error, True, False), 0) == asyncio.run(main(error))
@@ -827,9 +854,11 @@ def test_a_body_that_kept_its_loop_busy_is_late() -> None:
 @pytest.mark.parametrize("has_passed", [False, True], ids=["before the limit", "in its cleanup"])
 def test_a_cancellation_by_others_goes_through(has_passed: bool) -> None:
     """It is theirs to count, whether or not the limit has passed as well."""
+    clock = ManualClock()
 
     async def body(begun: asyncio.Event) -> None:
         try:
+            clock.advance(1_000)
             if not has_passed:
                 begun.set()
             await asyncio.sleep(LONG)
@@ -840,7 +869,7 @@ def test_a_cancellation_by_others_goes_through(has_passed: bool) -> None:
 
     async def main() -> int:
         begun = asyncio.Event()
-        task = asyncio.ensure_future(run_limited_async(body(begun), SHORT if has_passed else LONG, CLOCK))
+        task = asyncio.ensure_future(run_limited_async(body(begun), SHORT if has_passed else LONG, clock))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

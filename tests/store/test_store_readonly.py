@@ -43,6 +43,12 @@ def reading(path: Path) -> ReadOnlyStore:
     return ReadOnlyStore(path, CLOCK)
 
 
+@pytest.fixture
+def own_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else copies to where this test looks."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 def copies() -> set[str]:
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("resonate_nb-")}
 
@@ -59,6 +65,7 @@ def contents(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+@pytest.mark.usefixtures("own_copies")
 @pytest.mark.parametrize("has_log", [True, False])
 def test_everything_is_read_and_nothing_is_changed(path: Path, has_log: bool) -> None:
     """What is in the log counts: read without it, the store would be as of an earlier instant."""
@@ -189,6 +196,7 @@ def test_missing_value_reads_as_not_stored(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.usefixtures("own_copies")
 def test_forked_child_reads_a_copy_of_its_own(path: Path) -> None:
     """And leaves the parent's alone, however it ends."""
     store = reading(path)
