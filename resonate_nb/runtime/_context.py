@@ -158,7 +158,7 @@ class Children(Protocol):
 
 
 _current: ContextVar[Current | None] = ContextVar("resonate_nb_current", default=None)
-_lock = threading.Lock()
+_lock = threading.RLock()
 _running: dict[str, Current] = {}
 _waits: dict[str, dict[str, int]] = {}
 """id -> ids that it or a call inside it waits for, with how many waits there are."""
@@ -169,7 +169,7 @@ _shown: dict[str, dict[str, int]] = {}
 def _forget_after_fork() -> None:
     # The parent's calls do not run here; its waits are not ours. The context (who called the fork) stays true.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _running.clear()
     _waits.clear()
     _shown.clear()

@@ -105,7 +105,7 @@ class Engine:
         self.timers = Timers(self)
         self.tasks = Tasks(self)
         self._signer = signer
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
         """Who was warned that the store cannot be written to, since it last could."""
         self._calls = 0
@@ -359,7 +359,7 @@ class Engine:
 
     def renew_in_child(self) -> None:
         """After a fork: the calls in progress, the threads and the locks are the parent's (see `Holding.is_ours`)."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reopening = threading.Lock()
         self.tasks.renew_in_child()
         self.memo.renew_in_child()

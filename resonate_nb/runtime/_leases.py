@@ -30,7 +30,7 @@ class Leases:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._seen: dict[str, _Seen] = {}
 
     def is_over(self, promise: Promise, *, is_stopped: bool) -> bool:
@@ -50,4 +50,4 @@ class Leases:
 
     def renew_in_child(self) -> None:
         """After a fork: a thread of the parent may have had the lock."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()

@@ -50,7 +50,7 @@ class Memo:
         self._limit = limit_bytes
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._first_hits: dict[str, int] = {}
         self._ahead: dict[str, tuple[int, dict[str, Ahead]]] = {}
 
@@ -111,7 +111,7 @@ class Memo:
 
     def renew_in_child(self) -> None:
         """After a fork: what is remembered stays, and no lock of a thread that is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._bytes = sum(len(entry.data) + _ENTRY_BYTES for entry in self._entries.values())
 
     def _drop(self, base: str) -> None:

@@ -35,7 +35,7 @@ DEBUG = logging.DEBUG
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _NOTEBOOK = os.path.join(_PACKAGE, "notebook", "")
 _said: set[tuple[str, str]] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 

@@ -89,7 +89,7 @@ class Tasks:
         self._engine = engine
         self._has_thread = isinstance(engine.clock, SystemClock)
         self._leases = Leases(engine.clock)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._held: dict[str, list[Holding]] = {}
         """By promise, from before the claim's commit until after the settlement's. Calls on several threads may try to
         claim one promise at the same time."""
@@ -254,7 +254,7 @@ class Tasks:
 
     def renew_in_child(self) -> None:
         """After a fork: the calls in progress, the threads and the locks are the parent's (see `Holding.is_ours`)."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._beat = threading.Condition(self._lock)
         self._held = {}
         self._owed = []

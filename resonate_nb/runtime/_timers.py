@@ -50,7 +50,7 @@ class Timers:
     def __init__(self, engine: Door) -> None:
         self._engine = engine
         self._has_thread = isinstance(engine.clock, SystemClock)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # Taken by itself, not through the condition, whose `with` an interrupt can leave locked.
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
@@ -161,7 +161,7 @@ class Timers:
     def renew_in_child(self) -> None:
         """After a fork: the parent goes on watching; the child begins with the deadlines that it makes."""
         self._has_others = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._thread = None
         self._next = NEVER

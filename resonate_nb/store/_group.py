@@ -65,7 +65,7 @@ class GroupSync:
         self._owe_nothing()
 
     def _owe_nothing(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         """Held for moments, over the five that follow."""
         self._committed = 0
         self._files: list[str] = []
