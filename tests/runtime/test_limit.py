@@ -300,9 +300,7 @@ def test_limits_of_other_threads_leave_the_main_threads_alone() -> None:
     thread.join()
 
 
-def nested(
-    outer: float, inner: float, body: Callable[[], Any], found: list[Any], clock: Clock = CLOCK
-) -> Limited[Any]:
+def nested(outer: float, inner: float, body: Callable[[], Any], found: list[Any], clock: Clock = CLOCK) -> Limited[Any]:
     def outer_body() -> str:
         found.append(run_limited(body, inner, clock))
         return "went on"
