@@ -48,7 +48,8 @@ PREVIEW_BYTES = 50_000_000
 def record_of(engine: Engine, promise: Promise) -> Record:
     """One promise with what is known around it."""
     with engine.store.read() as reader:
-        return _Looking(engine, reader).record(promise)
+        found = _Looking(engine, reader).record(promise)
+    return _again_where_left(engine, [found])[0]
 
 
 class _Looking:
@@ -128,7 +129,27 @@ def look(engine: Engine, query: Query) -> list[Record]:
     with engine.store.read() as reader:
         found = [project(promise, now) for promise in reader.search(replace(query, now=now), bare=True)]
         looking = _Looking(engine, reader)
-        return [looking.record(promise) for promise in found]
+        records = [looking.record(promise) for promise in found]
+    return _again_where_left(engine, records)
+
+
+def _again_where_left(engine: Engine, records: list[Record]) -> list[Record]:
+    """The records, those looked at again of which it seems that this process holds their task and nobody is at it.
+
+    Who holds a task is asked after the promise was read, and a call may have ended in between: it has settled then.
+    """
+    left = [
+        (index, record.promise.id)
+        for index, record in enumerate(records)
+        if record.shown is Shown.INTERRUPTED and record.promise.owner == engine.store.owner
+    ]
+    if left:
+        with engine.store.read() as reader:
+            looking = _Looking(engine, reader)
+            for index, id in left:
+                if (promise := reader.get(id)) is not None:
+                    records[index] = looking.record(project(promise, records[index].now))
+    return records
 
 
 def ids(engine: Engine, query: Query) -> list[str]:

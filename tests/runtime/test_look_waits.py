@@ -15,7 +15,7 @@ from bodies import Work
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.runtime import Engine, Record, Shown
+from resonate_nb.runtime import Engine, Record, Shown, record_of
 
 
 def record(id: str) -> Record:
@@ -89,6 +89,22 @@ def test_a_wait_outside_of_any_call_is_seen_on_the_promise(engine: Engine, work:
     for waiter in waiters:
         waiter.join(60)
     assert not handle.record.is_awaited
+
+
+def test_a_promise_that_settles_between_two_glances_is_not_taken_for_an_interrupted_one(
+    engine: Engine, work: Work
+) -> None:
+    """With thousands of short calls many end between the look at their rows and the question who runs them."""
+
+    @durable(id="short", ignore=("work",))
+    def short() -> None:
+        work()
+
+    work.begin(short)
+    read_before = record("short").promise
+    work.go.set()
+    work.threads[0].join(60)
+    assert Shown.RESOLVED is record_of(engine, read_before).shown
 
 
 OWNER = """
