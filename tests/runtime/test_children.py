@@ -524,6 +524,29 @@ def test_children_in_other_threads(work: Work, said: list[str]):
     assert "contextvars.copy_context().run" in line
 
 
+def test_a_step_of_no_durable_call_says_that_it_is_replayed(work: Work, said: list[str]):
+    """A call that runs plainly is none: the same effect twice, of which the second is left out, is never silent."""
+    name = f"step of {work.id}"  # what is said once was perhaps said of another test's
+
+    @durable(name=name, keyed_by="call", ignore=("work",))
+    def step(x):
+        work(x)
+        return f"did {x}"
+
+    @durable(name=work.id, ignore=("step",))
+    def plain():
+        globals()
+        return [step("a"), step("b"), step("a")]
+
+    line = (
+        f"{name}: no durable call is around it, so it counts by its arguments, and what they came to before is replayed"
+    )
+    assert "did c" == step("c")
+    assert line not in said
+    assert ["did a", "did b", "did a"] == plain() == plain()
+    assert (["c", "a", "b"], 1) == (work.runs, said.count(line))
+
+
 def test_a_nested_async_step_has_its_own_children(work: Work):
     steps = Steps(work)
 

@@ -125,21 +125,32 @@ def _steps(engine: Engine, request: Request, identity: Identity) -> Steps:
 
     Closed in the middle, by an interrupt, it gives back what it held.
     """
-    if request.work.options.keyed_by == "call":
-        parent = _context.current()
-        if parent is not None and parent.fence.is_ours:
-            return (yield from _child_steps(engine, request, identity, parent))
-        why = ""
-        if parent is not None:
-            why = "a process that its parent has forked, so it counts by its arguments, not by its place in the parent"
-        elif _context.is_astray():
-            why = (
-                "a thread that knows of no call around it, so it counts by its arguments; where it is a step of one, "
-                "start the thread with contextvars.copy_context().run, or use asyncio.to_thread"
-            )
-        if why:
-            say(f"{request.work.title}: called in {why}", once=True, about=request.work.name)
-    return (yield from _own_steps(engine, request, identity))
+    if request.work.options.keyed_by != "call":
+        return (yield from _own_steps(engine, request, identity))
+    parent = _context.current()
+    if parent is not None and parent.fence.is_ours:
+        return (yield from _child_steps(engine, request, identity, parent))
+    title, name = request.work.title, request.work.name
+    why = ""
+    if parent is not None:
+        why = "a process that its parent has forked, so it counts by its arguments, not by its place in the parent"
+    elif _context.is_astray():
+        why = (
+            "a thread that knows of no call around it, so it counts by its arguments; where it is a step of one, "
+            "start the thread with contextvars.copy_context().run, or use asyncio.to_thread"
+        )
+    if why:
+        say(f"{title}: called in {why}", once=True, about=name)
+    result = yield from _own_steps(engine, request, identity)
+    if result.replayed and not why:
+        # Under a call that runs plainly, perhaps: it was to have its effect once more.
+        say(
+            f"{title}: no durable call is around it, so it counts by its arguments, and what they came to before is "
+            "replayed",
+            once=True,
+            about=name,
+        )
+    return result
 
 
 def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str = "") -> Steps:
