@@ -159,15 +159,15 @@ def compete(path: str, name: str, ids: str, rounds: str) -> None:
     store.close()
 
 
-def invalidate_for(path: str, acknowledged: str, times: str) -> None:
+def invalidate_until_told(path: str, acknowledged: str) -> None:
     """Change a note and invalidate, or change it and roll back. A mapped file holds the last number committed, and
-    whether that was all."""
+    whether it is enough, which the other side says."""
     store = opened(path)
     with open(acknowledged, "r+b") as file:
         words = mmap.mmap(file.fileno(), 16)
     say("ready")
     hear()
-    for number in range(1, int(times) + 1):
+    for number in itertools.takewhile(lambda _: not words[8], itertools.count(1)):
         try:
             with store.write() as transaction:
                 transaction.put_note("note", "n", str(-number).encode())
@@ -178,7 +178,6 @@ def invalidate_for(path: str, acknowledged: str, times: str) -> None:
         except ZeroDivisionError:
             continue
         struct.pack_into("=Q", words, 0, number)
-    words[8] = 1
 
 
 def outlive(path: str) -> None:

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, compete, invalidate_for, pending, write_until_told
+from children import CLOCK, Child, compete, invalidate_until_told, pending, write_until_told
 
 from resonate_nb.protocol import Inserted
 from resonate_nb.store import Query, SqliteStore
@@ -53,13 +53,15 @@ def test_memory_is_never_stale(tmp_path: Path) -> None:
     acknowledged = tmp_path / "acknowledged"
     acknowledged.write_bytes(bytes(16))
     store = SqliteStore.open(tmp_path / "store", durability="process", clock=CLOCK)
-    child = Child(invalidate_for, store.path, acknowledged, 3_000)
+    child = Child(invalidate_until_told, store.path, acknowledged)
     assert "ready" == child.read()
     with acknowledged.open("r+b") as file, mmap.mmap(file.fileno(), 16) as words:
         child.tell()
         hits = misses = 0
-        tag, value = -1, 0
-        while not words[8]:
+        tag, value, acknowledged_number = -1, 0, 0
+        # However the system lets the two take turns.
+        while acknowledged_number < 2_000 or hits == 0 or misses <= 100:
+            assert child.process.poll() is None
             for _ in range(20):
                 (acknowledged_number,) = struct.unpack_from("=Q", words, 0)
                 with store.read() as reader:
@@ -72,9 +74,8 @@ def test_memory_is_never_stale(tmp_path: Path) -> None:
                     with store.read() as reader:
                         tag, value = reader.invalidation, int(reader.note("note", "n") or b"0")
                     assert value >= at_least
+        words[8] = 1
     child.end()
-    assert hits > 0
-    assert misses > 100
     assert [] == store.check()
     store.close()
 
