@@ -41,12 +41,15 @@ class HitMark:
 
     def _after(self, result: object) -> None:
         engine = open_engine()
-        if engine is not None and (hits := engine.hits.take()):
-            show_line(self._shell, f"[resonate_nb] {hits_text(hits)}")
+        if engine is None:
+            return
+        hits, saved_ms = engine.hits.take()
+        if hits:
+            show_line(self._shell, f"[resonate_nb] {hits_text(hits, saved_ms)}")
 
 
-def hits_text(hits: Mapping[str, tuple[int, int]]) -> str:
+def hits_text(hits: Mapping[str, int], saved_ms: int) -> str:
     """One line for people: ``replayed load, fold ×2 · 13 s saved``."""
-    names = [name if count == 1 else f"{name} ×{count}" for name, (count, _) in hits.items()]
+    names = [name if count == 1 else f"{name} ×{count}" for name, count in hits.items()]
     listed = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
-    return f"replayed {listed} · {duration(sum(saved for _, saved in hits.values()))} saved"
+    return f"replayed {listed} · {duration(saved_ms)} saved"

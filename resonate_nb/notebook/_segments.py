@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from resonate_nb.view import Row, Segment, segment_bytes
+from resonate_nb.view import Row, Segment, saved_ms, segment_bytes
 
 TAIL_ROWS = 200
 MIDDLE_ROWS = 2_000
@@ -25,6 +25,7 @@ class Segments:
         self._middle: dict[str, Row | None] = {}
         """Id -> row as it is now, or None for one that is gone; the same in `_tail`."""
         self._tail: dict[str, Row | None] = {}
+        self._saved_ms = 0
         self._seq = 0
         self._base_seq = 0
         self._middle_seq = 0
@@ -32,6 +33,7 @@ class Segments:
     def start(self, rows: Sequence[Row], now_ms: int) -> Mapping[str, bytes]:
         """All three segments anew: for the first page, or one that says it has missed something."""
         self._rows = {row.id: row for row in rows}
+        self._saved_ms = saved_ms(rows)
         return self._new_base(now_ms)
 
     def update(self, rows: Sequence[Row], now_ms: int) -> Mapping[str, bytes]:
@@ -42,6 +44,7 @@ class Segments:
         changed.update((id, None) for id in before if id not in self._rows)
         if not changed:
             return {}
+        self._saved_ms = saved_ms(rows)
         self._tail.update(changed)
         if len(self._tail) <= TAIL_ROWS:
             return {"tail": self._send(self._tail, self._middle_seq, now_ms)}
@@ -69,4 +72,4 @@ class Segments:
         self._seq += 1
         there = [row for row in rows.values() if row is not None]
         gone = [id for id, row in rows.items() if row is None]
-        return segment_bytes(Segment(there, self._seq, after, now_ms, gone))
+        return segment_bytes(Segment(there, self._seq, after, now_ms, gone, self._saved_ms))

@@ -10,6 +10,7 @@ from ._config import configure, engine, existing_engine, is_enabled, open_engine
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._held import hold_interrupt
+from ._hits import saved_in_all
 from ._identity import Identity, Undurable, check_template, identify, meets_another
 from ._registry import (
     OPTION_NAMES,
@@ -103,6 +104,7 @@ __all__ = [
     "refuse_reserved",
     "register",
     "registered",
+    "saved_in_all",
     "say",
     "search",
     "source",

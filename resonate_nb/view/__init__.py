@@ -15,7 +15,19 @@ from ._html import (
     table_text,
     tally_text,
 )
-from ._rows import LOOKS, Look, Row, Segment, coming_text, counts, reading_order, row_of, rows_of, segment_bytes
+from ._rows import (
+    LOOKS,
+    Look,
+    Row,
+    Segment,
+    coming_text,
+    counts,
+    reading_order,
+    row_of,
+    rows_of,
+    saved_ms,
+    segment_bytes,
+)
 
 __all__ = [
     "LOOKS",
@@ -43,6 +55,7 @@ __all__ = [
     "reading_order",
     "row_of",
     "rows_of",
+    "saved_ms",
     "segment_bytes",
     "size",
     "table_html",

@@ -17,7 +17,7 @@ from resonate_nb.runtime import Detail, Record, Shown, state_label
 from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
-from ._rows import AWAITED, LOOKS, TAKEN_UP, Row, attempt_payload, coming_text, counts, owner_of, row_of
+from ._rows import AWAITED, LOOKS, TAKEN_UP, Row, attempt_payload, coming_text, counts, owner_of, row_of, saved_ms
 
 _LINE = "1px solid rgba(128,128,128,.28)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
@@ -45,7 +45,7 @@ def counts_text(rows: Sequence[Row]) -> str:
     if not rows:
         return "no promises"
     parts = ", ".join(f"{count(number)} {shown.label}" for shown, number in counts(rows).items())
-    saved = sum(row.saved_ms for row in rows)
+    saved = saved_ms(rows)
     noun = "promise" if len(rows) == 1 else "promises"
     return f"{count(len(rows))} {noun}: {parts}" + (f"; {duration(saved)} saved" if saved else "")
 

@@ -134,6 +134,7 @@ export class Rows {
     this.details = new Map(); // id -> the last answer; shown at once when a row is opened again
     this.asked = 0;
     this.lag = Infinity;
+    this.saved = 0; // ms of computing that all replays saved together
     this.isSaved = false; // the rows come from a saved notebook: nobody is there to send more
     this.handlers = {
       "change:base": () => this.take("base"),
@@ -191,6 +192,7 @@ export class Rows {
     if (skew < this.lag) this.lag = skew;
     this.skew = Math.abs(this.lag) < 30_000 ? 0 : this.lag;
     this.savedAt = segment.now;
+    this.saved = segment.saved_in_all;
     this.isSaved = skew > 300_000 && !this.ready;
     const gap = level !== "base" && segment.after !== this.seq[level === "tail" ? "middle" : "base"];
     if (level === "base") {
@@ -459,7 +461,6 @@ class View {
     this.order = [];
     this.counts = {};
     this.longest = 1;
-    this.saved = 0;
     this.replays = 0;
     this.held = 0; // rows that came or moved while the order was held
     this.active = null; // row under the keyboard
@@ -720,14 +721,12 @@ class View {
 
   measure() {
     const counts = {};
-    let saved = 0;
     let replays = 0;
     for (const row of this.rows.byId.values()) {
       counts[row.state] = (counts[row.state] ?? 0) + 1;
-      saved += row.saved;
       replays += row.replays;
     }
-    Object.assign(this, { counts, saved, replays });
+    Object.assign(this, { counts, replays });
     this.scale();
   }
 
@@ -975,7 +974,7 @@ class View {
     if (this.held) setText(this.pill, `${count(this.held)} new or moved · show`);
     const shown = this.order.length === total ? "" : `${count(this.order.length)} of `;
     const parts = [`${shown}${count(total)} ${total === 1 ? "promise" : "promises"}`];
-    if (this.replays) parts.push(`${count(this.replays)} ${this.replays === 1 ? "replay" : "replays"} saved ${duration(this.saved)}`);
+    if (this.replays) parts.push(`${count(this.replays)} ${this.replays === 1 ? "replay" : "replays"} saved ${duration(this.rows.saved)}`);
     const note = this.model.get("note");
     if (note) parts.push(note);
     setText(this.footText, parts.join(" · "));

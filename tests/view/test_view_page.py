@@ -23,6 +23,7 @@ from resonate_nb.view import (
     inspector_module,
     inspector_style,
     rows_of,
+    saved_ms,
     segment_bytes,
     table_html,
 )
@@ -89,6 +90,7 @@ class Inspected:
             viewport={"width": 1080, "height": 760}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
         )
         rows = rows_of(records)
+        saved = saved_ms(rows)
         self.seq = 3
         self.now = T0 + 60_000
         self.page.set_content(
@@ -111,9 +113,9 @@ class Inspected:
                     "note": "",
                     "problem": "",
                     "closed": False,
-                    "base": packed(Segment(rows, 1, 0, self.now)),
-                    "middle": packed(Segment([], 2, 1, self.now)),
-                    "tail": packed(Segment([], 3, 2, self.now)),
+                    "base": packed(Segment(rows, 1, 0, self.now, saved_ms=saved)),
+                    "middle": packed(Segment([], 2, 1, self.now, saved_ms=saved)),
+                    "tail": packed(Segment([], 3, 2, self.now, saved_ms=saved)),
                     **state,
                 },
             ],

@@ -11,7 +11,7 @@ import pytest
 from view_records import DEAD, OWNER, T0, make_record
 
 from resonate_nb.runtime import Shown
-from resonate_nb.view import LOOKS, Row, Segment, coming_text, counts, row_of, rows_of, segment_bytes
+from resonate_nb.view import LOOKS, Row, Segment, coming_text, counts, row_of, rows_of, saved_ms, segment_bytes
 
 
 def test_row_of_a_computed_promise() -> None:
@@ -251,6 +251,19 @@ def test_rows_of_one_millisecond_stay_as_they_were_found() -> None:
 def test_counts_follow_the_order_of_looks() -> None:
     rows = rows_of([make_record("a@1"), make_record("b@1"), make_record("c@1", Shown.REJECTED, error="E")])
     assert [(Shown.REJECTED, 1), (Shown.RESOLVED, 2)] == list(counts(rows).items())
+
+
+def test_what_ran_at_the_same_time_is_saved_once() -> None:
+    """Ten requests that were awaited together for four seconds: nobody would have waited for forty."""
+    at_once = [make_record(f"a/{n}@1", took_ms=4_000, replays=1, saved_ms=4_000) for n in range(10)]
+    after = make_record("b@1", created_at=T0 + 9_000, took_ms=500, replays=2, saved_ms=1_000)
+    rows = rows_of([*at_once, after, make_record("c@1", took_ms=70_000)])
+    assert 5_000 == saved_ms(rows)
+    segment = unpacked(segment_bytes(Segment(rows, 1, 0, T0, saved_ms=5_000)))
+    assert (5_000, [1_000] + [4_000] * 10 + [0]) == (
+        segment["saved_in_all"],
+        sorted(segment["saved"], key=lambda ms: ms or 1e9),
+    )
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
