@@ -168,8 +168,16 @@ def _is_arranged() -> bool:
 
 
 def _tell(level: int, text: str) -> None:
+    """Show the line. What shows it may be the user's, and may fail: a call and its value do not, for that."""
     if not _is_wanted(level):
         return
+    try:
+        _show(level, text)
+    except Exception as error:
+        _write(f"{_MARK}{text} (what was to show this line raised {type(error).__name__})\n")
+
+
+def _show(level: int, text: str) -> None:
     record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None)
     if logger.isEnabledFor(level) and _is_arranged():
         logger.handle(record)
@@ -192,15 +200,15 @@ def _write(text: str) -> None:
     stream = sys.stderr
     if stream is None:
         return
-    with _drawing:
+    # A line that nobody can read (stderr is on a full disk, was closed, or something else stands for it that does not
+    # work) is not worth a value.
+    with _drawing, suppress(Exception):
         if (line := _TerminalLine.shown) is not None:
             line.erase()
-        # A line that nobody can read (stderr is a file on a full disk, or was closed) is not worth a value.
-        with suppress(OSError, ValueError):
-            stream.write(text)
-            if line is not None:
-                line.draw()
-            stream.flush()
+        stream.write(text)
+        if line is not None:
+            line.draw()
+        stream.flush()
 
 
 _drawing = threading.RLock()
@@ -293,11 +301,12 @@ class _TerminalLine:
     def _put(self, text: str) -> None:
         # Past a `write` that was set on the stream itself: so does a durable cell record its display in a terminal.
         write = getattr(type(self._stream), "write", None)
-        if write is None:
-            self._stream.write(text)
-        else:
-            write(self._stream, text)
-        self._stream.flush()
+        with suppress(Exception):  # a terminal that is gone is not worth a value
+            if write is None:
+                self._stream.write(text)
+            else:
+                write(self._stream, text)
+            self._stream.flush()
 
 
 _ECHO = "^C"

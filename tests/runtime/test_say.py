@@ -381,3 +381,51 @@ def test_another_owner_is_another_line(engine: Engine, clock: ManualClock, lines
     assert ["[resonate_nb] waited 2.0 s for process 4711", "[resonate_nb] waited 2.0 s for process 5"] == [
         texts[-1] for texts in lines.lines
     ]
+
+
+class Broken(logging.Handler):
+    """A handler that somebody has written in a hurry."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise KeyError("nobody")
+
+
+def test_a_handler_that_raises_costs_no_value(capsys: pytest.CaptureFixture[str]):
+    """What is said comes between the end of a body and the storing of its value; and it is said all the same."""
+
+    @durable
+    def change(table):
+        table["here"] = 1
+        return 7
+
+    handler = Broken()
+    logging.getLogger("resonate_nb").addHandler(handler)
+    try:
+        assert 7 == change({})
+    finally:
+        logging.getLogger("resonate_nb").removeHandler(handler)
+    handle = change.get({})
+    assert handle is not None
+    assert 7 == handle.result()
+    assert "not replayable" in (err := capsys.readouterr().err)
+    assert "raised KeyError" in err
+
+
+class Nothing:
+    """Stands for a stream, and is none."""
+
+    def write(self, text: str) -> None:
+        raise RuntimeError(text)
+
+
+def test_a_stream_that_is_none_costs_no_value(monkeypatch: pytest.MonkeyPatch):
+    @durable
+    def change(table):
+        table["there"] = 1
+        return 7
+
+    monkeypatch.setattr(sys, "stderr", Nothing())
+    assert 7 == change({})
+    handle = change.get({})
+    assert handle is not None
+    assert 7 == handle.result()
