@@ -51,7 +51,7 @@ from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
 from ._generators import note_load
 from ._hits import HitMark
 from ._live import LiveLine
-from ._record import show_line
+from ._said import SaidLines
 
 _CELL_USAGE = (
     "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] [--rerun] "
@@ -370,7 +370,9 @@ def load_ipython_extension(shell: Any) -> None:
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
     if getattr(shell, "kernel", None) is not None:
-        speak_on(partial(show_line, shell), partial(LiveLine.begin, shell))
+        said = SaidLines(shell)
+        said.start()
+        speak_on(said.show, partial(LiveLine.begin, shell))
         HitMark(shell).start()
 
 
@@ -385,6 +387,7 @@ def _handle_html(handle: Handle) -> str | None:
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext resonate_nb`: the magics are gone; promises stay where they are."""
     speak_on(None)
+    SaidLines.stop(shell)
     HitMark(shell).stop()
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)

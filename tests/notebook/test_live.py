@@ -51,8 +51,8 @@ def texts_until_rewritten(kernel: Kernel, request: str) -> list[str]:
         content = message["content"]
         if message["parent_header"].get("msg_id") != request or "data" not in content:
             continue
-        if "display_id" in content["transient"]:
-            texts.append(content["data"]["text/plain"])
+        if "display_id" in content["transient"] and "store:" not in (text := content["data"]["text/plain"]):
+            texts.append(text)
         if message["msg_type"] == "update_display_data":
             return texts
 
@@ -138,3 +138,35 @@ def test_the_line_of_each_call_is_text_and_no_part_of_a_durable_cell(tmp_path: P
         line[:27] for line in ran.text("stderr").splitlines() if "busy@1" in line
     ]
     assert ("shown\n", "shown\n", "") == (ran.text(), again.text(), again.text("stderr"))
+
+
+def test_what_is_said_several_times_under_one_cell_is_one_line_that_counts(tmp_path: Path) -> None:
+    """And it is no part of what a durable cell shows again."""
+    cell = """%%durable all --ignore calls
+calls.append(1)
+print("begins")
+for number in range(5):
+    try:
+        fails(number)
+    except ValueError:
+        pass
+print("ends")
+if len(calls) < 3:
+    raise RuntimeError
+"""
+    env = {"RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}
+    with Kernel(tmp_path, env) as kernel:
+        kernel.ok(SETUP)
+        kernel.ok("@rnb.durable\ndef fails(number):\n    raise ValueError\ncalls = []")
+        kernel.run(cell)
+        line = "[resonate_nb] fails: runs again, it raised last time"
+        again = kernel.run(cell)
+        assert [f"{line} (5 times)"] == [text for text in again.bundles() if "fails" in text]
+        once = kernel.ok("try:\n    fails(1)\nexcept ValueError:\n    pass")
+        assert [line] == [text for text in once.bundles() if "fails" in text]
+        kernel.ok(cell)
+        replayed = kernel.ok(cell)
+        assert "begins\nends\n" == replayed.text()
+        assert [] == [text for text in replayed.bundles() if "fails" in text]
+        kernel.ok("%unload_ext resonate_nb")
+        assert "runs again" in kernel.ok("try:\n    fails(1)\nexcept ValueError:\n    pass").text("stderr")
