@@ -23,6 +23,8 @@ from . import _locks
 _SIZE_BYTES = 16
 _CHANGE = 0
 _INVALIDATION = 1
+_ANOTHER = -1, -1
+"""The identity of what is no file of ours."""
 UNKNOWN = 2**64 - 1
 """An invalidation word that nothing is remembered under: whoever meets it has to look what has become of the store."""
 
@@ -34,7 +36,9 @@ class Signal:
         """Map the file, making it if the store is new; words that are not shared lie in memory of this process."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(self._descriptor).st_size < _SIZE_BYTES:
+            status = os.fstat(self._descriptor)
+            self._file = status.st_dev, status.st_ino
+            if status.st_size < _SIZE_BYTES:
                 with self.lock():  # two processes may be at it
                     _fill_up(self._descriptor)
             self._map = mmap.mmap(self._descriptor if is_shared else -1, _SIZE_BYTES)
@@ -48,16 +52,22 @@ class Signal:
     def identity(self) -> tuple[int, int] | None:
         """Device and inode of the file; None when it has been unlinked: the store is gone, and only this is left.
 
-        A file that somebody has cut is made whole, since to read beyond its end would end the process.
+        A file that somebody has cut is made whole, since to read beyond its end would end the process. One that is
+        open in its place is nobody's of ours: code that makes a daemon closes all there is, and numbers are used again.
         """
-        status = os.fstat(self._descriptor)
+        try:
+            status = os.fstat(self._descriptor)
+        except OSError:
+            return _ANOTHER
+        if (status.st_dev, status.st_ino) != self._file:
+            return _ANOTHER
         if status.st_nlink == 0:
             return None
         if status.st_size < _SIZE_BYTES:
             _fill_up(self._descriptor)
             # What it was is lost. This says no to everything that is remembered, until the next writer puts it right.
             self._words[_INVALIDATION] = UNKNOWN
-        return status.st_dev, status.st_ino
+        return self._file
 
     def change_word(self) -> int:
         return self._words[_CHANGE]
@@ -83,9 +93,11 @@ class Signal:
         return SetupLock(self._descriptor)
 
     def close(self) -> None:
+        is_ours = self.identity() != _ANOTHER
         self._words.release()
         self._map.close()
-        os.close(self._descriptor)
+        if is_ours:
+            os.close(self._descriptor)
 
 
 def _fill_up(descriptor: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -121,3 +122,26 @@ def test_store_made_anew_in_the_same_place_is_not_touched(tmp_path: Path) -> Non
         assert reader.get("b") is not None
     assert [] == found.check()
     found.close()
+
+
+@pytest.mark.parametrize("is_open_again", [False, True], ids=["closed", "used again"])
+def test_descriptors_closed_by_others_are_said(tmp_path: Path, is_open_again: bool) -> None:
+    """As code does that makes a daemon. The file that has got the number since is not touched."""
+    clock = ManualClock()
+    store = SqliteStore.open(tmp_path / "store", clock=clock)
+    write(store)
+    descriptor = store._directory.signal._descriptor
+    os.close(descriptor)
+    foreign = os.open(tmp_path / "foreign", os.O_RDWR | os.O_CREAT)
+    if foreign != descriptor:
+        os.dup2(foreign, descriptor)
+        os.close(foreign)
+    if not is_open_again:
+        os.close(descriptor)
+    clock.advance(100)
+    with pytest.raises(StoreError, match=r"'signal' of the store .* was moved, deleted or replaced"):
+        read(store)
+    store.close()
+    assert b"" == (tmp_path / "foreign").read_bytes()
+    if is_open_again:
+        os.close(descriptor)
