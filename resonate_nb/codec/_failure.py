@@ -6,6 +6,7 @@ import json
 import traceback
 from pathlib import Path
 
+from ._again import made_of
 from ._port import Failure
 
 LIMIT = 100_000
@@ -29,7 +30,7 @@ def failure_of(error: BaseException) -> Failure:
         text = "".join(report.format())
     except Exception as trouble:  # an exception whose attributes raise; the failure itself must be kept
         text = f"{name}: {message}\n(the traceback cannot be shown: {type(trouble).__name__})\n"
-    return Failure(type_name=name, message=message, traceback=_shorten(text, LIMIT))
+    return Failure(name, message, _shorten(text, LIMIT), *made_of(error))
 
 
 def in_words(error: BaseException) -> str:
@@ -41,15 +42,33 @@ def in_words(error: BaseException) -> str:
 
 def failure_to_bytes(failure: Failure) -> bytes:
     """The failure as ASCII JSON."""
-    return json.dumps({"type": failure.type_name, "message": failure.message, "traceback": failure.traceback}).encode()
+    fields: dict[str, object] = {
+        "type": failure.type_name,
+        "message": failure.message,
+        "traceback": failure.traceback,
+    }
+    if failure.args is not None:
+        fields["args"] = failure.args
+    if failure.attributes:
+        fields["attributes"] = dict(failure.attributes)
+    return json.dumps(fields).encode()
 
 
 def failure_from_bytes(data: bytes) -> Failure:
-    """The failure that `failure_to_bytes` wrote. Raises ValueError when it is none."""
-    fields = json.loads(data)
+    """The failure that `failure_to_bytes` wrote; of bytes that are none, damaged ones perhaps, what can be read."""
+    text = data.decode("utf-8", "replace")
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
     if not isinstance(fields, dict):
-        raise ValueError("a stored failure is a JSON object")
-    return Failure(*(str(fields.get(name, "")) for name in ("type", "message", "traceback")))
+        return Failure("an unknown error", "what is stored of it is damaged", text)
+    args, attributes = fields.get("args"), fields.get("attributes")
+    return Failure(
+        *(str(fields.get(name, "")) for name in ("type", "message", "traceback")),
+        tuple(args) if isinstance(args, list) else None,
+        attributes if isinstance(attributes, dict) else {},
+    )
 
 
 def _message(error: BaseException) -> str:

@@ -59,6 +59,9 @@ class Signer:
 
     def verify(self, data: bytes, signature: str, *, promise: str, version: int) -> bool:
         """Whether this key signed exactly these bytes for this promise and version."""
+        # Both come out of a database, where a flipped bit makes a text of bytes, and bytes of a text.
+        if type(data) is not bytes or type(signature) is not str:
+            return False
         expected = self.sign(data, promise=promise, version=version)
         return signature.isascii() and _compare_digest(expected, signature)
 

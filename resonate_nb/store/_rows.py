@@ -79,6 +79,9 @@ def text_or_bytes(data: bytes) -> str | bytes:
         return data
 
 
+_TEXTS = frozenset((str, type(None)))
+_BYTES = frozenset((bytes, type(None)))
+
 BAD = (ValueError, KeyError, TypeError)
 """What `parse` raises for a row that no package of ours can have written."""
 
@@ -116,11 +119,16 @@ def parse(row: Row) -> Promise:
         param_data,
         value_data,
     ) = row
-    # Compared with instants by everybody who looks: one text among them would take down a whole listing.
-    if timeout_at < 0 or created_at < 0 or version < 0 or (settled_at is not None and settled_at < 0):
-        raise ValueError("an instant before the epoch, or a version below zero")
-    if base.__class__ is not str:
-        raise TypeError("an id that is no text")
+    # Used as what they should be by everybody who looks: one that is not would take down a whole listing.
+    if not (0 <= timeout_at <= NEVER and 0 <= created_at <= NEVER and 0 <= version <= NEVER):
+        raise ValueError("an instant before the epoch, or beyond all time, or a version below zero")
+    for instant in (settled_at, lease_ms, lease_until):
+        if instant is not None and not 0 <= instant <= NEVER:
+            raise ValueError("an instant before the epoch, or beyond all time")
+    if base.__class__ is not str or not _TEXTS.issuperset(map(type, (owner, *row[11:17], *row[18:26]))):
+        raise TypeError("a text that is none")
+    if not _BYTES.issuperset(map(type, row[27:])):
+        raise TypeError("bytes that are none")
     param = mapping_of(param_headers)
     if name is not None:
         param["name"] = name
@@ -364,7 +372,8 @@ SELECT timeout_at, {_ID} FROM promises WHERE state = 'pending' AND timeout_at < 
 """
 _AHEAD = """
 SELECT base, generation, state, task, version, COALESCE(value_code, param_code), param_arguments, codec, signature,
-    elapsed_us, value_headers, CASE WHEN value_size <= ? THEN value_data END
+    CASE WHEN elapsed_us NOT GLOB '*[^0-9]*' THEN elapsed_us END, value_headers,
+    CASE WHEN value_size <= ? THEN value_data END
 FROM promises
 """
 AHEAD = f"{_AHEAD} WHERE name = ? ORDER BY row DESC LIMIT ?"

@@ -40,4 +40,4 @@ def is_addressable(columns: Mapping[str, Any]) -> bool:
 
 
 def _count(found: object) -> int:
-    return found if type(found) is int and found >= 0 else 0
+    return found if type(found) is int and 0 <= found <= NEVER else 0

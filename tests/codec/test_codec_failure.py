@@ -98,7 +98,16 @@ def test_a_deep_recursion_is_short() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"{"])
-def test_foreign_bytes_are_refused(data: bytes) -> None:
-    """One kind of error for all of them."""
-    with pytest.raises(ValueError):
-        failure_from_bytes(data)
+def test_damaged_bytes_are_shown_as_they_are(data: bytes) -> None:
+    """Whoever asks what was raised is told what there is, instead of how it cannot be read."""
+    failure = failure_from_bytes(data)
+    assert ("an unknown error", "what is stored of it is damaged") == (failure.type_name, failure.message)
+    assert failure.traceback == data.decode("utf-8", "replace")
+
+
+def test_one_flipped_bit_costs_one_letter() -> None:
+    """As often as not."""
+    data = bytearray(failure_to_bytes(caught(ValueError("wrong"))))
+    at = data.index(b"wrong")
+    data[at] ^= 0x80
+    assert "\ufffdrong" == failure_from_bytes(bytes(data)).message

@@ -86,6 +86,16 @@ def test_rubbish_is_no_signature(signature: str) -> None:
     assert not Signer(KEY).verify(b"data", signature, promise="a", version=1)
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_what_is_of_another_type_does_not_verify(long: bool) -> None:
+    """A flipped bit in a database makes a text of bytes, and bytes of a text."""
+    signer, data = Signer(b"k" * 32), b"x" * (100_000 if long else 10)
+    signature = signer.sign(data, promise="a", version=1)
+    assert signer.verify(data, signature, promise="a", version=1)
+    assert not signer.verify(data, signature.encode(), promise="a", version=1)  # type: ignore[arg-type]
+    assert not signer.verify(data.decode(), signature, promise="a", version=1)  # type: ignore[arg-type]
+
+
 def test_a_planted_payload_is_refused_before_it_runs(tmp_path: Path) -> None:
     """TRAPS 87: the signature of the true value does not cover what was planted."""
     signature = Signer(KEY).sign(encode([1]).data, promise="a", version=1)

@@ -505,6 +505,40 @@ def test_a_text_that_is_none_hides_no_other_row(tmp_path: Path, column: str) -> 
     store.close()
 
 
+COLUMNS = (
+    *("timeout_at", "created_at", "settled_at", "version", "lease_ms", "lease_until", "param_data", "value_data"),
+    *TEXTS,
+)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_cell_of_another_type_is_a_bad_row(tmp_path: Path, column: str) -> None:
+    """One bit makes a text of bytes, or an instant of a far-off time; nobody who looks is to trip over it."""
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=CLOCK)
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("a", store.owner)), Inserted(pending("b", store.owner))])
+    strange = "x'616263'" if column in TEXTS else "'abc'" if column.endswith("data") else "9007199254740992"
+    change(tmp_path / "store", f"UPDATE promises SET {column} = {strange} WHERE base = 'b'")
+    with store.read() as reader:
+        assert {State.PENDING, State.RESOLVED} == {promise.state for promise in reader.search(Query())}
+    assert ["bad_row"] == [problem.kind for problem in store.check()]
+    store.repair()
+    assert [] == store.check()
+    store.close()
+
+
+def test_rows_read_ahead_hold_no_time_that_is_no_number(tmp_path: Path) -> None:
+    """A digit is one bit away from a letter; a call counts with it."""
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=CLOCK)
+    with store.write() as transaction:
+        for id, taken in (("a", "12"), ("b", "1r"), ("c", "")):
+            transaction.apply([Inserted(replace(pending(id, store.owner), param=Value({"name": "f"})))])
+            transaction.apply([Settled(id, State.RESOLVED, Value({"elapsed_us": taken}, b"x", None, 1), 5)])
+    with store.read() as reader:
+        assert {"a": "12", "b": None, "c": ""} == {row.base: row.elapsed_us for row in reader.ahead("f", 10, 100)}
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("was", "became"),
     [
