@@ -33,7 +33,6 @@ class Current:
         "children",
         "fence",
         "id",
-        "loop",
         "parent",
         "promise",
     )
@@ -45,7 +44,6 @@ class Current:
         born: str,
         fence: Fence,
         children: Children,
-        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.id = promise.id
         self.promise = promise
@@ -55,8 +53,6 @@ class Current:
         """Tells this generation from every other one: the same over all its attempts, in whatever process."""
         self.fence = fence
         self.children = children
-        self.loop = loop
-        """The event loop that awaits the body; None for a synchronous one."""
         self.parent = _current.get()
         self._occurrences: dict[str, Iterator[int]] = {}
         self._steps: dict[Step, asyncio.AbstractEventLoop | None] = {}
@@ -219,22 +215,20 @@ def refuse_recursion(id: str) -> None:
 
 
 @contextmanager
-def waiting(id: str, *, blocking: bool) -> Iterator[None]:
+def waiting(id: str, stopped: Collection[str] = ()) -> Iterator[None]:
     """While this context waits for promise `id`. Refuses, before waiting, what could never end.
 
     Args:
         id: the promise waited for.
-        blocking: whether the wait holds its thread.
+        stopped: the promises that this thread is at, if the wait holds it: they do not go on meanwhile.
 
     Raises:
-        WaitCycleError: `id` waits, directly or through others in this process, for the call that would wait; or the
-            wait would block the very event loop that runs `id`, or what `id` waits for.
+        WaitCycleError: `id` waits, directly or through others in this process, for the call that would wait; or `id`,
+            or what it waits for, is among those that the wait would stop.
     """
     call = _current.get()
     lineage = list(call.lineage()) if call is not None else []
     with _lock:
-        # A wait that holds the thread of an event loop stops all that runs on that loop.
-        stopped = _running_on_this_loop() if blocking else []
         waiters = dict.fromkeys([*lineage, *stopped])
         path = _path_to(id, waiters.keys())
         if path is not None:
@@ -278,12 +272,7 @@ def _uncount(waits: dict[str, dict[str, int]], waiter: str, id: str) -> None:
         waits.pop(waiter, None)
 
 
-_AWAIT = "It needs the event loop of this very thread, which a synchronous wait would stop: await it instead."
-
-
-def _running_on_this_loop() -> list[str]:
-    here = _loop_here()
-    return [] if here is None else [id for id, call in list(_running.items()) if call.loop is here]
+_AWAIT = "It is run by this very thread, which a synchronous wait would stop: await it instead, if it is async."
 
 
 def _loop_here() -> asyncio.AbstractEventLoop | None:

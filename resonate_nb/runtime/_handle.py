@@ -87,7 +87,8 @@ class Handle:
         _context.refuse_recursion(self.id)
         clock = self._engine.clock
         end = None if timeout is None else clock.monotonic() + timeout
-        with _context.waiting(self.id, blocking=True), closing(self._looks()) as looks:
+        held = self._engine.tasks.held_here()
+        with _context.waiting(self.id, held), closing(self._looks()) as looks:
             for seen in looks:
                 now = clock.monotonic()
                 if end is not None and now >= end:
@@ -116,7 +117,8 @@ class Handle:
 
         Raises:
             WaitTimeoutError: it has not settled in time.
-            RejectedError: it settled otherwise than resolved (a builtin exception comes back as its own type).
+            RejectedError: it settled otherwise than resolved (an exception whose type is loaded comes back as its own,
+                with this one as its cause).
             NotStoredError: it resolved, but its value was not stored.
             UntrustedValueError: its signature is not ours.
         """
@@ -144,7 +146,7 @@ class Handle:
             loop = asyncio.get_running_loop()
             task = cast("asyncio.Task[Any]", asyncio.current_task())
             with (
-                _context.waiting(self.id, blocking=False),
+                _context.waiting(self.id),
                 cancel_on_interrupt(loop, task),
                 closing(self._looks()) as looks,
             ):

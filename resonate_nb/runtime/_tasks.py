@@ -34,7 +34,7 @@ class Holding:
     Left with an error it gives back what it had claimed.
     """
 
-    __slots__ = ("_tasks", "id", "interrupts", "pid", "promise", "version")
+    __slots__ = ("_tasks", "id", "interrupts", "pid", "promise", "thread", "version")
 
     def __init__(self, tasks: Tasks, id: str) -> None:
         self._tasks = tasks
@@ -46,6 +46,8 @@ class Holding:
         self.promise: Promise | None = None
         """As it was when it was claimed; None until then."""
         self.pid = os.getpid()
+        self.thread = 0
+        """The one that the call was made in; 0 where the task is only kept."""
 
     @property
     def is_ours(self) -> bool:
@@ -54,6 +56,7 @@ class Holding:
 
     def __enter__(self) -> Holding:
         self.interrupts.__enter__()
+        self.thread = threading.get_ident()
         self._tasks._begin(self)
         return self
 
@@ -143,6 +146,12 @@ class Tasks:
         holding.version = promise.version
         self._begin(holding)
         return lambda: self._remove(holding)
+
+    def held_here(self) -> list[str]:
+        """The promises that calls made in this thread are at, whether or not their bodies run just now."""
+        here = threading.get_ident()
+        with self._lock:
+            return [id for id, holdings in self._held.items() if any(each.thread == here for each in holdings)]
 
     def _remove(self, holding: Holding) -> None:
         with self._lock:

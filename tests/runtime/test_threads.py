@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from resonate_nb import configure, durable, search
-from resonate_nb.errors import StoreError, WaitCycleError
+from resonate_nb import Constant, configure, durable, search
+from resonate_nb.errors import DurableWarning, StoreError, WaitCycleError
 from resonate_nb.runtime import Engine, _context, engine
 
 _ran: list[int] = []
@@ -132,3 +133,47 @@ def test_a_loop_is_not_stopped_by_a_wait_for_what_needs_it(disk: Engine) -> None
 
     asyncio.run(main())
     assert 1 == beside_the_loop()
+
+
+class Asking:
+    """Asks, while it is pickled, for the very call whose value it is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (ask_for_itself(),)
+
+
+@durable(ignore=("Asking", "_ran"))
+def ask_for_itself() -> object:
+    _ran.append(1)
+    return Asking()
+
+
+def test_a_thread_does_not_wait_for_what_it_is_storing(disk: Engine) -> None:
+    """Interrupts are held back there: nothing would end the wait. The value is the caller's."""
+    _ran.clear()
+    with pytest.warns(DurableWarning, match=r"not stored.*wait for itself"):
+        assert isinstance(ask_for_itself(), Asking)
+    assert [1] == _ran
+
+
+@durable(retry=Constant(2, delay=3600), ignore=("_ran",))
+async def tried_twice() -> int:
+    _ran.append(1)
+    raise ConnectionError
+
+
+def test_a_loop_is_not_stopped_by_a_wait_for_what_is_between_two_tries(disk: Engine) -> None:
+    """Its body does not run, and all the same only this loop can go on with it."""
+    _ran.clear()
+
+    async def main() -> None:
+        task = asyncio.create_task(tried_twice())
+        while not _ran:
+            await asyncio.sleep(0)
+        with pytest.raises(WaitCycleError, match="await it instead"):
+            search("tried_twice*")[0].result(60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())

@@ -433,7 +433,6 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
     limited: Limited[Any] | None = None
     is_interrupted = False
     loop = asyncio.get_running_loop()
-    claimed.current.loop = loop
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     with _Try(engine, claimed) as run:
         try:

@@ -70,7 +70,7 @@ async def wait_async(engine: Engine, request: Request, step: Wait) -> Promise | 
 def waiting(engine: Engine, request: Request, step: Wait, *, blocking: bool) -> Iterator[Patience]:
     id = step.promise.id
     _context.refuse_recursion(id)
-    with _context.waiting(id, blocking=blocking):
+    with _context.waiting(id, engine.tasks.held_here() if blocking else ()):
         patience = Patience(engine, request.work.title, id)
         try:
             yield patience
