@@ -36,6 +36,8 @@ class Feed:
         self._generation = 0
         self._word: int | None = None
         self._waiters = 0
+        self._sleepers: set[threading.Lock] = set()
+        """Each is taken; whoever waits for it is woken by its release."""
         self._watchers: dict[int, Callable[[], None]] = {}
         self._futures: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         self._next_key = 0
@@ -69,7 +71,10 @@ class Feed:
                 return  # nobody hears it, and most commits are made so
             self._changed.notify_all()
             futures, self._futures = self._futures, set()
+            sleepers, self._sleepers = self._sleepers, set()
             watchers = list(self._watchers.values())
+        for sleep in sleepers:
+            sleep.release()
         for loop, future in futures:
             wake(loop, future)
         for watcher in watchers:
@@ -82,15 +87,25 @@ class Feed:
 
     def wait(self, seen: int, timeout: float) -> None:
         """Return when the number has moved past `seen`, or after `timeout` seconds."""
-        with self._lock:
-            if self._generation != seen:
-                return
-            self._waiters += 1
+        # A lock, not the condition: an interrupt in the middle of that would come out as an error of `threading`.
+        sleep = threading.Lock()
+        sleep.acquire()
+        with hold_interrupt() as hold:
+            with self._lock:
+                if self._generation != seen:
+                    return
+                self._waiters += 1
+                self._sleepers.add(sleep)
             try:
-                self._look_out()
-                self._changed.wait_for(lambda: self._generation != seen, timeout)
+                with self._lock:
+                    self._look_out()
+                with hold.let_through():
+                    sleep.acquire(timeout=max(0.0, timeout))
             finally:
-                self._waiters -= 1
+                # One that was let through has ended the hold, and another may follow.
+                with hold_interrupt(), self._lock:
+                    self._waiters -= 1
+                    self._sleepers.discard(sleep)
 
     async def wait_async(self, seen: int, timeout: float) -> None:
         """The same for an event loop, which stays free."""
@@ -139,6 +154,7 @@ class Feed:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiters = 0
+        self._sleepers = set()
         self._watchers = {}
         self._futures = set()
         self._thread = None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
+from contextlib import suppress
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from resonate_nb.clock import SystemClock
+from resonate_nb.runtime import _feed
 from resonate_nb.runtime._feed import Feed
 from resonate_nb.store import MemoryStore
 
@@ -72,6 +77,40 @@ def test_an_interrupt_does_not_cut_the_start_of_the_thread(monkeypatch: pytest.M
     monkeypatch.undo()
     assert ["resonate_nb feed"] == begun
     assert 0 == feed._waiters
+    feed.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("apart", [None, *range(1, 13)])
+def test_interrupts_anywhere_in_a_wait_are_interrupts(apart: int | None) -> None:
+    """A second one may come while the first is on its way out; neither leaves the lock taken, nor one alone a
+    waiter."""
+    feed = Feed(Words(SystemClock()))
+    seen = feed.now()
+    passed, instants = 0, [0]
+
+    def look(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal passed
+        frame.f_trace_opcodes = frame.f_code.co_filename in (_feed.__file__, threading.__file__)
+        if event == "opcode":
+            passed += 1
+            if passed in instants:
+                signal.raise_signal(signal.SIGINT)
+        return look
+
+    while passed >= instants[0]:
+        passed, instants = 0, [instants[0] + 1, *([] if apart is None else [instants[0] + 1 + apart])]
+        before = sys.gettrace()
+        sys.settrace(look)
+        with suppress(KeyboardInterrupt):
+            feed.wait(seen, 0.001)
+        sys.settrace(before)
+        assert apart is not None or 0 == feed._waiters
+        with feed._lock:
+            pass
+        with pytest.raises(RuntimeError, match="un-acquired"):
+            feed._lock.release()
+    assert instants[0] > 30
     feed.close()
 
 
