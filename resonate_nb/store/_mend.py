@@ -22,19 +22,24 @@ _NOT_STORED = {
 }
 
 
-def mend(directory: Writable, connection: sqlite3.Connection, aside: Aside) -> list[Problem]:
+def mend(
+    directory: Writable, connection: sqlite3.Connection, aside: Aside, *, is_asked_for: bool = False
+) -> list[Problem]:
     """What `_check.findings` finds in a whole database, each with what was done about it; then it finds nothing more.
+    Files whose names are none of ours are moved only if that is asked for: the user may have named a folder of theirs.
 
     Call inside a write transaction, whose commit must follow.
     """
     connection.text_factory = _rows.text_or_bytes
     try:
-        found = list(findings(directory, connection, list_values(directory.values)))
+        listed = list_values(directory.values)
+        listed = listed if is_asked_for else [file for file in listed if file.owner]
+        found = list(findings(directory, connection, listed))
         done = [replace(each.problem, done=_mended(directory, connection, aside, each)) for each in found]
         if any(each.problem.kind == "bad_row" for each in found):
             # The files of these rows have none any more.
-            for each in findings(directory, connection, list_values(directory.values)):
-                if each.file:
+            for each in findings(directory, connection, listed):
+                if each.file and each.file not in {earlier.file for earlier in found}:
                     done.append(replace(each.problem, done=_mended(directory, connection, aside, each)))
         return done
     finally:

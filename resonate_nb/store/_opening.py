@@ -25,6 +25,7 @@ from ._opened import Writable
 from ._place import DATABASE, VALUES
 from ._signal import UNKNOWN
 from ._sync import sync_file, sync_names
+from ._values import list_values
 
 if TYPE_CHECKING:
     from ._pool import Link
@@ -176,7 +177,7 @@ def _examine(path: Path) -> _Symptoms:
     if not _size(database):
         if folder or has_log:
             return _Symptoms(True, why.strip() or "it was empty", folder, has_log)
-        if any((path / VALUES).iterdir()):
+        if any(file.owner for file in list_values(path / VALUES)):
             return _Symptoms(True, "it was missing or empty, though there are value files", "", False)
     return _Symptoms(False, why.strip(), "", has_log, database.with_name(f"{DATABASE}-shm").exists())
 

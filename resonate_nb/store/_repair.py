@@ -27,7 +27,8 @@ def repair(directory: Directory) -> list[Problem]:
         if not is_whole:
             return done
     with SqliteTransaction(directory) as transaction:
-        mended = mend(directory, transaction.link.connection, Aside(directory.path, directory.clock))
+        aside = Aside(directory.path, directory.clock)
+        mended = mend(directory, transaction.link.connection, aside, is_asked_for=True)
         if mended:
             transaction.invalidate()
     return [*done, *mended]

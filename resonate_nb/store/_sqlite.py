@@ -51,7 +51,7 @@ class SqliteStore:
         """Whether a store lies in this directory; looks only."""
         try:
             return (path / DATABASE).is_file()
-        except PermissionError:
+        except OSError:
             return True  # who opens it is told
 
     @classmethod

@@ -176,6 +176,28 @@ def test_directory_with_other_things_in_it_keeps_them(tmp_path: Path) -> None:
     assert (tmp_path / "empty" / ".gitignore").exists()
 
 
+def test_files_in_a_folder_of_the_same_name_stay_where_they_are(tmp_path: Path) -> None:
+    """Not taken for what is left of a lost store, nor set aside when the store is damaged."""
+    mine = folder(tmp_path / "mine" / "values") / "measured.csv"
+    mine.write_text("1,2,3")
+    said: list[str] = []
+    for _ in range(2):
+        SqliteStore.open(tmp_path / "mine", clock=CLOCK, warn=said.append).close()
+        assert "1,2,3" == mine.read_text()
+    assert [] == said
+    (tmp_path / "mine" / "promises.db").write_bytes(b"scribble" * 1_000)
+    SqliteStore.open(tmp_path / "mine", clock=CLOCK, warn=said.append).close()
+    assert 1 == len(said)
+    assert "1,2,3" == mine.read_text()
+
+
+def test_a_name_that_no_directory_can_have_is_said(tmp_path: Path) -> None:
+    """As every other that cannot be used."""
+    with pytest.raises(StoreError, match="its path is too long"):
+        SqliteStore.open(tmp_path / ("b" * 300), clock=CLOCK)
+    assert SqliteStore.exists(tmp_path / ("b" * 300))
+
+
 def test_store_is_there_once_it_was_opened(tmp_path: Path) -> None:
     """Asking does not make it."""
     assert not SqliteStore.exists(tmp_path / "store")
