@@ -16,7 +16,7 @@ from disks import open_to_all, run
 
 import resonate_nb as rnb
 from resonate_nb import durable, runtime
-from resonate_nb.clock import Clock, ManualClock, SystemClock
+from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.errors import DurableWarning, ReadOnlyStoreError
 from resonate_nb.store import Query, SqliteStore
 
@@ -58,9 +58,9 @@ def path(tmp_path: Path) -> Iterator[Path]:
     runtime.engine().close()
 
 
-def reading(path: Path, clock: Clock | None = None) -> None:
+def reading(path: Path) -> None:
     runtime.engine().close()
-    runtime.configure(store=SqliteStore.open_to_read(path, clock=clock or SystemClock()))
+    runtime.configure(store=SqliteStore.open_to_read(path, clock=SystemClock()))
 
 
 @contextmanager
@@ -152,10 +152,11 @@ def test_awaited_calls_retries_and_errors_are_as_everywhere(path: Path):
     assert 1 == len(warned)
 
 
-def test_a_deadline_is_one_without_a_row(path: Path):
+@pytest.mark.usefixtures("path")
+def test_a_deadline_is_one_without_a_row(monkeypatch: pytest.MonkeyPatch):
     has_begun = threading.Event()
     clock = ManualClock()
-    reading(path, clock)
+    monkeypatch.setattr(runtime.engine(), "clock", clock)
 
     @durable(timeout=0.05, ignore=("has_begun", "clock"))
     def slow():
