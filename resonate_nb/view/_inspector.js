@@ -1140,7 +1140,9 @@ class View {
     const pre = (text, kind = "") => make("pre", { class: `rnb-pre ${kind}` }, text);
     const detail = message?.found ? message.detail : null;
 
-    if (row.error && !detail?.traceback) body.append(make("div", { class: "rnb-error-line" }, row.error));
+    const attempts = detail?.attempts ?? row.tries;
+    const isTold = attempts.length && row.settled === null; // each attempt says its error, and the panel is small
+    if (row.error && !detail?.traceback && !isTold) body.append(make("div", { class: "rnb-error-line" }, row.error));
     for (const mark of row.marks.split("\n").filter(Boolean)) body.append(make("div", { class: "rnb-mark" }, mark));
     body.append(this.facts(row, detail));
     if (!detail && row.tries.length) section("Attempts", attemptsTable(row.tries));
