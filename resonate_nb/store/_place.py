@@ -99,7 +99,16 @@ def is_read_only(path: Path) -> bool:
     if not (path / DATABASE).is_file():
         return False
     names = (DATABASE, *(f"{DATABASE}-{piece}" for piece in ("wal", "journal", "shm")), SIGNAL, VALUES, OWNERS)
-    return not all(map(_may_write, (path, *(path / name for name in names if os.path.lexists(path / name)))))
+    return any(map(_is_refused, (path, *(path / name for name in names))))
+
+
+def _is_refused(piece: Path) -> bool:
+    """Whether it is there, and may not be written.
+
+    Asked in this order, and once more: another process makes and removes SQLite's pieces at any moment, and what is not
+    there may not be written either.
+    """
+    return not _may_write(piece) and os.path.lexists(piece) and not _may_write(piece)
 
 
 def _may_write(piece: Path) -> bool:

@@ -17,7 +17,7 @@ from children import CLOCK, pending
 
 from resonate_nb.errors import NotStoredError, ReadOnlyStoreError, SchemaError, StoreError
 from resonate_nb.protocol import Inserted, Settled, State, Value
-from resonate_nb.store import Query, SqliteStore
+from resonate_nb.store import Query, SqliteStore, _place
 from resonate_nb.store._readonly import ReadOnlyStore
 
 LARGE = b"large " * 10_000
@@ -269,3 +269,38 @@ def test_process_without_the_right_to_write_opens_it_for_reading(path: Path, has
         for folder, _, _ in os.walk(copied):
             os.chmod(folder, 0o700)
     assert ("['a', 'b']\n60000\nTrue refused\n0\n", "") == (ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_a_piece_that_comes_and_goes_makes_no_store_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
+) -> None:
+    """Another process closes the store, or makes it, while this one opens it: SQLite removes its log, or its journal.
+    Whoever took that for a store that may not be written would store nothing for as long as it lives."""
+    path = tmp_path / "store"
+    SqliteStore.open(path, clock=CLOCK).close()
+    log = path / "promises.db-wal"
+    access, lexists, looks = os.access, os.path.lexists, []
+
+    def come_or_go(piece: object) -> None:
+        if piece == log:
+            looks.append(piece)
+            if len(looks) == look:
+                log.unlink() if log.exists() else log.touch()
+
+    def looked(piece: object) -> bool:
+        come_or_go(piece)
+        return lexists(piece)  # type: ignore[arg-type]
+
+    def asked(piece: object, mode: int, **options: bool) -> bool:
+        come_or_go(piece)
+        return access(piece, mode, **options)  # type: ignore[arg-type]
+
+    if look == 2:
+        log.touch()
+    monkeypatch.setattr(os.path, "lexists", looked)
+    monkeypatch.setattr(os, "access", asked)
+    monkeypatch.setattr(os, "supports_effective_ids", {*os.supports_effective_ids, asked})
+    is_read_only = _place.is_read_only(path)
+    monkeypatch.undo()
+    assert not is_read_only
