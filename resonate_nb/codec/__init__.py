@@ -3,11 +3,13 @@
 - `encode` / `decode`: scalars as JSON, everything else as a pickle that is read only after its signature verified.
 - `Signer`, `load_key`: whose pickles are ours.
 - `failure_of`, `in_words`: an exception as data that anybody may read, and as one line.
+- `raised_again`: that exception, of its own type.
 - `preview`, `describe`: a value as text for people; they never raise.
 """
 
 from __future__ import annotations
 
+from ._again import raised_again
 from ._failure import failure_from_bytes, failure_of, failure_to_bytes, in_words
 from ._port import Encoded, Failure
 from ._preview import describe, preview
@@ -27,4 +29,5 @@ __all__ = [
     "in_words",
     "load_key",
     "preview",
+    "raised_again",
 ]

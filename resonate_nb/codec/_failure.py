@@ -63,9 +63,12 @@ def failure_from_bytes(data: bytes) -> Failure:
         fields = None
     if not isinstance(fields, dict):
         return Failure("an unknown error", "what is stored of it is damaged", text)
+    type_name, message, report = (str(fields.get(name, "")) for name in ("type", "message", "traceback"))
     args, attributes = fields.get("args"), fields.get("attributes")
     return Failure(
-        *(str(fields.get(name, "")) for name in ("type", "message", "traceback")),
+        type_name,
+        message,
+        report,
         tuple(args) if isinstance(args, list) else None,
         attributes if isinstance(attributes, dict) else {},
     )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
+
 from resonate_nb.records import dataclass
+
+Plain = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +28,7 @@ class Failure:
     message: str
     traceback: str
     """The formatted traceback without our own frames."""
+    args: tuple[Plain, ...] | None = None
+    """What it was made of; None where that is not plain."""
+    attributes: Mapping[str, Plain] = field(default_factory=dict)
+    """What is plain of what it holds under names."""

@@ -680,6 +680,48 @@ def test_a_killed_async_parent_is_followed_by_one_that_does_nothing_twice(tmp_pa
 
 
 @pytest.mark.slow
+def test_a_call_that_goes_on_after_a_kill_catches_what_its_steps_raised(tmp_path: Path):
+    """By its type and by what it holds: it must not take another way than before."""
+    scripts = Scripts(tmp_path)
+    body = """
+class Declined(Exception):
+    def __init__(self, code):
+        super().__init__("declined")
+        self.code = code
+
+@durable(keyed_by="call", name="charge")
+def charge(card):
+    note(card)
+    if card == "old":
+        raise Declined(51)
+    if card == "lost":
+        open("no such file")
+    return card
+
+@durable(name="order", version=1, ignore=("sys",))
+def order():
+    try:
+        charge("old")
+    except Declined as error:
+        assert error.code == 51
+    try:
+        charge("lost")
+    except FileNotFoundError as error:
+        assert (error.errno, error.filename) == (2, "no such file")
+    value = charge("new")
+    if "kill" in sys.argv:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+print(order())
+"""
+    scripts.run(body, "kill", ends=-signal.SIGKILL)
+    out, err = scripts.run(body)
+    assert "new\n" == out, err
+    assert ["old", "lost", "new"] == scripts.notes
+
+
+@pytest.mark.slow
 def test_a_kill_between_an_effect_and_its_commit_does_just_that_step_twice(tmp_path: Path):
     """Nobody can know of it, but the key that goes with the effect is the same both times."""
     scripts = Scripts(tmp_path)

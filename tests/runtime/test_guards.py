@@ -329,7 +329,17 @@ class Outage(Exception):
     pass
 
 
-@pytest.mark.parametrize(("raised", "kind"), [(KeyError("no such day"), KeyError), (Outage("down"), rnb.RejectedError)])
+class Unloaded(Exception):
+    """Found under another name than it says, as one that its module has lost."""
+
+
+Unloaded.__qualname__ = "Gone"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [(KeyError("no such day"), KeyError), (Outage("down"), Outage), (Unloaded("down"), rnb.RejectedError)],
+)
 def test_a_stored_failure_is_raised_again_where_that_was_said(work: Work, raised: Exception, kind: type[Exception]):
     flaky = flaky_of(work, "raise")
     work.raises = raised

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from resonate_nb.codec import decode, failure_from_bytes, in_words
+from resonate_nb.codec import decode, failure_from_bytes, in_words, raised_again
 from resonate_nb.errors import DurableTimeoutError, NotStoredError, RejectedError, StoreError, UntrustedValueError
 from resonate_nb.protocol import ExpirePromise, Promise, State
 from resonate_nb.records import dataclass
@@ -117,7 +116,7 @@ def write_down(engine: Engine, settled: Promise) -> None:
 
 def stored_error(promise: Promise) -> Exception:
     """What to raise for a promise that settled otherwise than resolved: the failure as data, as near to the original
-    as can be had without unpickling. Builtin exceptions come back as their own type."""
+    as can be had without unpickling: of its own type, where that is loaded (`codec.raised_again`)."""
     if promise.state is State.TIMEDOUT:
         return DurableTimeoutError(promise.id, promise.timeout_at)
     if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
@@ -126,16 +125,11 @@ def stored_error(promise: Promise) -> Exception:
         return DurableTimeoutError(promise.id, limit=float(limit))
     failure = failure_from_bytes(promise.value.data)
     error = RejectedError(promise.id, failure.type_name, failure.message, failure.traceback)
-    module, _, name = failure.type_name.rpartition(".")
-    kind = getattr(builtins, name, None) if module == "builtins" else None
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            again = kind(failure.message)
-        except TypeError:
-            return error
-        again.__cause__ = error
-        return again
-    return error
+    again = raised_again(failure)
+    if again is None:
+        return error
+    again.__cause__ = error
+    return again
 
 
 def returned(engine: Engine, request: Request, identity: Identity, tried: Tried, settled: Settled, why: str) -> Result:
