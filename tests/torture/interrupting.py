@@ -214,6 +214,16 @@ def main(store: Path, rounds: int, seed: int) -> None:
         print(*words, count)
 
 
+def missed(found: dict[tuple[str, ...], int]) -> list[str]:
+    """The ways to call of which something has not been met that has to be: else the rest would show little."""
+    states = {mode: {state for other, _, state in found if other == mode} for mode in MODES}
+    # Of its own promise a call is interrupted before and after the settlement, of another's it is only a guest.
+    wanted = {mode: {"resolved"} if of is held else {"free", "resolved"} for mode, (of, _) in MODES.items()}
+    modes = [mode for mode in MODES if not wanted[mode] <= states[mode]]
+    # An interrupt that comes while a finished body is stored is held back until it is.
+    return modes if ("encoding", "interrupted", "resolved") in found else [*modes, "encoding"]
+
+
 def interrupt_at_random(
     chance: random.Random, rounds: int, victim: Other, looker: Other, holder: Other
 ) -> dict[tuple[str, ...], int]:
@@ -222,8 +232,12 @@ def interrupt_at_random(
     found: dict[tuple[str, ...], int] = {}
     before: Other | None = None
     newcomer: Other | None = None
-    for x in range(1, rounds * len(MODES) + 1):
-        mode = chance.choice(list(MODES))
+    for x in range(1, 2 * rounds * len(MODES) + 1):
+        # What chance has left out by then comes in further rounds.
+        modes = list(MODES) if x <= rounds * len(MODES) else missed(found)
+        if not modes:
+            break
+        mode = chance.choice(modes)
         waits = MODES[mode][0] is held
         if waits:
             assert ["taken"] == holder.ask(x)
