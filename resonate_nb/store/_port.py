@@ -50,6 +50,12 @@ class Attempt:
     retry_at: int | None = None
     """When the next try is to begin, epoch milliseconds; set by a failed try that another follows."""
 
+    def __repr__(self) -> str:
+        # `Handle.attempts` is looked at in notebooks: a line each, and not eleven fields.
+        took = "" if self.elapsed_us is None else f" after {self.elapsed_us / 1e6:.3g} s"
+        error = "" if self.error is None else f": {self.error.partition(chr(10))[0][:200]}"
+        return f"<Attempt {self.number} {self.outcome or 'running'}{took}{error}>"
+
 
 class Order(StrEnum):
     """In which order promises are listed: by creation; those of one millisecond as they came into the store."""

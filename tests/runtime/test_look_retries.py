@@ -87,6 +87,9 @@ def test_between_two_tries_it_is_shown_as_retrying(
         (attempt.number, attempt.outcome, attempt.started_at) for attempt in handle.attempts
     ]
     assert ("<Handle 'sync@1' resolved, attempt 2, team=growth>", 7) == (repr(handle), handle.result())
+    assert "[<Attempt 1 failed after 0 s: ConnectionError: 503>, <Attempt 2 resolved after 0 s>]" == repr(
+        handle.attempts
+    )
     assert [
         "sync@1: raised ConnectionError, 0 ms: attempt 1 of 3, retrying in 1 m 00 s",
         "sync: attempt 1 of 3 failed, retrying in 1 m 00 s (ConnectionError: 503)",
