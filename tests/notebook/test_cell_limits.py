@@ -161,7 +161,7 @@ class TestTimeout:
     def test_a_cell_ends_at_its_deadline_and_its_next_run_is_a_new_one(
         self, kernel: Kernel, label: str, wait: str
     ) -> None:
-        cell = f"""%%durable {label} --timeout 200ms --ignore tries
+        cell = f"""%%durable {label} --timeout 2s --ignore tries
 tries.append(1)
 begun = True
 print("begun")

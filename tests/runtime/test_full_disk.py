@@ -354,7 +354,7 @@ def late():
     finally:
         return "late"
 
-@durable(ignore=("fill", "late"), timeout=0.2)
+@durable(ignore=("fill", "late"), timeout=2)
 def f():
     fill()
     return late()
