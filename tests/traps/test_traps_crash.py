@@ -117,6 +117,12 @@ def size(path: Path) -> int:
         return 0
 
 
+def said(running: Running) -> str:
+    """What the session has said until now."""
+    path = Path(running.job["said"])
+    return path.read_text() if path.exists() else ""
+
+
 def test_84_three_processes_that_make_one_call_at_once_run_it_once(tmp_path: Path) -> None:
     """The others wait for the one that runs, and say on whom when it takes long."""
     book = Notebook(tmp_path)
@@ -125,7 +131,7 @@ import os, time
 @durable
 def f(x):
     ran()
-    time.sleep(1.5)
+    while not os.path.exists("go"): time.sleep(0.01)
     return [x, os.getpid()]
 # %%
 open(f"ready.{os.getpid()}", "w").close()
@@ -134,6 +140,8 @@ while len([name for name in os.listdir() if name.startswith("ready.")]) < 3: tim
 got["value"] = f(1)
 """
     running = [book.begin(cells) for _ in range(3)]
+    until(lambda: 2 == sum("waiting for" in said(one) for one in running), "the waits of two")
+    (book.folder / "go").touch()
     outcomes = [one.end() for one in running]
     assert 1 == (book.folder / "f.log").stat().st_size
     values = [outcome.got["value"] for outcome in outcomes]
@@ -162,10 +170,7 @@ got["value"] = f(1)
     first = book.begin(cells)
     until(lambda: (book.folder / "running").exists(), "the body")
     second = book.begin(cells)
-    until(
-        lambda: "waiting for" in Path(second.job["said"]).read_text() if Path(second.job["said"]).exists() else False,
-        "the wait",
-    )
+    until(lambda: "waiting for" in said(second), "the wait")
     kill(first)
     first.end()
     (book.folder / "go").touch()
