@@ -36,6 +36,7 @@ TEXT_COLUMNS = 100
 _ERROR_LETTERS = 160
 """An error in a row of the static table is cut to so many."""
 _ID_LETTERS = 48
+_ID_TAIL_LETTERS = 12
 _SAID_LETTERS = 26
 """What an id, and what is said at the end of a line, keep when the line gets long."""
 
@@ -130,9 +131,16 @@ def table_text(
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int], columns: int) -> str:
-    shown = zip(line[:-1], widths[:-1], strict=True)
+    state, id, *rest = line
+    shown = zip((state, _without_middle(id, widths[1]), *rest[:-1]), widths[:-1], strict=True)
     text = "  ".join(one_line(text, width).ljust(width) for text, width in shown if width)
     return one_line(f"{text}  {line[-1]}".rstrip(), columns)
+
+
+def _without_middle(id: str, limit: int) -> str:
+    """The id on one line: a step's tells at its end which one it is, and a generation's which."""
+    line = one_line(id, len(id))
+    return line if len(line) <= limit else f"{line[: limit - _ID_TAIL_LETTERS - 1]}…{line[-_ID_TAIL_LETTERS:]}"
 
 
 def handle_text(record: Record) -> str:
