@@ -138,8 +138,8 @@ def test_ctrl_c_ends_the_demo_and_its_kernel(tmp_path: Path) -> None:
         children = psutil.Process(demo.pid).children(recursive=True)
         assert children, "the kernel should be running"
         demo.send_signal(signal.SIGINT)
-        _, said = demo.communicate(timeout=60)
+        _, said = demo.communicate(timeout=300)
     assert demo.returncode == 130, said
     assert said == "resonate-nb demo: stopped; its kernel has been ended\n"
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=300)
     assert alive == []

@@ -50,7 +50,7 @@ class Scripts:
     def run(self, body: str, *arguments: str, ends: int = 0) -> tuple[str, str]:
         """What it wrote to stdout and stderr, once it has ended with this return code."""
         process = self.start(body, *arguments)
-        out, err = process.communicate("\n", timeout=60)
+        out, err = process.communicate("\n", timeout=300)
         assert ends == process.returncode, err
         return out, err
 

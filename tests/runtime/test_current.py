@@ -200,7 +200,7 @@ def pay():
 pay()
 """
     owner = scripts.start(body)
-    owner.communicate(timeout=60)
+    owner.communicate(timeout=300)
     scripts.run(body)
     (first, deadline, key), *later = map(eval, scripts.notes)
     assert (1, [(2, deadline, key), (3, deadline, key)]) == (first, later)

@@ -165,7 +165,7 @@ def test_pools_of_processes_call_it(tmp_path: Path):
         env={**os.environ, "RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert 0 == done.returncode, done.stderr
     assert "by name ['2', '3']" == done.stdout.splitlines()[0]

@@ -268,7 +268,7 @@ if sys.version_info[:2] == (3, 11):  # it knows where this interpreter looks for
             env={**os.environ, "RESONATE_NB_KEY": "tests"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
         assert int(done.stdout.split()[1]) > 10

@@ -209,11 +209,11 @@ def test_who_is_killed_between_two_tries_leaves_the_count_as_it_was(tmp_path: Pa
     assert any("attempt 1 of 3 failed" in line for line in owner.stderr)
     owner.kill()
     owner.communicate()
-    assert start("look").communicate(timeout=60)[0].splitlines() == [
+    assert start("look").communicate(timeout=300)[0].splitlines() == [
         "<Handle 'flaky@1' interrupted>",
         "[(1, 'failed')]",
     ]
-    out, err = start("run").communicate(timeout=60)
+    out, err = start("run").communicate(timeout=300)
     assert out.splitlines() == [
         "7",
         "<Handle 'flaky@1' resolved, attempt 3>",

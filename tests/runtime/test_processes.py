@@ -61,7 +61,7 @@ class Folder:
 
     def run(self, body: str) -> tuple[str, str]:
         process = self.start(body)
-        out, err = process.communicate("\n", timeout=60)
+        out, err = process.communicate("\n", timeout=300)
         assert 0 == process.returncode, err
         return out, err
 
@@ -91,7 +91,7 @@ def test_a_result_outlives_its_process(folder: Folder):
 
 def test_a_process_killed_right_after_the_call_has_lost_nothing(folder: Folder):
     process = folder.start("step(1)\nprint('returned', flush=True)\nos.kill(os.getpid(), 9)")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert ("returned\n", -signal.SIGKILL) == (out, process.returncode)
     folder.run("step(1)")
     assert ["run 1"] == folder.runs
@@ -118,8 +118,8 @@ def test_others_wait_say_for_whom_and_get_the_value(folder: Folder):
     for waiter in waiters:
         line = next(line for line in waiter.stderr if "waiting for" in line)
         assert f"runs in process {owner.pid}" in line
-    owner.communicate("\n", timeout=60)
-    assert ["1\n", "1\n"] == [waiter.communicate(timeout=60)[0] for waiter in waiters]
+    owner.communicate("\n", timeout=300)
+    assert ["1\n", "1\n"] == [waiter.communicate(timeout=300)[0] for waiter in waiters]
     assert ["run 1"] == folder.runs
 
 
@@ -131,7 +131,7 @@ def test_a_waiter_takes_over_when_the_owner_is_killed(folder: Folder):
     next(line for line in waiter.stderr if "waiting for" in line)
     folder.hold(False)
     owner.send_signal(signal.SIGKILL)
-    assert "1\n" == waiter.communicate(timeout=60)[0]
+    assert "1\n" == waiter.communicate(timeout=300)[0]
     assert ["run 1", "run 1"] == folder.runs
 
 
@@ -155,7 +155,7 @@ def test_a_stopped_owner_is_replaced_after_its_lease_and_refused_when_it_goes_on
     assert "1\n" == out
     assert f"attempt 2, taken over after owner {owner.pid} was stopped for a whole lease" in err
     owner.send_signal(signal.SIGCONT)
-    out, err = owner.communicate("\n", timeout=60)
+    out, err = owner.communicate("\n", timeout=300)
     assert "1\n" == out
     assert "another owner took it over" in err
     assert "1 ['lost', 'resolved']\n" == folder.run("print(step(1)['x'], [a.outcome for a in step.get(1).attempts])")[0]
@@ -171,8 +171,8 @@ def test_a_lapsed_lease_takes_nothing_from_an_owner_that_lives(folder: Folder):
         database.execute("UPDATE promises SET lease_until = 1")
     waiter = folder.start("print(step(1)['x'])")
     assert any(f"runs in process {owner.pid}" in line for line in waiter.stderr)
-    owner.communicate("\n", timeout=60)
-    assert "1\n" == waiter.communicate(timeout=60)[0]
+    owner.communicate("\n", timeout=300)
+    assert "1\n" == waiter.communicate(timeout=300)[0]
     assert ["run 1"] == folder.runs
 
 
@@ -181,7 +181,7 @@ def test_an_interrupted_process_gives_the_task_back(folder: Folder):
     owner = folder.start("step(1)")
     assert "in the middle\n" == owner.stdout.readline()
     owner.send_signal(signal.SIGINT)
-    _, err = owner.communicate(timeout=60)
+    _, err = owner.communicate(timeout=300)
     assert "KeyboardInterrupt" in err
     folder.hold(False)
     out, _ = folder.run(
@@ -212,14 +212,14 @@ asyncio.run(main())
     )
     assert "in the middle\n" == process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert "cancelled" in out
     assert "interrupted" in out
 
 
 def test_a_race_of_processes_runs_each_promise_once(folder: Folder):
     processes = [folder.start("print(sum(step(x)['x'] for x in range(20)))") for _ in range(4)]
-    assert ["190\n"] * 4 == [process.communicate(timeout=60)[0] for process in processes]
+    assert ["190\n"] * 4 == [process.communicate(timeout=300)[0] for process in processes]
     assert sorted(f"run {x}" for x in range(20)) == sorted(folder.runs)
 
 
@@ -292,5 +292,5 @@ def test_two_processes_that_wait_for_each_other_are_refused(folder: Folder):
     for process in both:
         process.stdin.write("\n")
         process.stdin.flush()
-    outs = [process.communicate(timeout=60)[0] for process in both]
+    outs = [process.communicate(timeout=300)[0] for process in both]
     assert all("would wait for itself" in out for out in outs), outs

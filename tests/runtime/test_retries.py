@@ -580,7 +580,7 @@ class Scripted:
         process.communicate()
 
     def run(self, attempts: int) -> tuple[list[str], str]:
-        out, err = self.start(attempts).communicate("\n", timeout=60)
+        out, err = self.start(attempts).communicate("\n", timeout=300)
         return out.splitlines(), err
 
 
@@ -613,7 +613,7 @@ class TestOverTheDeathOfTheProcess:
         waiter = scripted.start(5)
         assert waiter.stderr is not None
         next(line for line in waiter.stderr if "waiting for" in line)
-        out, _ = owner.communicate("\n", timeout=60)
+        out, _ = owner.communicate("\n", timeout=300)
         assert ["3", "['failed', 'failed', 'resolved']"] == out.splitlines()
-        assert out == waiter.communicate(timeout=60)[0]
+        assert out == waiter.communicate(timeout=300)[0]
         assert "xxx" == (tmp_path / "runs").read_text()

@@ -114,7 +114,7 @@ def test_a_stopped_owner_is_replaced_by_a_waiter_when_its_lease_ends(tortured: T
     lease_until(tortured, lapse=True)
     token = one_takes_over(tortured, waiters)
     owner.send_signal(signal.SIGCONT)
-    said, errors = owner.communicate("go on\n", timeout=60)
+    said, errors = owner.communicate("go on\n", timeout=300)
     own = next(words[4] for words in tortured.lines if words[:2] == ["run", "plain"])
     assert f"{own}\n" == said
     assert "another owner took it over" in errors
@@ -133,7 +133,7 @@ def test_a_stopped_owner_that_goes_on_after_a_successor_was_killed(tortured: Tor
     waiter.kill()
     waiter.wait()
     owner.send_signal(signal.SIGCONT)
-    said, errors = owner.communicate("go on\n", timeout=60)
+    said, errors = owner.communicate("go on\n", timeout=300)
     assert "another owner took it over" in errors
     last = tortured.start("owning.py", "plain", 1)
     token = tortured.end(last, "go on\n").splitlines()[-1]

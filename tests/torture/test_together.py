@@ -94,7 +94,7 @@ def test_a_body_that_waits_for_itself_through_a_bare_thread_says_so(tortured: To
     process = tortured.start("together.py", "through_a_bare_thread")
     assert any("waiting for through_a_bare_thread@1" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert "KeyboardInterrupt" in errors
 
 
