@@ -183,9 +183,10 @@ def test_text_table_tells_the_steps_of_a_call_apart() -> None:
     """What counts them stands at the end of a long id."""
     steps = [f"order/4a5370bc1c1338f5@9b7db742:charge/429ada7ec47f5e8b.{number}" for number in (1, 2)]
     lines = table_text(rows_of([make_record(id) for id in steps], as_found=True), now_ms=T0, columns=80).splitlines()
-    assert ["order/4a5370bc1c1338f5@9b7db742:cha…7ec47f5e8b.1", "order/4a5370bc1c1338f5@9b7db742:cha…7ec47f5e8b.2"] == [
-        line.split()[2] for line in lines[1:]
-    ]
+    assert [
+        "order/4a5370bc1c1338f5@9b7db742:charge…7ec47f5e8b.1",
+        "order/4a5370bc1c1338f5@9b7db742:charge…7ec47f5e8b.2",
+    ] == [line.split()[2] for line in lines[1:]]
 
 
 def test_text_table_says_its_note() -> None:
