@@ -22,6 +22,8 @@ class Flusher:
     """Calls `flush` on a thread of its own, soon after each change, until it is closed.
 
     - Changes that come while a flush runs, or before the next one is due, are served by one flush together.
+    - The end of a cell is urgent: what is left on a page that is then looked at must not be a minute old. It waits for
+      as long again as the last flush took, and no longer.
     - `flush` returns after how many seconds it wants to be called again without a change, or None for never: a dead
       owner is no commit, so whoever shows one must look.
     - An error of `flush` goes to `failed`; the thread goes on with the next change.
@@ -53,15 +55,17 @@ class Flusher:
         self._pace = pace
         self._changed = threading.Condition()
         self._is_dirty = False
+        self._is_urgent = False
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._unsubscribe = subscribe(self.wake)
         self._thread.start()
 
-    def wake(self) -> None:
+    def wake(self, *, is_urgent: bool = False) -> None:
         """Something has changed. Returns at once; any thread."""
         with self._changed:
             self._is_dirty = True
+            self._is_urgent |= is_urgent
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -77,20 +81,22 @@ class Flusher:
 
     def _run(self) -> None:
         again: float | None = None
-        not_before = self._clock.monotonic()
+        soon = not_before = self._clock.monotonic()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_dirty or self._is_closed, again)
-                pause = not_before - self._clock.monotonic()
-                if pause > 0:
-                    self._changed.wait_for(lambda: self._is_closed, pause)
+                for is_due in (lambda: self._is_closed or self._is_urgent, lambda: self._is_closed):
+                    pause = (soon if self._is_urgent else not_before) - self._clock.monotonic()
+                    if pause > 0:
+                        self._changed.wait_for(is_due, pause)
                 if self._is_closed:
                     return
-                self._is_dirty = False
+                self._is_dirty = self._is_urgent = False
             started = self._clock.monotonic()
             try:
                 again = self._flush()
             except Exception as error:
                 again = None
                 self._failed(error)
-            not_before = self._pace(started, self._clock.monotonic())
+            ended = self._clock.monotonic()
+            not_before, soon = self._pace(started, ended), 2 * ended - started

@@ -312,7 +312,7 @@ class Inspector:
     def _after_cell(self, result: object) -> None:
         """A cell has ended: the page and the static table catch up, replays included (a hit commits nothing)."""
         if self._look_seconds > PROMPT_SECONDS and self._flusher is not None:
-            self._flusher.wake()
+            self._flusher.wake(is_urgent=True)
             self._write_static()
             return
         try:

@@ -68,6 +68,25 @@ def test_changes_during_a_flush_are_served_by_one_more() -> None:
         go_on.release()
 
 
+def test_what_is_urgent_does_not_wait_for_its_turn() -> None:
+    """A look at thousands of promises takes a second, and the next one was due after four more: until then the page
+    showed as running what had ended with its cell."""
+    flushed = threading.Semaphore(0)
+    bell = Bell()
+    flusher = Flusher(
+        lambda: flushed.release(), bell.subscribe, ManualClock(), lambda error: None, pace=lambda began, ended: 1e6
+    )
+    try:
+        bell.ring()
+        assert flushed.acquire(timeout=PATIENCE)
+        bell.ring()
+        assert not flushed.acquire(blocking=False)
+        flusher.wake(is_urgent=True)
+        assert flushed.acquire(timeout=PATIENCE)
+    finally:
+        flusher.close()
+
+
 def test_nothing_is_flushed_without_a_change() -> None:
     flushed: list[int] = []
     with flushing(lambda: flushed.append(1)):
