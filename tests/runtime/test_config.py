@@ -63,3 +63,35 @@ def test_the_environment_names_it(tmp_path: Path):
     assert ["before ['elsewhere', 'script.py']", "3 []", "1 ['named']"] == done.stdout.splitlines()
     assert (tmp_path / "mine" / "promises.db").is_file()
     assert not (tmp_path / ".resonate_nb").exists()
+
+
+def test_by_default_a_thread_syncs_what_was_committed(tmp_path: Path):
+    """So says `durability="adaptive"`; a sync a call, or none, needs no thread."""
+    script = """
+import sys, threading
+import resonate_nb as rnb
+from resonate_nb import durable
+
+if sys.argv[1:]:
+    rnb.configure(durability=sys.argv[1])
+
+@durable
+def f(x):
+    return x
+
+f(sys.argv)
+print("resonate_nb sync" in [thread.name for thread in threading.enumerate()])
+"""
+    (tmp_path / "script.py").write_text(script)
+    said = [
+        subprocess.run(
+            [sys.executable, "script.py", *chosen],
+            cwd=tmp_path,
+            env={**os.environ, "RESONATE_NB_KEY": "tests"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for chosen in ([], ["adaptive"], ["process"], ["full"])
+    ]
+    assert ["True", "True", "False", "False"] == said

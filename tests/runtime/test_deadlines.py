@@ -407,6 +407,8 @@ class TestTheLimitOfATry:
         )
         assert (State.REJECTED, ["rejected"]) == (step.get().state, outcomes(step))
         # And so it is for whoever comes later, but for the value, which nothing keeps.
+        told = [str(step.get().attempts[0].error), str(step.get().record.promise.value.data)]
+        assert [True, True] == ["limit of 60 s" in text and "`value`" not in text for text in told]
         for look in (step, step.get().result):
             with pytest.raises(rnb.DurableTimeoutError, match="limit of 60 s") as again:
                 look()

@@ -246,8 +246,9 @@ def _reject(
     error: Exception,
     notes: Mapping[str, bytes],
 ) -> Settled:
-    data = failure_to_bytes(failure_of(error))
-    headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(error)}
+    stored = _for_later(error)
+    data = failure_to_bytes(failure_of(stored))
+    headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(stored)}
     if isinstance(error, DurableTimeoutError) and error.id == claimed.promise.id and error.limit is not None:
         headers["limit"] = repr(error.limit)
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
@@ -359,6 +360,15 @@ def _commit(
     return reply, counter
 
 
+def _for_later(error: Exception) -> Exception:
+    """The error as whoever reads of it later has it: a late value is nobody's but the caller's."""
+    if not isinstance(error, DurableTimeoutError) or not error.has_value:
+        return error
+    again = DurableTimeoutError(error.id, error.deadline, error.limit)
+    again.__cause__ = error.__cause__
+    return again.with_traceback(error.__traceback__)
+
+
 def _attempt(engine: Engine, claimed: Claimed, tried: Tried) -> Attempt:
     """The row of a try that does not settle its promise; its outcome is still to be said."""
     return Attempt(
@@ -369,7 +379,7 @@ def _attempt(engine: Engine, claimed: Claimed, tried: Tried) -> Attempt:
         engine.clock.now_ms(),
         tried.elapsed_us,
         tried.cpu_us,
-        error=None if tried.error is None else in_words(tried.error),
+        error=None if tried.error is None else in_words(_for_later(tried.error)),
     )
 
 
