@@ -296,7 +296,8 @@ def forget(engine: Engine, pattern: str) -> list[str]:
     if any(letter in pattern for letter in "*?["):
         found = engine.search(Query(glob=pattern))
         dropped = drop(engine, found)
-        if kept := _busy(engine, [promise for promise in found if promise.id not in set(dropped)]):
+        gone = set(dropped)
+        if kept := _busy(engine, [promise for promise in found if promise.id not in gone]):
             say(f"still running, so not forgotten: {', '.join(sorted(set(kept.values())))}")
         return dropped
     first = engine.find(pattern)
