@@ -76,10 +76,13 @@ def opened(directory: Writable) -> tuple[Link, int]:
     path, database = directory.path, directory.path / DATABASE
     log = database.with_name(f"{DATABASE}-wal")
     symptoms = _examine(path)
+    # The log of a living process is being written: nothing about it can be said.
+    is_at_rest = (symptoms.has_log or symptoms.has_index) and directory.owners.is_alone
+    if is_at_rest:
+        symptoms = _examine(path)  # whoever was there at the first look may have closed the store since, and its log
     aside = Aside(path, directory.clock, symptoms.folder)
     why, commits = symptoms.why, 0
-    # The log of a living process is being written: nothing about it can be said.
-    if (symptoms.has_log or symptoms.has_index) and directory.owners.is_alone:
+    if is_at_rest and (symptoms.has_log or symptoms.has_index):
         commits, salts = _commits(log)
         indexed = _indexed(database.with_name(f"{DATABASE}-shm"), salts)
         if commits < 0:

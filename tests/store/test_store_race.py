@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from children import CLOCK, Child, compete, invalidate_until_told, pending, write_until_told
@@ -121,4 +123,29 @@ def test_a_wait_for_another_process_to_write_can_be_ended(tmp_path: Path) -> Non
         assert transaction.get("child") is not None
     child.end()
     assert [] == store.check()
+    store.close()
+
+
+def test_a_store_that_is_closed_while_another_opens_it_has_lost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that closes it takes the log away. Who has seen the log before must not miss it afterwards."""
+    path = tmp_path / "store"
+    other = SqliteStore.open(path, clock=CLOCK)
+    with other.write() as transaction:
+        transaction.apply([Inserted(pending("a"))])
+    listdir, told = os.listdir, list[str]()
+
+    def listed(folder: Any) -> Any:
+        if Path(folder).name == "owners":  # whoever opens the store looks whether he is alone
+            other.close()
+        return listdir(folder)
+
+    assert path.joinpath("promises.db-wal").exists()
+    monkeypatch.setattr(os, "listdir", listed)
+    store = SqliteStore.open(path, clock=CLOCK, warn=told.append)
+    monkeypatch.undo()
+    assert [] == told
+    with store.read() as reader:
+        assert reader.get("a") is not None
     store.close()
