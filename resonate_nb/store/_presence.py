@@ -29,19 +29,25 @@ class Presence:
 
     def gone(self) -> StoreError | None:
         """What to raise when it is no more; None when all is well."""
-        identity = self._signal.identity()
-        if identity is None:
-            return _failures.deleted(self._path)
-        if _identity(self._path / SIGNAL) != identity:
-            return _failures.replaced(self._path, SIGNAL)
-        if self._is_another():
-            return _failures.replaced(self._path, DATABASE)
+        try:
+            identity = self._signal.identity()
+            if identity is None:
+                return _failures.deleted(self._path)
+            if _identity(self._path / SIGNAL) != identity:
+                return _failures.replaced(self._path, SIGNAL)
+            if self._is_another():
+                return _failures.replaced(self._path, DATABASE)
+        except OSError as error:  # its folder may not be looked into any more
+            return _failures.translated(error, self._path)
         return None
 
     def is_set_aside(self) -> bool:
         """Whether another process has found the database damaged, and put another one in its place."""
-        if not self._is_another():
-            return False
+        try:
+            if not self._is_another():
+                return False
+        except OSError:
+            return False  # `gone` says what is wrong
         return any(_identity(file) == self._database for file in self._path.glob(f"{DAMAGED}/*/{DATABASE}"))
 
     def _is_another(self) -> bool:

@@ -179,7 +179,9 @@ class ReadOnlyStore:
     def check(self, judge: Judge | None = None) -> list[Problem]:
         try:
             return check(self._current(), judge)
-        except OSError as error:
+        except StoreError:
+            raise
+        except (sqlite3.Error, OSError) as error:
             raise _failures.translated(error, self._path) from error
 
     def extent(self) -> Extent:

@@ -202,7 +202,7 @@ class SqliteStore:
             return check(self._directory, judge)
         except StoreError:
             raise
-        except OSError as error:
+        except (sqlite3.Error, OSError) as error:
             raise self._directory.failure(error) from error
 
     def repair(self) -> list[Problem]:

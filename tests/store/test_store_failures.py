@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -213,3 +214,25 @@ def test_store_cannot_be_closed_inside_a_transaction(store: SqliteStore) -> None
         transaction.apply([Inserted(pending("a"))])
     with store.read() as reader:
         assert reader.get("a") is not None
+
+
+def test_a_log_that_was_cut_while_it_is_in_use_is_said(store: SqliteStore) -> None:
+    """By a tool that takes it for rubbish; also where the store is checked, which is what the user does next."""
+    with store.write() as transaction:
+        transaction.apply([Inserted(pending("a"))])
+    os.truncate(store.path / "promises.db-wal", 0)
+    with pytest.raises(StoreError, match="RESONATE_NB_STORE"):
+        store.check()
+
+
+def test_a_folder_that_cannot_be_looked_into_any_more_is_said(store: SqliteStore) -> None:
+    """As for want of permission; whatever the store is asked."""
+    path = store.path
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path)
+    for use in (store.check, store.repair, lambda: store.put_file([b"x"]), lambda: store.read().__enter__()):
+        with pytest.raises(StoreError, match="something else lies where a part of it belongs"):
+            use()
+    path.unlink()
+    path.with_name("elsewhere").rename(path)
+    assert [] == store.check()
