@@ -64,6 +64,7 @@ class Directory:
         with suppress(FileExistsError):
             os.close(os.open(path / DATABASE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self.values = path / _place.VALUES
+        self._log = path / f"{DATABASE}-wal"
         self.signal = Signal(path / SIGNAL, is_shared=is_shared)
         self.owners = Owners(path / _place.OWNERS, clock)
         self.pool = Pool(path / DATABASE, durability, self.look_now, journal="wal" if is_shared else "delete")
@@ -78,9 +79,7 @@ class Directory:
         self.news: list[str] = []
         """What was found damaged at the opening, and what was done: sentences for people."""
         self._durability = durability
-        self._group = (
-            GroupSync(path, path / f"{DATABASE}-wal", self.values, folders, clock) if durability == "adaptive" else None
-        )
+        self._group = GroupSync(path, self._log, self.values, folders, clock) if durability == "adaptive" else None
         self._folders = folders if durability == "full" else ()
         """Which folders' names are to be synced: SQLite syncs what is in its files, not that the store is there."""
         self.clock = clock
@@ -190,6 +189,32 @@ class Directory:
             finally:
                 self.pool.resume()
 
+    def _has_lost_log(self) -> bool:
+        """Whether somebody has deleted the log that our writer has open: SQLite itself does that with the last one."""
+        return self.pool.journal == "wal" and self.pool.writer_if_open is not None and not self._log.exists()
+
+    def _save_log(self) -> None:
+        """What was in the deleted log is in the database, and the next connection makes a new log.
+
+        Raises LostStoreError where somebody else has the old one open: two logs of one database would ruin it.
+        """
+        with self.lock, self._setup_lock, self.signal.lock():
+            writer = self.pool.writer_if_open
+            if self.is_writing or writer is None or not self._has_lost_log():
+                return
+            try:
+                is_busy, frames, copied = writer.cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if is_busy or frames != copied or not self.owners.is_alone or not self.pool.pause():
+                    raise _failures.replaced(self.path, self._log.name)
+            except sqlite3.Error as error:
+                raise _failures.translated(error, self.path) from error
+            finally:
+                self.pool.resume()
+        self._warn(
+            f"{self._log.name!r} of the store {str(self.path)!r} was deleted while this process was using it. Nothing "
+            "is lost, since it was still open here; a process that is killed before it notices loses what was in it."
+        )
+
     def forget_database(self) -> None:
         """It is about to be another one."""
         self._presence.forget_database()
@@ -219,6 +244,8 @@ class Directory:
             self._follow()
         if (gone := self._presence.gone()) is not None:
             raise gone
+        if is_idle and self._has_lost_log():
+            self._save_log()
         if self._turn is not None:
             self._turn.look()
         self._next_look = self.clock.monotonic() + _LOOK_SECONDS

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from children import pending
+from children import Child, own, pending
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.errors import StoreError
 from resonate_nb.protocol import Inserted
-from resonate_nb.store import SqliteStore
+from resonate_nb.store import Query, SqliteStore
 
 
 def read(store: SqliteStore) -> None:
@@ -145,3 +145,55 @@ def test_descriptors_closed_by_others_are_said(tmp_path: Path, is_open_again: bo
     assert b"" == (tmp_path / "foreign").read_bytes()
     if is_open_again:
         os.close(descriptor)
+
+
+def copy_as_after_a_kill(store: SqliteStore, path: Path) -> SqliteStore:
+    """What another process would find if this one were killed now."""
+    assert store.path is not None
+    said: list[str] = []  # that a log was there, which the index beside it tells
+    copied = SqliteStore.open(Path(shutil.copytree(store.path, path)), clock=ManualClock(), warn=said.append)
+    assert isinstance(copied, SqliteStore)
+    return copied
+
+
+def test_a_log_that_is_deleted_loses_nothing_once_it_is_noticed(tmp_path: Path) -> None:
+    """It is still open in the process that wrote it; what came after went into a file without a name."""
+    clock = ManualClock()
+    said: list[str] = []
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=clock, warn=said.append)
+    for id in ("a", "b", "c"):
+        with store.write() as transaction:
+            transaction.apply([Inserted(pending(id))])
+        if id == "a":
+            (tmp_path / "store" / "promises.db-wal").unlink()
+            clock.advance(200)
+    with store.read() as reader:
+        assert {"a", "b", "c"} == set(reader.ids(Query()))
+    (sentence,) = said
+    assert "'promises.db-wal' of the store" in sentence
+    assert "Nothing is lost" in sentence
+    after = copy_as_after_a_kill(store, tmp_path / "copy")
+    with after.read() as reader:
+        assert {"a", "b", "c"} == set(reader.ids(Query()))
+    assert [] == after.check() == store.check()
+    after.close()
+    store.close()
+
+
+def test_a_log_that_is_deleted_under_two_processes_ends_their_use(tmp_path: Path) -> None:
+    """Each has the old one open, and a new one beside it would ruin the database; all that was in it is kept."""
+    clock = ManualClock()
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=clock)
+    other = Child(own, tmp_path / "store")
+    other.read()
+    write(store)
+    (tmp_path / "store" / "promises.db-wal").unlink()
+    clock.advance(200)
+    with pytest.raises(StoreError, match=r"'promises\.db-wal' of the store .* replaced while"):
+        write(store)
+    other.kill()
+    after = copy_as_after_a_kill(store, tmp_path / "copy")
+    with after.read() as reader:
+        assert ["b"] == reader.ids(Query())
+    after.close()
+    store.close()
