@@ -244,7 +244,9 @@ class Directory:
             self._follow()
         if (gone := self._presence.gone()) is not None:
             raise gone
-        if is_idle and self._has_lost_log():
+        if self._has_lost_log():
+            if not is_idle:  # about to connect, perhaps, which would make another log
+                raise _failures.replaced(self.path, self._log.name)
             self._save_log()
         if self._turn is not None:
             self._turn.look()

@@ -197,7 +197,7 @@ class SqliteStore:
         # Imported when asked for: nobody checks on the way to a result.
         from ._check import check
 
-        self._directory.look_now()
+        self._directory.look_now(is_idle=True)
         try:
             return check(self._directory, judge)
         except StoreError:
@@ -208,7 +208,7 @@ class SqliteStore:
     def repair(self) -> list[Problem]:
         from ._repair import repair
 
-        self._directory.look_now()
+        self._directory.look_now(is_idle=True)
         try:
             return repair(self._directory)
         except StoreError:

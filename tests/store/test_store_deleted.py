@@ -180,6 +180,23 @@ def test_a_log_that_is_deleted_loses_nothing_once_it_is_noticed(tmp_path: Path) 
     store.close()
 
 
+def test_a_log_that_is_deleted_gets_no_other_before_it_is_noticed(tmp_path: Path) -> None:
+    """A new connection would begin one, beside the one that the others write to; whoever checks has it noticed."""
+    clock = ManualClock()
+    said: list[str] = []
+    store = SqliteStore.open(tmp_path / "store", durability="process", clock=clock, warn=said.append)
+    write(store)
+    (tmp_path / "store" / "promises.db-wal").unlink()
+    with pytest.raises(StoreError, match="replaced while"):
+        read(store)
+    assert not (tmp_path / "store" / "promises.db-wal").exists()
+    assert [] == store.check()
+    assert 1 == len(said)
+    with store.read() as reader:
+        assert ["b"] == reader.ids(Query())
+    store.close()
+
+
 def test_a_log_that_is_deleted_under_two_processes_ends_their_use(tmp_path: Path) -> None:
     """Each has the old one open, and a new one beside it would ruin the database; all that was in it is kept."""
     clock = ManualClock()
