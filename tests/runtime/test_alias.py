@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import enum
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from resonate_nb import durable, runtime
+from resonate_nb.runtime.call._alias import held
 
 
 class Box:
@@ -95,6 +97,20 @@ def test_a_result_that_shares_nothing_says_nothing(
 
 
 ITEMS = [1]
+KIND = TypeVar("KIND")
+
+
+def test_what_keeps_its_attributes_to_itself_costs_no_value(engine: runtime.Engine) -> None:
+    """Futures do, and from Python 3.12 on type variables."""
+    loop = asyncio.new_event_loop()
+    assert held([], {"a future": loop.create_future()}) is None
+    loop.close()
+
+    @durable
+    def gives() -> list[str]:
+        return [str(KIND)]
+
+    assert ["~KIND"] == gives()
 
 
 def test_a_result_that_is_a_global_is_said(engine: runtime.Engine, caplog: pytest.LogCaptureFixture) -> None:

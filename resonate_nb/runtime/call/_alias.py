@@ -82,7 +82,10 @@ def _attributes(item: object) -> dict[str, object] | None:
     """Those of an instance that is no code and stands for no other value. Asks nothing of the user's own code."""
     if not type(item).__dictoffset__ or issubclass(type(item), (*_CODE, enum.Enum, BaseException)):
         return None
-    found = object.__getattribute__(item, "__dict__")
+    try:
+        found = object.__getattribute__(item, "__dict__")
+    except AttributeError:  # of a type in C, such as asyncio's futures and, from Python 3.12 on, type variables
+        return None
     return found if type(found) is dict else None
 
 
