@@ -225,7 +225,7 @@ from pathlib import Path
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import ReadOnlyStoreError
 from resonate_nb.store import Query, SqliteStore
-import resonate_nb.store._readonly, resonate_nb.store._files, tempfile, encodings.idna
+import resonate_nb.store._readonly, resonate_nb.store._files, tempfile, encodings.idna, urllib.parse
 path = Path(sys.argv[1])
 if os.geteuid() == 0:
     # Root may write everything: go on as nobody, who owns what the test has made over.
