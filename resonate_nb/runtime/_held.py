@@ -242,7 +242,8 @@ def _unregister(interrupt: Interrupt) -> None:
 
 
 def _on_interrupt(_: int, frame: FrameType | None) -> None:
-    fresh = [interrupt for interrupt in _foreground if not interrupt.is_requested]
+    # A loop that was closed under its tasks, by an interrupt perhaps, can cancel none of them.
+    fresh = [each for each in _foreground if not (each.is_requested or each._loop.is_closed())]
     for interrupt in fresh:
         interrupt._request()
     if not fresh:

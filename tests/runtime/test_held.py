@@ -390,3 +390,15 @@ def test_under_asyncio_run_its_own_handler_does_the_work() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
+
+
+def test_an_interrupt_is_heard_though_a_loop_was_closed_under_its_task() -> None:
+    """Nobody is left there to be cancelled: it is the next handler's."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(guarded(asyncio.sleep(3600)))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    task.get_coro().close()  # as when it is collected
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
