@@ -322,10 +322,9 @@ class Directory:
         if self._group is not None:
             self._group.owe_commit()
 
-    def sync(self, seconds: float) -> None:
+    def owed(self, seconds: float) -> Callable[[], None] | None:
         """See the port."""
-        if self._group is not None:
-            self._group.sync(seconds)
+        return None if self._group is None else self._group.owed(seconds)
 
     def close(self) -> None:
         """Idempotent. Raises StoreError, with everything closed, when what is owed cannot be synced."""

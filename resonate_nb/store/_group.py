@@ -19,12 +19,12 @@ Value files come first, so that a row that is safe names a file that is. Rows ma
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from resonate_nb.clock import Clock
@@ -110,12 +110,14 @@ class GroupSync:
         # No more threads can be had, or the interpreter is ending.
         self._sync_behind()
 
-    def sync(self, seconds: float) -> None:
-        """What was committed is on the medium if it took `seconds` that are more than ten syncs.
-
-        Raises StoreError if that fails; and, once, if a sync in the background has failed since the last call."""
+    def owed(self, seconds: float) -> Callable[[], None] | None:
+        """See the port."""
         if seconds > LONG_SYNCS * self._usual:
-            self._sync(self._committed)
+            return partial(self._pay, self._committed)
+        return None if self._failure is None else partial(self._pay, 0)
+
+    def _pay(self, wanted: int) -> None:
+        self._sync(wanted)
         if self._failure is not None:
             with self._lock:
                 failure, self._failure = self._failure, None
@@ -123,11 +125,13 @@ class GroupSync:
                 raise failure
 
     def flush(self) -> None:
-        """All that has been committed is on the medium. Raises as `sync` does."""
-        self.sync(math.inf)
+        """All that has been committed is on the medium.
+
+        Raises StoreError if that fails; and, once, if a sync in the background has failed since it was last said."""
+        self._pay(self._committed)
 
     def close(self) -> None:
-        """All that has been committed is on the medium, and no thread runs. Raises as `sync` does; idempotent."""
+        """All that has been committed is on the medium, and no thread runs. Raises as `flush` does; idempotent."""
         atexit.unregister(self.flush)
         self._closing.set()
         thread = self._thread

@@ -340,14 +340,20 @@ class Store(Protocol):
         """What was inconsistent, each with what was done: the promise is kept, what is damaged of it is set aside."""
         ...
 
-    def sync(self, seconds: float) -> None:
-        """Call after a commit whose content took `seconds` of work.
+    def owed(self, seconds: float) -> Callable[[], None] | None:
+        """Ask after a commit whose content took `seconds` of work: what is to be called, by any thread, before anybody
+        relies on it; None when nothing is.
 
-        Under ``adaptive`` all that this process has committed is synced before this returns, if `seconds` is more than
-        ten syncs of this disk (as measured so far). Else, and under the other two, nothing is done.
+        Under ``adaptive`` all that this process has committed by now is synced before that returns, if `seconds` is
+        more than ten syncs of this disk (as measured so far); calls that come together share a sync. Else, and under
+        the other two, nothing is owed.
 
-        Raises StoreError when that sync fails; and, once, when one in the background has failed since the last call.
+        What is returned raises StoreError when its sync fails; and, once, when one in the background has failed since.
         What was committed stays so, and is synced with the next group."""
+        ...
+
+    def sync(self, seconds: float) -> None:
+        """What is owed is done."""
         ...
 
     def extent(self) -> Extent: ...

@@ -187,6 +187,9 @@ class ReadOnlyStore:
     def extent(self) -> Extent:
         return extent_of(self._path)
 
+    def owed(self, seconds: float) -> None:
+        self._look()
+
     def sync(self, seconds: float) -> None:
         self._look()
 

@@ -219,8 +219,12 @@ class SqliteStore:
     def extent(self) -> Extent:
         return extent_of(self._directory.path)
 
+    def owed(self, seconds: float) -> Callable[[], None] | None:
+        return self._directory.owed(seconds)
+
     def sync(self, seconds: float) -> None:
-        self._directory.sync(seconds)
+        if (owed := self.owed(seconds)) is not None:
+            owed()
 
     def close(self) -> None:
         self._directory.close()

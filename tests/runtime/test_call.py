@@ -612,7 +612,7 @@ class Synced(MemoryStore):
         super().__init__(clock)
         self.seconds: list[float] = []
 
-    def sync(self, seconds: float) -> None:
+    def owed(self, seconds: float) -> None:
         self.seconds.append(seconds)
 
 

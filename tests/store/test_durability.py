@@ -79,6 +79,21 @@ def commit(store: SqliteStore, id: str = "a") -> None:
         transaction.apply([Inserted(pending(id))])
 
 
+def test_those_that_are_owed_at_the_same_time_share_a_sync(store: SqliteStore, syncs: Syncs) -> None:
+    """Each is called when all have been committed, as calls do that end together on a loop."""
+    commit(store, "a")
+    first = store.owed(1_000)
+    commit(store, "b")
+    second = store.owed(1_000)
+    assert first is not None
+    assert second is not None
+    first()
+    assert ["promises.db-wal"] == syncs.take()
+    second()
+    assert [] == syncs.take()
+    assert None is store.owed(0)
+
+
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "resonate_nb sync"]
 

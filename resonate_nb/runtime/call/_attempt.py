@@ -122,6 +122,8 @@ class Tried:
     """False where the body was stopped at its limit."""
     is_interrupted: bool = False
     """An interrupt came too late to stop the body, and must stop what comes after."""
+    is_awaited: bool = False
+    """It ran on a loop, which goes on while what it came to is made safe (`_waits.saved`)."""
 
 
 def claim(
@@ -447,7 +449,7 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
         except Exception as error:
             limited = Limited(None, error, False, False)  # it raised before there was anything to await
     tried = _tried(request, claimed.identity, run, limited)
-    return replace(tried, is_interrupted=True) if is_interrupted else tried
+    return replace(tried, is_interrupted=is_interrupted, is_awaited=True)
 
 
 def _deadline(claimed: Claimed) -> int | None:

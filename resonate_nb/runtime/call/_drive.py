@@ -27,6 +27,7 @@ from ._retry import Pause, begin, is_over, judged, next_try, pause
 from ._settle import expire, settle
 from ._waits import (
     Rest,
+    saved,
     wait,
     wait_async,
     wait_for_steps,
@@ -90,8 +91,10 @@ async def call_async(request: Request) -> Result:
                 try:
                     step = steps.send(answer)
                 except StopIteration as end:
-                    if isinstance(answer, Tried) and answer.is_interrupted:
-                        raise asyncio.CancelledError("interrupted") from None
+                    if isinstance(answer, Tried):
+                        if answer.is_interrupted:
+                            raise asyncio.CancelledError("interrupted") from None
+                        await saved(engine, request, answer)
                     return cast(Result, end.value)
                 match step:
                     case Claimed():

@@ -62,11 +62,22 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
         settled = _reject(engine, request, claimed, tried, tried.error, notes)
     else:
         settled = _resolve(engine, request, claimed, tried, why, notes)
+    if not tried.is_awaited:
+        save(engine, request, tried)
+    return settled
+
+
+def save(engine: Engine, request: Request, tried: Tried) -> None:
+    """What is stored of the try is as safe as the store's durability has it, before anybody relies on it."""
     try:
         engine.store.sync(tried.elapsed_us / 1e6)
     except StoreError as error:
-        warn(f"{request.work.title}: {error}", once=True)
-    return settled
+        warn_unsafe(request, error)
+
+
+def warn_unsafe(request: Request, error: StoreError) -> None:
+    """What is stored may not survive a power cut."""
+    warn(f"{request.work.title}: {error}", once=True)
 
 
 def _claimed_late(engine: Engine, request: Request, claimed: Claimed, tried: Tried) -> Claimed | None:

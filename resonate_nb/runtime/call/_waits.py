@@ -5,12 +5,14 @@ Each has two forms, which differ only in how they wait; an interrupt ends either
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
+from resonate_nb.errors import StoreError
 from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 
@@ -23,9 +25,11 @@ from ._attempt import Claimed, Request, Tried, give_back
 from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Wait
 from ._retry import Pause, left
+from ._settle import warn_unsafe
 
 if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
+    from concurrent.futures import Executor
 
 
 TELL_SECONDS = 1.0
@@ -182,3 +186,36 @@ def _resting(engine: Engine, step: Rest) -> Iterator[Callable[[], None]]:
     finally:
         if line is not None:
             line.end()
+
+
+async def saved(engine: Engine, request: Request, tried: Tried) -> None:
+    """What was stored of the try is as safe as the store's durability has it. The loop goes on meanwhile, and calls
+    that end together share a sync."""
+    try:
+        if (owed := engine.store.owed(tried.elapsed_us / 1e6)) is None:
+            return
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        try:
+            saving = loop.run_in_executor(_saver(), owed)
+        except RuntimeError:  # the interpreter is ending, or there are no more threads to be had
+            owed()
+        else:
+            with cancel_on_interrupt(loop, task):
+                await saving
+    except StoreError as error:
+        warn_unsafe(request, error)
+
+
+@cache
+def _saver() -> Executor:
+    """One thread of our own: those of the user's may all be at work for hours."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, "resonate_nb saving")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_saver.cache_clear)  # the thread is the parent's
