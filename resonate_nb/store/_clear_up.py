@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import _rows
 from ._aside import Aside
 from ._opened import Writable
+from ._opening import commits_of, frames_of
+from ._place import DATABASE
 from ._pool import Link
 from ._values import list_values
 
@@ -36,7 +38,7 @@ def _clear_up_after(directory: Writable, link: Link, dead: list[str]) -> None:
         if file.is_part:
             (directory.values / file.name).unlink(missing_ok=True)
     whole = {file.name for file in left if not file.is_part}
-    if whole - _named(link):
+    if whole and (whole - _named(link) or _holds_more(directory, link)):
         _bury(directory, link)
         aside = Aside(directory.path, directory.clock)
         for name in whole - _named(link):
@@ -50,6 +52,17 @@ def _clear_up_after(directory: Writable, link: Link, dead: list[str]) -> None:
 
 def _named(link: Link) -> set[str]:
     return {name for (name,) in link.cursor.execute(_rows.ALL_FILES)}
+
+
+def _holds_more(directory: Writable, link: Link) -> bool:
+    """Whether the log holds a commit that its index does not: a file that is named would not be any more."""
+    if directory.pool.journal != "wal":
+        return False
+    link.cursor.execute("COMMIT")
+    indexed = frames_of(link)
+    directory.begin(link)
+    # What the living have committed since is taken for one as well, which costs no more than the burial of nothing.
+    return commits_of(directory.path / f"{DATABASE}-wal")[0] > indexed
 
 
 def _bury(directory: Writable, link: Link) -> None:

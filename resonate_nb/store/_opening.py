@@ -83,7 +83,7 @@ def opened(directory: Writable) -> tuple[Link, int]:
     aside = Aside(path, directory.clock, symptoms.folder)
     why, commits = symptoms.why, 0
     if is_at_rest and (symptoms.has_log or symptoms.has_index):
-        commits, salts = _commits(log)
+        commits, salts = commits_of(log)
         indexed = _indexed(database.with_name(f"{DATABASE}-shm"), salts)
         if commits < 0:
             why = "its write-ahead log was damaged"
@@ -98,7 +98,7 @@ def opened(directory: Writable) -> tuple[Link, int]:
     if not symptoms.is_lost:
         try:
             link = directory.pool.writer()
-            if commits and directory.pool.journal == "wal" and _frames(link) < commits:
+            if commits and directory.pool.journal == "wal" and frames_of(link) < commits:
                 why = "its write-ahead log ends in a damaged part"
                 aside.copy(log)
                 directory.news.append(_of_the_log(path, why, aside))
@@ -185,7 +185,7 @@ def _examine(path: Path) -> _Symptoms:
     return _Symptoms(False, why.strip(), "", has_log, database.with_name(f"{DATABASE}-shm").exists())
 
 
-def _commits(log: Path) -> tuple[int, bytes]:
+def commits_of(log: Path) -> tuple[int, bytes]:
     """How many frames of the log there are up to its last commit, and its salts; -1 when its beginning makes no sense.
 
     Frames of the log's present turn carry its salts; those behind them are left over from an earlier turn.
@@ -239,7 +239,7 @@ def _is_log_header(header: bytes) -> bool:
     return (one, two) == struct.unpack(">II", header[24:32])
 
 
-def _frames(link: Link) -> int:
+def frames_of(link: Link) -> int:
     """How many frames of the log SQLite has accepted."""
     _, frames, _ = link.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(frames)

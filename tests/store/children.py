@@ -214,6 +214,21 @@ def settle_on_demand(path: str) -> None:
     hear()
 
 
+def forget_on_demand(path: str) -> None:
+    """A promise with a value file; forget it on demand, and wait to be killed."""
+    store = opened(path)
+    file = store.put_file([b"value"])
+    with store.write() as transaction:
+        value = Value({}, None, file.name, file.size_bytes)
+        transaction.apply([Inserted(pending("ghost")), Settled("ghost", State.RESOLVED, value, CLOCK.now_ms())])
+    say(file.name)
+    hear()
+    with store.write() as transaction:
+        transaction.apply([Deleted("ghost", 0)])
+    say("forgotten")
+    hear()
+
+
 def copy_over(source: str, target: str) -> None:
     """The bytes of one file over those of another that is there. In a process of its own: a process that closes a file
     of SQLite's loses all its locks on it."""

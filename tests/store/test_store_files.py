@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from children import CLOCK, Child, copy_over, hold_file, meet_a_limit, own, pending, settle_on_demand
+from children import (
+    CLOCK,
+    Child,
+    copy_over,
+    forget_on_demand,
+    hold_file,
+    meet_a_limit,
+    own,
+    pending,
+    settle_on_demand,
+)
 
 from resonate_nb.errors import NotStoredError, StoreError
 from resonate_nb.protocol import Inserted, Settled, State, Value
@@ -202,4 +212,34 @@ def test_a_commit_that_its_process_was_killed_in_does_not_come_back_without_its_
     assert State.PENDING is promise.state
     assert [] == store.check()
     assert [name] == [file.name for file in (path / "damaged").rglob("*") if file.is_file()]
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_deletion_that_its_process_was_killed_in_does_not_come_back_without_its_file(tmp_path: Path) -> None:
+    """As above: to the living the promise is there, with its file; to the first opener after all have died it would be
+    deleted, and its file a left-over."""
+    path, kept, value = tmp_path / "store", tmp_path / "index", tmp_path / "value"
+    index = path / "promises.db-shm"
+    living = Child(own, path)
+    living.read()
+    killed = Child(forget_on_demand, path)
+    name = killed.read()
+    Child(copy_over, index, kept).end()
+    value.write_bytes((path / "values" / name).read_bytes())
+    killed.tell()
+    assert "forgotten" == killed.read()
+    killed.kill()
+    Child(copy_over, kept, index).end()
+    (path / "values" / name).write_bytes(value.read_bytes())
+    later = Child(own, path)
+    later.read()
+    for child in (living, later):
+        child.kill()
+    store = SqliteStore.open(path, clock=CLOCK)
+    with store.read() as reader:
+        promise = reader.get("ghost")
+    assert promise is not None
+    assert [] == store.check()
+    assert b"value" == store.read_file(name, 5)
     store.close()
