@@ -15,6 +15,7 @@ from resonate_nb.errors import StoreError
 from resonate_nb.store import Store
 
 from ._held import hold_interrupt
+from ._threads import started
 
 if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
@@ -165,8 +166,7 @@ class Feed:
             return
         # In the middle of starting a thread an interrupt would come out as an error of `threading`.
         with hold_interrupt():
-            self._thread = threading.Thread(target=self._compare, name="resonate_nb feed", daemon=True)
-            self._thread.start()
+            self._thread = started(self._compare, "feed", otherwise="who waits looks ten times a second")
 
     def _compare(self) -> None:
         try:

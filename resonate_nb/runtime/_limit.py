@@ -28,6 +28,7 @@ from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.records import dataclass
 
 from . import _held
+from ._threads import started
 
 if TYPE_CHECKING:
     import asyncio  # slow to load, and not needed where nothing is awaited
@@ -268,8 +269,7 @@ def _look_out(limit: Limit) -> None:
     global _thread
     with _lock:
         if _thread is None or not _thread.is_alive():
-            _thread = threading.Thread(target=_watch, name="resonate_nb limits", daemon=True)
-            _thread.start()
+            _thread = started(_watch, "limits", otherwise="a limit of time is judged when the body has ended")
         elif limit.until < _wakes:
             _changed.notify_all()
 

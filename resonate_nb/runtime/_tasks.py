@@ -20,6 +20,7 @@ from resonate_nb.store import Store, Transaction
 
 from ._held import Hold
 from ._leases import Leases
+from ._threads import started
 
 Also = Callable[[Transaction, list[Reply]], None]
 """Writes attempts and notes in the transaction of the commands, given the replies."""
@@ -227,8 +228,7 @@ class Tasks:
     def _start_heart(self) -> None:
         # Called with the lock held.
         if self._has_thread and (self._heart is None or not self._heart.is_alive()):
-            self._heart = threading.Thread(target=self._heartbeats, name="resonate_nb heartbeat", daemon=True)
-            self._heart.start()
+            self._heart = started(self._heartbeats, "heartbeat", otherwise="leases are not extended")
 
     def _heartbeats(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from resonate_nb.store import Store
 
 from ._held import hold_interrupt
 from ._say import say
+from ._threads import started
 
 LONGEST_SLEEP_SECONDS = 10.0
 """How late a jump of the wall clock is noticed."""
@@ -85,10 +86,8 @@ class Timers:
             if self._is_closed or not self._has_thread:
                 return
             if self._thread is None or not self._thread.is_alive():
-                # In the middle of starting a thread an interrupt would come out as an error of `threading`.
                 with hold_interrupt():
-                    self._thread = threading.Thread(target=self._run, name="resonate_nb timers", daemon=True)
-                    self._thread.start()
+                    self._thread = started(self._run, "timers", otherwise="a deadline is settled when somebody looks")
             elif is_sooner:
                 self._changed.notify_all()
 

@@ -308,7 +308,7 @@ said["errors"] = errors
 said["promise"] = [f.get(7).state.value, [each.outcome for each in f.get(7).attempts], repr(f.get(7).exception())]
 """,
     )
-    assert {"errors": 3 * [[7]], "promise": ["rejected", ["rejected"], "KeyError('7')"]} == ran.said
+    assert {"errors": 3 * [[7]], "promise": ["rejected", ["rejected"], "KeyError(7)"]} == ran.said
     raised, again = ran.warned
     assert raised.startswith("f: what it raised is not stored: the store '")
     assert again.startswith(f"f {BEFORE}")

@@ -11,7 +11,7 @@ import pytest
 
 from resonate_nb import Constant, configure, durable, search
 from resonate_nb.errors import DurableWarning, StoreError, WaitCycleError
-from resonate_nb.runtime import Engine, _context, engine
+from resonate_nb.runtime import Engine, _context, _limit, engine
 
 _ran: list[int] = []
 _may_end = asyncio.Event()
@@ -177,3 +177,33 @@ def test_a_loop_is_not_stopped_by_a_wait_for_what_is_between_two_tries(disk: Eng
             await task
 
     asyncio.run(main())
+
+
+def test_where_no_thread_can_be_had_calls_go_on_without(
+    disk: Engine, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit of the system, or at the end of the interpreter."""
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("resonate_nb"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(_limit, "_thread", None)
+    for name in ("timers", "tasks"):
+        vars(getattr(disk, name)).update({"_thread": None, "_heart": None})
+
+    @durable(timeout="1h", attempt_timeout="30m", retry=2)
+    def limited(x: int) -> int:
+        return x + 1
+
+    assert [2, 3, 2] == [limited(1), limited(2), limited(1)]
+    told = [line for line in said if "can't start new thread" in line]
+    assert {
+        "can't start new thread: a deadline is settled when somebody looks",
+        "can't start new thread: a limit of time is judged when the body has ended",
+        "can't start new thread: leases are not extended",
+    } == set(told)
+    assert 3 == len(told)
