@@ -51,6 +51,13 @@ _START = """async ([source, state]) => {
   };
   window.sent = [];
   window.errors = [];
+  window.unpacked = 0;
+  const text = Response.prototype.text;
+  Response.prototype.text = function () {
+    const found = text.call(this);
+    found.then(() => (window.unpacked += 1));
+    return found;
+  };
   window.addEventListener("error", (event) => window.errors.push(event.message));
   window.receive = (changes) => {
     for (const [name, value] of Object.entries(changes)) {
@@ -124,11 +131,15 @@ class Inspected:
             self.page.wait_for_selector(".rnb-row[data-id]")
 
     def tail(self, records: Sequence[Record], *, after: int = 2, gone: Sequence[str] = ()) -> None:
+        """The rows are drawn when this returns."""
         self.seq += 1
+        before = self.page.evaluate("() => window.unpacked")
         self.page.evaluate(
             "(changes) => window.receive(changes)",
             {"tail": packed(Segment(rows_of(records), self.seq, after, self.now, gone))},
         )
+        # Unpacking takes as long as it takes; what is unpacked is drawn with the next frame.
+        self.page.wait_for_function("(before) => window.unpacked > before", arg=before)
         self.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(resolve))")
 
     def later(self, milliseconds: int) -> None:
