@@ -160,7 +160,7 @@ class GroupSync:
             self._sync_behind()
 
     def _sync_behind(self) -> None:
-        """A sync whose failure is kept for the next `sync`: nobody waits for it."""
+        """A sync whose failure is kept for whoever asks next what is owed: nobody waits for it."""
         try:
             self._sync(self._committed)
         except StoreError as error:

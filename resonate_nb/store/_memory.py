@@ -185,10 +185,6 @@ class MemoryStore:
         """Nothing of it outlives the process, so nothing is owed to a disk."""
         return None
 
-    def sync(self, seconds: float) -> None:
-        if (owed := self.owed(seconds)) is not None:
-            owed()
-
     def extent(self) -> Extent:
         values = (promise.value for promise in self._state.promises.values())
         return Extent(len(self._files), sum(value.size_bytes for value in values), 0)

@@ -352,10 +352,6 @@ class Store(Protocol):
         What was committed stays so, and is synced with the next group."""
         ...
 
-    def sync(self, seconds: float) -> None:
-        """What is owed is done."""
-        ...
-
     def extent(self) -> Extent: ...
 
     def close(self) -> None:

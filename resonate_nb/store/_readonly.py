@@ -190,9 +190,6 @@ class ReadOnlyStore:
     def owed(self, seconds: float) -> None:
         self._look()
 
-    def sync(self, seconds: float) -> None:
-        self._look()
-
     def close(self) -> None:
         with self._lock:
             self._is_closed = True

@@ -222,9 +222,5 @@ class SqliteStore:
     def owed(self, seconds: float) -> Callable[[], None] | None:
         return self._directory.owed(seconds)
 
-    def sync(self, seconds: float) -> None:
-        if (owed := self.owed(seconds)) is not None:
-            owed()
-
     def close(self) -> None:
         self._directory.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from syncing import sync
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.errors import NotStoredError, StoreError
@@ -609,11 +610,11 @@ class StoreContract:
 
     def test_what_is_synced_is_as_it_was(self, store: Store) -> None:
         """However long it took to make; also a file, and nothing at all."""
-        store.sync(1_000)
+        sync(store, 1_000)
         file = store.put_file([b"param"])
         insert(store, Promise("a", State.PENDING, Value({}, None, file.name, 5), EMPTY, {}, NEVER, 1))
         for seconds in (0, 1_000, 1_000):
-            store.sync(seconds)
+            sync(store, seconds)
             assert b"param" == store.read_file(file.name, 5)
             assert get(store, "a") is not None
 

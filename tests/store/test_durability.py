@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from children import in_fork, pending, value_for
+from syncing import sync
 
 from resonate_nb.clock import ManualClock
 from resonate_nb.errors import StoreError
@@ -111,7 +112,7 @@ def test_opened_store_is_there_for_good(
     store = opened(path, durability)
     assert ["there", "further", *expected] == syncs.take()
     commit(store)
-    store.sync(1_000)
+    sync(store, 1_000)
     assert ([*NAMES, "promises.db-wal"] if durability == "adaptive" else []) == syncs.take()
     store.close()
     # Whoever made it may have been killed before it was synced, or was not asked to.
@@ -162,9 +163,9 @@ def test_group_syncs_files_then_their_names_then_the_log(store: SqliteStore, syn
     commit(store, "a")
     commit(store, "b")
     assert [] == syncs.take()
-    store.sync(1_000)
+    sync(store, 1_000)
     assert [*files, "values", "promises.db-wal"] == syncs.take()
-    store.sync(1_000)
+    sync(store, 1_000)
     assert [] == syncs.take()
     for name in (*files, large):
         store.drop_file(name)
@@ -174,19 +175,19 @@ def test_group_passes_over_a_file_that_was_dropped(store: SqliteStore, syncs: Sy
     """It was never named, or it is forgotten by now."""
     store.drop_file(store.put_file([b"x"]).name)
     commit(store)
-    store.sync(1_000)
+    sync(store, 1_000)
     assert ["values", "promises.db-wal"] == syncs.take()
 
 
 def test_short_call_waits_for_no_sync_and_a_long_one_does(store: SqliteStore, syncs: Syncs) -> None:
     """Longer than ten syncs: of 5 ms until one has been measured. (With a clock that stands they take no time.)"""
     commit(store)
-    store.sync(0.05)
+    sync(store, 0.05)
     assert [] == syncs.take()
-    store.sync(0.051)
+    sync(store, 0.051)
     assert ["promises.db-wal"] == syncs.take()
     commit(store, "b")
-    store.sync(0.001)
+    sync(store, 0.001)
     assert ["promises.db-wal"] == syncs.take()
 
 
@@ -196,7 +197,7 @@ def test_others_leave_nothing_to_a_group(tmp_path: Path, syncs: Syncs, durabilit
     store = opened(tmp_path / "store", durability)
     commit(store)
     syncs.take()
-    store.sync(1_000)
+    sync(store, 1_000)
     assert [] == threads()
     store.close()
     assert [] == syncs.take()
@@ -262,7 +263,7 @@ def test_callers_that_wait_share_a_sync(store: SqliteStore, syncs: Syncs, monkey
 
     monkeypatch.setattr(os, "fdatasync", slow)
     commit(store, "0")
-    waiting = [threading.Thread(target=store.sync, args=(1_000,)) for _ in range(4)]
+    waiting = [threading.Thread(target=sync, args=(store, 1_000)) for _ in range(4)]
     waiting[0].start()
     begun.wait()
     for number, thread in enumerate(waiting[1:], start=1):
@@ -284,14 +285,14 @@ def test_failed_group_is_said_once_and_owed_again(store: SqliteStore, syncs: Syn
     thread.join()
     assert [file.name] == syncs.take()
     with pytest.raises(StoreError, match=r"could not be synced: the disk is full .* power cut .* RESONATE_NB_STORE"):
-        store.sync(0)
-    store.sync(0)
+        sync(store, 0)
+    sync(store, 0)
     # It is not tried over and over.
     assert [] == threads()
     assert [] == syncs.take()
     syncs.error = None
     commit(store, "b")
-    store.sync(1_000)
+    sync(store, 1_000)
     assert [file.name, "values", "promises.db-wal"] == syncs.take()
     store.drop_file(file.name)
 
@@ -301,7 +302,7 @@ def test_failed_sync_is_said_to_who_waits_for_it(store: SqliteStore, syncs: Sync
     commit(store)
     syncs.error = OSError(errno.EIO, "broken")
     with pytest.raises(StoreError, match="could not be synced: the disk failed"):
-        store.sync(1_000)
+        sync(store, 1_000)
     with store.read() as reader:
         assert reader.get("a") is not None
     syncs.error = None
@@ -348,7 +349,7 @@ def test_deleted_store_owes_nothing(tmp_path: Path, syncs: Syncs) -> None:
     store.put_file([b"x"])
     commit(store)
     shutil.rmtree(tmp_path / "store")
-    store.sync(1_000)
+    sync(store, 1_000)
     store.close()
     assert [tmp_path.name] == syncs.take()
 
@@ -384,7 +385,7 @@ def test_interrupt_while_the_thread_is_started_leaves_nothing_locked(
     other.join(30)
     assert not other.is_alive()
     assert 1 == len(threads())
-    store.sync(1_000)
+    sync(store, 1_000)
     assert ["promises.db-wal"] == syncs.take()
 
 
@@ -409,13 +410,13 @@ def test_forked_child_owes_what_it_commits_itself(store: SqliteStore, syncs: Syn
     commit(store, "parent")
 
     def work() -> object:
-        store.sync(1_000)
+        sync(store, 1_000)
         before = syncs.take()
         commit(store, "child")
         count = len(threads())
-        store.sync(1_000)
+        sync(store, 1_000)
         return before, count, syncs.take()
 
     assert ([], 1, ["promises.db-wal"]) == in_fork(work)
-    store.sync(1_000)
+    sync(store, 1_000)
     assert ["promises.db-wal"] == syncs.take()

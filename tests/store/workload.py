@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from children import CLOCK, pending, say
+from syncing import sync
 
 from resonate_nb.protocol import Deleted, Inserted, Settled, State, Value
 from resonate_nb.store import INLINE_BYTES, Durability, SqliteStore
@@ -51,7 +52,7 @@ class Worker:
         else:
             value = Value({}, data, None, len(data))
         number = self._commit(Settled(id, State.RESOLVED, value, CLOCK.now_ms()))
-        self.store.sync(0)
+        sync(self.store, 0)
         return number
 
     def forget(self, id: str) -> int:
@@ -95,7 +96,7 @@ def run(path: str, durability: Durability, name: str, steps: str) -> None:
             case "forget" if known:
                 number = worker.forget(known.pop(chance.randrange(len(known))))
             case "long":
-                worker.store.sync(1_000)
+                sync(worker.store, 1_000)
             case "wait":
                 worker.wait()
             case "reopen":
@@ -131,7 +132,7 @@ def commit(path: str, durability: Durability, count: str) -> None:
     for number in range(int(count)):
         with worker.store.write() as transaction:
             transaction.apply([Inserted(pending(f"row/{number}"))])
-        worker.store.sync(0.001)
+        sync(worker.store, 0.001)
     say("end", CLOCK.monotonic() - started)
     worker.store.close()
 
@@ -145,7 +146,7 @@ def commit_what_took_long(path: str, durability: Durability) -> None:
         say("begin")
         with worker.store.write() as transaction:
             transaction.apply([Inserted(pending(f"row/{seconds}"))])
-        worker.store.sync(seconds)
+        sync(worker.store, seconds)
         say("returned")
     worker.wait()
     worker.store.close()

@@ -70,7 +70,8 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
 def save(engine: Engine, request: Request, tried: Tried) -> None:
     """What is stored of the try is as safe as the store's durability has it, before anybody relies on it."""
     try:
-        engine.store.sync(tried.elapsed_us / 1e6)
+        if (owed := engine.store.owed(tried.elapsed_us / 1e6)) is not None:
+            owed()
     except StoreError as error:
         warn_unsafe(request, error)
 
