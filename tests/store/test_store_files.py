@@ -186,25 +186,36 @@ def test_missing_directory_of_values_is_said(store: SqliteStore) -> None:
     assert not (store.path / "values").exists()
 
 
-@pytest.mark.slow
-def test_a_commit_that_its_process_was_killed_in_does_not_come_back_without_its_file(tmp_path: Path) -> None:
-    """It is in the log, and not yet in the index that the living read the log by: to them the promise is pending and
-    its file a left-over; to the first opener after all have died it would be committed."""
-    path, kept = tmp_path / "store", tmp_path / "index"
-    index = path / "promises.db-shm"
+def kill_in_its_commit(path: Path, work: Callable[[str], None], says: str) -> str:
+    """A process is killed while it names a value file, or forgets it, and all others have died since, of whom one had
+    opened the store after it: its commit is in the log, and not yet in the index by which the living read the log.
+    Gives the name of the file.
+    """
+    index, kept = path / "promises.db-shm", path.with_name("index")
     living = Child(own, path)
     living.read()
-    killed = Child(settle_on_demand, path)
+    killed = Child(work, path)
     name = killed.read()
+    value = (path / "values" / name).read_bytes()
     Child(copy_over, index, kept).end()
     killed.tell()
-    assert "settled" == killed.read()
+    assert says == killed.read()
     killed.kill()
     Child(copy_over, kept, index).end()
+    (path / "values" / name).write_bytes(value)
     later = Child(own, path)
     later.read()
     for child in (living, later):
         child.kill()
+    return name
+
+
+@pytest.mark.slow
+def test_a_commit_that_its_process_was_killed_in_does_not_come_back_without_its_file(tmp_path: Path) -> None:
+    """To the living the promise is pending and its file a left-over; to the first opener after all have died it would
+    be committed."""
+    path = tmp_path / "store"
+    name = kill_in_its_commit(path, settle_on_demand, "settled")
     store = SqliteStore.open(path, clock=CLOCK)
     with store.read() as reader:
         promise = reader.get("ghost")
@@ -217,25 +228,10 @@ def test_a_commit_that_its_process_was_killed_in_does_not_come_back_without_its_
 
 @pytest.mark.slow
 def test_a_deletion_that_its_process_was_killed_in_does_not_come_back_without_its_file(tmp_path: Path) -> None:
-    """As above: to the living the promise is there, with its file; to the first opener after all have died it would be
-    deleted, and its file a left-over."""
-    path, kept, value = tmp_path / "store", tmp_path / "index", tmp_path / "value"
-    index = path / "promises.db-shm"
-    living = Child(own, path)
-    living.read()
-    killed = Child(forget_on_demand, path)
-    name = killed.read()
-    Child(copy_over, index, kept).end()
-    value.write_bytes((path / "values" / name).read_bytes())
-    killed.tell()
-    assert "forgotten" == killed.read()
-    killed.kill()
-    Child(copy_over, kept, index).end()
-    (path / "values" / name).write_bytes(value.read_bytes())
-    later = Child(own, path)
-    later.read()
-    for child in (living, later):
-        child.kill()
+    """To the living the promise is there, with its file; to the first opener after all have died it would be deleted,
+    and its file a left-over."""
+    path = tmp_path / "store"
+    name = kill_in_its_commit(path, forget_on_demand, "forgotten")
     store = SqliteStore.open(path, clock=CLOCK)
     with store.read() as reader:
         promise = reader.get("ghost")
