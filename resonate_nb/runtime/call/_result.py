@@ -121,8 +121,6 @@ def stored_error(promise: Promise) -> Exception:
         return DurableTimeoutError(promise.id, promise.timeout_at)
     if promise.value.headers.get("codec") != "failure" or promise.value.data is None:
         return RejectedError(promise.id, promise.state.value, "no failure was stored", "")
-    if (limit := promise.value.headers.get("limit")) is not None:
-        return DurableTimeoutError(promise.id, limit=float(limit))
     failure = failure_from_bytes(promise.value.data)
     error = RejectedError(promise.id, failure.type_name, failure.message, failure.traceback)
     again = raised_again(failure)

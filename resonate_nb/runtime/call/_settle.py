@@ -261,8 +261,6 @@ def _reject(
     stored = _for_later(error)
     data = failure_to_bytes(failure_of(stored))
     headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(stored)}
-    if isinstance(error, DurableTimeoutError) and error.id == claimed.promise.id and error.limit is not None:
-        headers["limit"] = repr(error.limit)
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
         engine.warn_unwritable(request.work.title, _failure_not_stored(request, str(problem)))
