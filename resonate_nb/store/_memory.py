@@ -250,6 +250,10 @@ class _Lookups:
         found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
         return found[-1] if found else None
 
+    def recent(self, name: str, limit: int) -> list[Promise]:
+        found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
+        return found[: -limit - 1 : -1]
+
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
         found = [promise for promise in self._state.promises.values() if promise.param.headers.get("name") == name]
         return [_ahead(promise, size_bytes) for promise in found[: -limit - 1 : -1]]

@@ -190,6 +190,10 @@ class Reader(Protocol):
         """The promise that came last of those whose param has this header ``name``."""
         ...
 
+    def recent(self, name: str, limit: int) -> list[Promise]:
+        """The last `limit` promises of this name, newest first; resolved ones may lack the bytes of their values."""
+        ...
+
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
         """The last `limit` promises of this name, newest first, with values of up to `size_bytes`."""
         ...

@@ -367,6 +367,8 @@ IS_ACQUIRED = """
 SELECT 1 FROM promises WHERE base = ? AND generation = ? AND version = ? AND state = 'pending' AND task = 'acquired'
 """
 NEWEST = f"SELECT {COLUMNS} FROM promises WHERE name = ? ORDER BY row DESC LIMIT 1"
+BARE_COLUMNS = COLUMNS.replace("value_data", f"CASE state WHEN '{State.RESOLVED}' THEN NULL ELSE value_data END")
+RECENT = f"SELECT {BARE_COLUMNS} FROM promises WHERE name = ? ORDER BY row DESC LIMIT ?"
 DEADLINES = f"""
 SELECT timeout_at, {_ID} FROM promises WHERE state = 'pending' AND timeout_at < {NEVER} ORDER BY timeout_at LIMIT ?
 """
@@ -380,7 +382,7 @@ AHEAD = f"{_AHEAD} WHERE name = ? ORDER BY row DESC LIMIT ?"
 UNDER = f"{_AHEAD} WHERE base >= ? AND base < ? ORDER BY base, generation LIMIT ?"
 LATEST = f"SELECT {COLUMNS} FROM promises WHERE base = ? ORDER BY generation DESC LIMIT 1"
 AT_ROW = f"SELECT {COLUMNS} FROM promises WHERE row = ?"
-BARE_AT_ROW = AT_ROW.replace("value_data", f"CASE state WHEN '{State.RESOLVED}' THEN NULL ELSE value_data END")
+BARE_AT_ROW = f"SELECT {BARE_COLUMNS} FROM promises WHERE row = ?"
 INSERT = f"INSERT INTO promises ({COLUMNS}) VALUES ({', '.join('?' * 29)})"
 SETTLE = """
 UPDATE promises SET state = ?, settled_at = ?,

@@ -115,6 +115,9 @@ class _Rows:
     def newest(self, name: str) -> Promise | None:
         return self._one(_rows.NEWEST, (name,))
 
+    def recent(self, name: str, limit: int) -> list[Promise]:
+        return [_rows.promise_of(row) for row in self._many(_rows.RECENT, (name, limit))]
+
     def ahead(self, name: str, limit: int, size_bytes: int) -> list[Ahead]:
         return self._aheads(_rows.AHEAD, (size_bytes, name, limit))
 

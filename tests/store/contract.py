@@ -95,6 +95,8 @@ class StoreContract:
         with store.read() as reader:
             assert "f/a@1~2" == reader.newest("f").id  # type: ignore[union-attr]
             assert reader.newest("h") is None
+            assert ["f/a@1~2", "f/a@1"] == [promise.id for promise in reader.recent("f", 2)]
+            assert [] == reader.recent("h", 2)
             newest, first, other = reader.ahead("f", 10, 2)
             assert ("f/a@1", 2, "pending", None) == (newest.base, newest.generation, newest.state, newest.data)
             assert ("f/a@1", 1, "c" * 32, "a" * 32, "json", "s", "1500", None, b"12") == (
