@@ -259,11 +259,20 @@ def _handler_here() -> _Handler:
 
 
 def _is_runners(handler: _Handler) -> bool:
+    """Whether a run of asyncio's cancels its tasks at an interrupt.
+
+    One whose very end was interrupted leaves its handler standing for good (`Runner.run` raises before it has put the
+    former one back). That raises from the middle of whatever loop is running then, which can drop what the loop was
+    about to call and wait for it for ever: it is passed over as any other.
+    """
     if not isinstance(handler, partial) or "asyncio" not in sys.modules:
         return False
     import asyncio
 
-    return isinstance(getattr(handler.func, "__self__", None), asyncio.Runner)
+    if not isinstance(getattr(handler.func, "__self__", None), asyncio.Runner):
+        return False
+    main = handler.keywords.get("main_task")
+    return not (isinstance(main, asyncio.Future) and main.done())
 
 
 def _deliver(number: int, handler: _Handler, frame: FrameType | None) -> None:

@@ -392,6 +392,28 @@ def test_under_asyncio_run_its_own_handler_does_the_work() -> None:
         asyncio.run(main())
 
 
+def test_the_handler_that_an_interrupted_asyncio_run_has_left_standing_stops_no_other_loop() -> None:
+    """Once an interrupt has come at the very end of a run its handler stays, and raises where the next loop is."""
+    left: list[Any] = []
+
+    async def first() -> None:
+        left.append(signal.getsignal(signal.SIGINT))
+
+    async def main() -> str:
+        asyncio.get_running_loop().call_soon(interrupt)
+        with pytest.raises(asyncio.CancelledError):
+            await guarded(forever())
+        return "goes on"
+
+    asyncio.run(first())
+    before = signal.signal(signal.SIGINT, left[0])
+    try:
+        assert "goes on" == asyncio.run(main())
+        assert left[0] is signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_an_interrupt_is_heard_though_a_loop_was_closed_under_its_task() -> None:
     """Nobody is left there to be cancelled: it is the next handler's."""
     loop = asyncio.new_event_loop()

@@ -99,8 +99,12 @@ def be_interrupted(driver: Line) -> NoReturn:
             rnb.configure(store="elsewhere")
             driver.say(owner)
             continue
-        # What loops of earlier rounds have left is gone: an interrupt that comes in its finalizers is lost there.
+        # What loops of earlier rounds have left is gone: an interrupt that comes in its finalizers is lost there, and
+        # one that came as asyncio.run ended has left its handler standing (Lib/asyncio/runners.py: `Runner.run` raises
+        # before it has put the former one back). From then on no run would set its own, and an interrupt would be
+        # raised wherever the loop is, which drops what it was about to call: plain asyncio hangs then as well.
         gc.collect()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         driver.say(*interrupted_call(mode, int(x), driver))
 
 
@@ -111,7 +115,8 @@ def interrupted_call(mode: str, x: int, driver: Line) -> tuple[str, str, int]:
         token = MODES[mode][1](x)
         is_done = True
         wait_for_the_last_interrupt(x)
-    except KeyboardInterrupt as stop:
+    # One that comes before asyncio.run has begun to count leaves it as a cancellation.
+    except (KeyboardInterrupt, asyncio.CancelledError) as stop:
         felt += 1
         # Kept, as a notebook keeps the last one, with all that its frames hold.
         sys.last_value = stop
