@@ -1,6 +1,7 @@
 """What may happen to a durable promise: records, commands, tables, and `apply`. Pure: no I/O, no time, no threads."""
 
 from ._commands import (
+    AcceptPromise,
     AcquireTask,
     Claim,
     Command,
@@ -39,6 +40,7 @@ __all__ = [
     "EMPTY",
     "NEVER",
     "TIMER_TAG",
+    "AcceptPromise",
     "AcquireTask",
     "Claim",
     "Command",

@@ -100,6 +100,28 @@ class ExpirePromise:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptPromise:
+    """What `source` has come to, or has got to, counts for `id` as well, which is absent.
+
+    Where `source` has resolved, `id` is made resolved, with `value`, and has no task. Else `id` is made pending, with a
+    task that nobody has taken yet; a pending source is canceled in the same step, and leaves its deadline to `id`. A
+    pending source whose task is acquired, or that has none, is refused.
+
+    `version` is that of the task of `source`: the promise that was looked at is the one that is meant. The reply is of
+    `id`, or of `source` where that stands in the way: the id of the promise in the reply tells which.
+    """
+
+    id: str
+    source: str
+    version: int
+    param: Value = EMPTY
+    value: Value = EMPTY
+    tags: Mapping[str, str] = field(default_factory=dict)
+    timeout_at: int = NEVER
+    """Deadline of `id`, where `source` has settled otherwise than resolved."""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetPromise:
     """Drop the promise; refused while its task is acquired. Its task's version lives on as the fence of the id."""
 
@@ -114,6 +136,7 @@ Command = (
     | ReleaseTask
     | FenceTask
     | ExpirePromise
+    | AcceptPromise
     | ForgetPromise
 )
 
@@ -132,7 +155,8 @@ class Status(StrEnum):
     """The task is not in a state, or not of the version, that the command needs. A former owner is told so."""
     INVALID = "invalid"
     """The command asks for what no client may: settle into pending or timed out, claim what it says is settled, fence
-    an action on the very promise that is the fence. Nothing that is stored could make it right."""
+    an action on the very promise that is the fence, accept a promise for itself. Nothing that is stored could make it
+    right."""
 
 
 @dataclass(frozen=True, slots=True)

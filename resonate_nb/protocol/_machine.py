@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _promise, _task
 from ._commands import (
+    AcceptPromise,
     AcquireTask,
     Command,
     CreatePromise,
@@ -35,6 +36,8 @@ def apply(view: View, command: Command, now: int) -> Decision:
             return Decision(Reply(Status.INVALID, None))
         if isinstance(command, CreatePromise):
             return _promise.insert(view, command, now)
+        if isinstance(command, AcceptPromise):
+            return _accept(view, command, now)
         return Decision(Reply(Status.NOT_FOUND, None))
     due = deadline_delta(stored, now)
     promise = project(stored, now) if due else stored
@@ -56,6 +59,15 @@ def apply(view: View, command: Command, now: int) -> Decision:
     return decision
 
 
+def _accept(view: View, command: AcceptPromise, now: int) -> Decision:
+    """The promise is absent; what it is made of is judged as its deadline has left it, and that is written down."""
+    stored = view.get(command.source)
+    if stored is None:
+        return Decision(Reply(Status.NOT_FOUND, None))
+    decision = _promise.accept(view, command, project(stored, now), now)
+    return Decision(decision.reply, deadline_delta(stored, now) + decision.deltas)
+
+
 def _is_invalid(command: Command) -> bool:
     """Whether the command is wrong by itself, whatever is stored."""
     match command:
@@ -65,4 +77,6 @@ def _is_invalid(command: Command) -> bool:
             return command.claim is not None or outcome.state not in _CLIENT_STATES
         case FenceTask():
             return command.action.id == command.id or _is_invalid(command.action)
+        case AcceptPromise():
+            return command.source == command.id
     return False

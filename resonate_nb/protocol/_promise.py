@@ -5,14 +5,21 @@ id is the idempotency key and the first write wins, so a verb that comes too lat
 stands, and the caller compares. A deadline settles at the deadline itself, not at the moment somebody noticed:
 `project` says what the deadline has decided, and every command on a promise is judged on the projected record.
 
-           | create  | settle   | expire   | forget
-    -------+---------+----------+----------+-------------------------
-    absent | insert  | missing  | missing  | missing
-    pending| exists  | settle   | too early| delete unless acquired
-    settled| exists  | settled  | settled  | delete
+           | create  | accept        | settle   | expire   | forget
+    -------+---------+---------------+----------+----------+-------------------------
+    absent | insert  | by its source | missing  | missing  | missing
+    pending| exists  | exists        | settle   | too early| delete unless acquired
+    settled| exists  | exists        | settled  | settled  | delete
+
+    source | accept, of a promise that is absent
+    -------+-----------------------------------------------------------------
+    absent | missing
+    pending| cancel it, insert pending; unless it is acquired or has no task
+    resolv.| insert resolved
+    other  | insert pending
 
 A pending promise past its deadline appears in no row: it was projected before, and the delta of that settlement
-precedes whatever the rule adds. `None` stands for an absent promise. A promise is inserted as its deadline has left
+precedes whatever the rule adds. A promise is inserted as its deadline has left
 it, if that has passed; else settled, if the command brings its outcome; else pending.
 """
 
@@ -22,8 +29,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from ._commands import CreatePromise, Decision, ExpirePromise, ForgetPromise, Reply, SettlePromise, Status
-from ._records import EMPTY, Deleted, Delta, Inserted, Promise, Settled, State, TaskState
+from ._commands import (
+    AcceptPromise,
+    CreatePromise,
+    Decision,
+    ExpirePromise,
+    ForgetPromise,
+    Outcome,
+    Reply,
+    SettlePromise,
+    Status,
+)
+from ._records import EMPTY, NEVER, Deleted, Delta, Inserted, Promise, Settled, State, TaskState
 
 
 class View(Protocol):
@@ -95,6 +112,22 @@ def _insert(view: View, command: CreatePromise, now: int) -> Decision:
     return Decision(Reply(Status.DONE, promise), (Inserted(promise),))
 
 
+def _accept(view: View, command: AcceptPromise, source: Promise, now: int) -> Decision:
+    is_pending = source.state is State.PENDING
+    if source.version != command.version or (is_pending and source.task is not TaskState.PENDING):
+        return Decision(Reply(Status.CONFLICT, source))
+    if source.state is State.RESOLVED:
+        outcome = Outcome(State.RESOLVED, command.value)
+        return _insert(view, CreatePromise(command.id, NEVER, command.param, command.tags, outcome=outcome), now)
+    timeout_at = source.timeout_at if is_pending else command.timeout_at
+    (inserted,) = _insert(view, CreatePromise(command.id, timeout_at, command.param, command.tags), now).deltas
+    assert isinstance(inserted, Inserted)
+    born = inserted.promise
+    queued = replace(born, task=TaskState.FULFILLED if born.state.is_settled else TaskState.PENDING)
+    canceled = (Settled(source.id, State.CANCELED, EMPTY, now),) if is_pending else ()
+    return Decision(Reply(Status.DONE, queued), (*canceled, Inserted(queued)))
+
+
 def _settle(command: SettlePromise, promise: Promise, now: int) -> Decision:
     fenced = command.version is not None and (
         promise.task is not TaskState.ACQUIRED or promise.version != command.version
@@ -126,22 +159,27 @@ Rule = Callable[..., Decision]
 
 TABLE: dict[tuple[State, type], Rule] = {
     (State.PENDING, CreatePromise): _exists,
+    (State.PENDING, AcceptPromise): _exists,
     (State.PENDING, SettlePromise): _settle,
     (State.PENDING, ExpirePromise): _too_early,
     (State.PENDING, ForgetPromise): _delete,
     (State.RESOLVED, CreatePromise): _exists,
+    (State.RESOLVED, AcceptPromise): _exists,
     (State.RESOLVED, SettlePromise): _too_late,
     (State.RESOLVED, ExpirePromise): _too_late,
     (State.RESOLVED, ForgetPromise): _delete,
     (State.REJECTED, CreatePromise): _exists,
+    (State.REJECTED, AcceptPromise): _exists,
     (State.REJECTED, SettlePromise): _too_late,
     (State.REJECTED, ExpirePromise): _too_late,
     (State.REJECTED, ForgetPromise): _delete,
     (State.CANCELED, CreatePromise): _exists,
+    (State.CANCELED, AcceptPromise): _exists,
     (State.CANCELED, SettlePromise): _too_late,
     (State.CANCELED, ExpirePromise): _too_late,
     (State.CANCELED, ForgetPromise): _delete,
     (State.TIMEDOUT, CreatePromise): _exists,
+    (State.TIMEDOUT, AcceptPromise): _exists,
     (State.TIMEDOUT, SettlePromise): _too_late,
     (State.TIMEDOUT, ExpirePromise): _too_late,
     (State.TIMEDOUT, ForgetPromise): _delete,
@@ -149,9 +187,11 @@ TABLE: dict[tuple[State, type], Rule] = {
 """(state, command) -> rule(command, promise, now), for a promise that is there."""
 
 insert = _insert
-"""The rule of create for a promise that is absent; every other verb on an absent promise is NOT_FOUND."""
+"""The rule of create for a promise that is absent."""
+accept = _accept
+"""The rule of accept for one that is absent, given its source; every other verb on an absent promise is NOT_FOUND."""
 
-VERBS = (CreatePromise, SettlePromise, ExpirePromise, ForgetPromise)
+VERBS = (CreatePromise, AcceptPromise, SettlePromise, ExpirePromise, ForgetPromise)
 
 _missing = {(state, verb) for state in State for verb in VERBS} - TABLE.keys()
 if _missing:

@@ -15,6 +15,9 @@ Answer = tuple[str, Row | None]
 """Status and the row as the reply should carry it."""
 
 CLIENT_STATES = ("resolved", "rejected", "rejected_canceled")
+_FOR_EVER = 2**53 - 1
+_ACCEPTABLE = dict.fromkeys((*CLIENT_STATES, "rejected_timedout"), ("absent", "fulfilled")) | {"pending": ("pending",)}
+"""Tasks of what may be accepted, by its state."""
 
 
 class Model:
@@ -71,6 +74,37 @@ class Model:
             self._end(row, _verdict(tags), None, timeout_at)
         elif outcome:
             self._end(row, *outcome, now)
+        return "done", dict(row)
+
+    def accept(
+        self,
+        id: str,
+        now: int,
+        source: str,
+        version: int,
+        param: object,
+        value: object,
+        tags: dict[str, str],
+        timeout_at: int,
+        nothing: object,
+    ) -> Answer:
+        """`nothing` is the value of what is canceled, in the machine's words."""
+        if id == source:
+            return "invalid", self._touch(id, now)
+        if (found := self._touch(id, now)) is not None:
+            return "exists", found
+        if (found := self._touch(source, now)) is None:
+            return "not_found", None
+        if found["version"] != version or found["task"] not in _ACCEPTABLE[found["state"]]:
+            return "conflict", found
+        if found["state"] == "resolved":
+            return self.create(id, now, _FOR_EVER, param, tags, None, ("resolved", value))
+        if found["state"] == "pending":
+            timeout_at = found["timeout_at"]
+            self._end(self.rows[source], "rejected_canceled", nothing, now)
+        self.create(id, now, timeout_at, param, tags, None, None)
+        row = self.rows[id]
+        row["task"] = "pending" if row["state"] == "pending" else "fulfilled"
         return "done", dict(row)
 
     def settle(self, id: str, now: int, state: str, value: object, version: int | None) -> Answer:

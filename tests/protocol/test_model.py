@@ -18,6 +18,7 @@ from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import (
     EMPTY,
     NEVER,
+    AcceptPromise,
     AcquireTask,
     Claim,
     Command,
@@ -54,8 +55,10 @@ outcomes = st.builds(Outcome, client_states, values)
 off_by = st.sampled_from([0, 0, 0, 0, -1, 1])
 """Most commands carry the version that stands, or runs would be refusals only."""
 
-KINDS = {verb.__name__ for verb in get_args(Command)} - {"FenceTask"} | {
+KINDS = {verb.__name__ for verb in get_args(Command)} - {"FenceTask", "AcceptPromise"} | {
     "create done",
+    "accept of a value",
+    "accept of what is to go on",
     "fenced create done",
     "fenced CreatePromise",
     "fenced SettlePromise",
@@ -101,10 +104,16 @@ class Comparison(RuleBasedStateMachine):
             assert was_due == bool(decision.deltas)
         action = command.action if isinstance(command, FenceTask) else command
         for delta in decision.deltas:
-            assert (delta.promise.id if isinstance(delta, Inserted) else delta.id) in (command.id, action.id)
+            of = (command.id, action.id, command.source if isinstance(command, AcceptPromise) else "")
+            assert (delta.promise.id if isinstance(delta, Inserted) else delta.id) in of
         if isinstance(action, CreatePromise | AcquireTask) and reply.status is Status.DONE:
             self.note_acquisition(reply.promise)
-        self.seen[kind_of(command), reply.status, was_due] += 1
+        kind = kind_of(command)
+        if isinstance(command, AcceptPromise):
+            found = left.get(command.source)
+            has_value = found is not None and found.state is State.RESOLVED
+            kind = "accept of a value" if has_value else "accept of what is to go on"
+        self.seen[kind, reply.status, was_due] += 1
 
     def note_acquisition(self, promise: Promise | None) -> None:
         assert promise is not None
@@ -146,6 +155,8 @@ class Comparison(RuleBasedStateMachine):
             "fenced CreatePromise": lambda: self.fence_birth(id, 0, "a/1", None, claim, None),
             "fenced create done": lambda: self.fence_birth(id, 0, "a/1", None, None, Outcome(State.RESOLVED)),
             "fenced SettlePromise": lambda: self.fence(id, 0, SettlePromise("a/1", State.RESOLVED)),
+            "accept of a value": lambda: self.accept("a/1", id, 0, 5),
+            "accept of what is to go on": lambda: self.accept("a/1", id, 0, 5),
             "ExpirePromise": lambda: self.expire(id),
             "ForgetPromise": lambda: self.forget(id),
         }
@@ -281,6 +292,52 @@ class Comparison(RuleBasedStateMachine):
     def expire(self, id: str) -> None:
         self.meet(ExpirePromise(id), self.model.expire(id, self.clock.now_ms()))
 
+    @rule(id=children, source=ids, off=off_by, deadline=deadlines, param=values, value=values, tags=tags)
+    def accept_as_it_comes(
+        self, id: str, source: str, off: int, deadline: int | None, param: Value, value: Value, tags: dict[str, str]
+    ) -> None:
+        self.accept(id, source, off, deadline, param, value, tags)
+
+    @rule(id=children, source=ids, deadline=deadlines, claim=claims, state=st.one_of(st.none(), client_states))
+    def accept_a_whole_life(
+        self, id: str, source: str, deadline: int | None, claim: Claim, state: State | None
+    ) -> None:
+        """The walk of an edit: what was settled, or given back in its middle, goes over to an id that is free."""
+        self.create_anew(source, deadline, {}, claim)
+        if state is None:
+            self.release(source, 0)
+        else:
+            self.settle(source, state, EMPTY)
+        if id != source:
+            self.forget_child(id)
+        self.accept(id, source, 0, 20)
+        self.hand_over(id, claim)
+
+    @rule(source=ids, off=st.sampled_from([-1, 0, 1]), claim=claims)
+    def accept_at_the_deadline(self, source: str, off: int, claim: Claim) -> None:
+        self.forget_child("a/1")
+        self.forget_child(source)
+        self.create(source, 5, EMPTY, {}, claim)
+        self.release(source, 0)
+        self.time_passes(5 + off)
+        self.accept("a/1", source, 0, 5)
+
+    def accept(
+        self,
+        id: str,
+        source: str,
+        off: int,
+        deadline: int | None,
+        param: Value = EMPTY,
+        value: Value = EMPTY,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        command = AcceptPromise(
+            id, source, self.version_of(source, off), param, value, tags or {}, self.instant(deadline)
+        )
+        asked = {field.name: getattr(command, field.name) for field in fields(command)}
+        self.meet(command, self.model.accept(now=self.clock.now_ms(), nothing=EMPTY, **asked))
+
     @rule(id=ids)
     def forget(self, id: str) -> None:
         self.meet(ForgetPromise(id), self.model.forget(id, self.clock.now_ms()))
@@ -348,7 +405,7 @@ def assert_sound(row: Promise) -> None:
             assert State.TIMEDOUT is not row.state
     held = row.task is TaskState.ACQUIRED
     assert held == (row.owner is not None) == (row.lease_ms is not None) == (row.lease_until is not None)
-    assert row.version >= (0 if row.task is TaskState.ABSENT else 1)
+    assert row.version >= (1 if row.task is TaskState.ACQUIRED else 0)
     if row.task is not TaskState.ABSENT:
         assert row.state.is_settled == (row.task is TaskState.FULFILLED)
 

@@ -16,6 +16,7 @@ from dict_store import DictStore, pending
 from resonate_nb.protocol import (
     EMPTY,
     NEVER,
+    AcceptPromise,
     AcquireTask,
     Claim,
     Command,
@@ -86,6 +87,8 @@ COMMANDS: dict[str, Command] = {
     "two": CreatePromise("p", claim=CLAIM, outcome=Outcome(State.RESOLVED, OUT)),
     "born_pend": CreatePromise("p", outcome=Outcome(State.PENDING, OUT)),
     "born_timed": CreatePromise("p", outcome=Outcome(State.TIMEDOUT)),
+    "accept": AcceptPromise("p", "source", 3, IN, OUT),
+    "own": AcceptPromise("p", "p", 3, IN, OUT),
     "resolve": SettlePromise("p", State.RESOLVED, OUT),
     "reject": SettlePromise("p", State.REJECTED, OUT),
     "cancel": SettlePromise("p", State.CANCELED, OUT),
@@ -98,27 +101,27 @@ COMMANDS: dict[str, Command] = {
 }
 
 CREATE_GRID = """
-situation       create  claim   done    failed  two      born_pend born_timed
-absent          done    done    done    done    invalid  invalid   invalid
-pending         exists  exists  exists  exists  invalid  invalid   invalid
-pending_last_ms exists  exists  exists  exists  invalid  invalid   invalid
-queued          exists  exists  exists  exists  invalid  invalid   invalid
-acquired        exists  exists  exists  exists  invalid  invalid   invalid
-acquired_lapsed exists  exists  exists  exists  invalid  invalid   invalid
-expired         +exists +exists +exists +exists +invalid +invalid  +invalid
-expired_this_ms +exists +exists +exists +exists +invalid +invalid  +invalid
-expired_queued  +exists +exists +exists +exists +invalid +invalid  +invalid
-expired_held    +exists +exists +exists +exists +invalid +invalid  +invalid
-expired_timer   +exists +exists +exists +exists +invalid +invalid  +invalid
-expired_tm_held +exists +exists +exists +exists +invalid +invalid  +invalid
-resolved        exists  exists  exists  exists  invalid  invalid   invalid
-rejected        exists  exists  exists  exists  invalid  invalid   invalid
-canceled        exists  exists  exists  exists  invalid  invalid   invalid
-timedout        exists  exists  exists  exists  invalid  invalid   invalid
-fulfilled       exists  exists  exists  exists  invalid  invalid   invalid
-fulfilled_rej   exists  exists  exists  exists  invalid  invalid   invalid
-fulfilled_can   exists  exists  exists  exists  invalid  invalid   invalid
-fulfilled_out   exists  exists  exists  exists  invalid  invalid   invalid
+situation       create  claim   done    failed  two      born_pend born_timed accept   own
+absent          done    done    done    done    invalid  invalid   invalid not_found invalid
+pending         exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+pending_last_ms exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+queued          exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+acquired        exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+acquired_lapsed exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+expired         +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+expired_this_ms +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+expired_queued  +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+expired_held    +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+expired_timer   +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+expired_tm_held +exists +exists +exists +exists +invalid +invalid  +invalid +exists   +invalid
+resolved        exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+rejected        exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+canceled        exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+timedout        exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+fulfilled       exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+fulfilled_rej   exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+fulfilled_can   exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
+fulfilled_out   exists  exists  exists  exists  invalid  invalid   invalid exists    invalid
 """
 
 GRID = """
@@ -228,6 +231,82 @@ def test_cell(situation: str, command: str, cell: str) -> None:
         store.write(delta)
     if command != "forget" or status is not Status.DONE:
         assert store.get("p") == decision.reply.promise  # as it is now
+
+
+SOURCE_GRID = """
+situation       accept    older
+absent          not_found not_found
+pending         conflict  conflict
+pending_last_ms conflict  conflict
+queued          going_on  conflict
+acquired        conflict  conflict
+acquired_lapsed conflict  conflict
+expired         +conflict +conflict
+expired_this_ms +conflict +conflict
+expired_queued  +again    +conflict
+expired_held    +again    +conflict
+expired_timer   +conflict +conflict
+expired_tm_held +valued   +conflict
+resolved        valued    conflict
+rejected        again     conflict
+canceled        again     conflict
+timedout        again     conflict
+fulfilled       valued    conflict
+fulfilled_rej   again     conflict
+fulfilled_can   again     conflict
+fulfilled_out   again     conflict
+"""
+"""What is accepted, in each situation, with its version (3) and with an older one. Done are: `going_on`, it is canceled
+and pending under the new id; `valued`, the new one is resolved; `again`, the new one is pending."""
+
+
+def source_cells() -> list[tuple[str, int, str]]:
+    header, *lines = [line.split() for line in SOURCE_GRID.strip().splitlines()]
+    assert ["accept", "older"] == header[1:]
+    assert [*SITUATIONS] == [line[0] for line in lines]
+    return [(line[0], version, cell) for line in lines for version, cell in zip((3, 2), line[1:], strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("situation", "version", "cell"), [pytest.param(*c, id=f"{c[0]}-{c[1]}") for c in source_cells()]
+)
+def test_what_is_accepted_decides_what_is_made(situation: str, version: int, cell: str) -> None:
+    """One decision over both promises: a value goes over, and so does what somebody has to go on with."""
+    source = SITUATIONS[situation]
+    store = DictStore(*filter(None, [source]), fences={"new": 7})
+    command = AcceptPromise("new", "p", version, IN, OUT, {"k": "v"}, NOW + 5)
+    decision = store.submit(command, NOW)
+    due = (deadline_delta(source),) if cell.startswith("+") and source is not None else ()
+    born = replace(BORN, id="new", version=7)
+    queued = replace(born, task=QUEUED, timeout_at=NOW + 5)
+    expected: dict[str, tuple[Status, tuple[Delta, ...]]] = {
+        "valued": (Status.DONE, (Inserted(replace(born, state=State.RESOLVED, value=OUT, settled_at=NOW)),)),
+        "again": (Status.DONE, (Inserted(queued),)),
+        "going_on": (
+            Status.DONE,
+            (Settled("p", State.CANCELED, EMPTY, NOW), Inserted(replace(queued, timeout_at=NEVER))),
+        ),
+    }
+    outcome = cell.removeprefix("+")
+    status, deltas = expected[outcome] if outcome in expected else (Status(outcome), ())
+    assert status is decision.reply.status
+    assert due + deltas == decision.deltas
+    assert store.get("new" if status is Status.DONE else "p") == decision.reply.promise
+
+
+def test_what_goes_on_keeps_its_deadline() -> None:
+    store = DictStore(pending(task=QUEUED, version=3, timeout_at=NOW + 1))
+    made = store.submit(AcceptPromise("new", "p", 3, timeout_at=NOW + 100), NOW).reply.promise
+    assert made is not None
+    assert (State.PENDING, NOW + 1) == (made.state, made.timeout_at)
+
+
+def test_what_is_accepted_too_late_to_be_run_again_is_timed_out_from_birth() -> None:
+    store = DictStore(settled(State.REJECTED))
+    made = store.submit(AcceptPromise("new", "p", 3, timeout_at=PAST), NOW).reply.promise
+    assert made is not None
+    assert (State.TIMEDOUT, TaskState.FULFILLED, PAST) == (made.state, made.task, made.settled_at)
+    assert store.get("new") == made
 
 
 FENCED = [
