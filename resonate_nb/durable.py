@@ -39,6 +39,7 @@ def durable(
     on_reuse: Literal["raise", "rerun", "warn", "ignore"] = "raise",
     on_drift: Literal["warn", "raise", "rerun", "ignore"] | None = None,
     on_rejected: Literal["rerun", "raise"] = "rerun",
+    packages: Literal["minor", "exact", "ignore"] = "minor",
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 def durable(function: Any = None, /, **options: Any) -> Any:
     """Make a function durable: each call is a promise that outlives the process, run once and replayed ever after.
@@ -63,6 +64,9 @@ def durable(function: Any = None, /, **options: Any) -> Any:
             default), ``"raise"`` (DriftError), ``"rerun"`` or ``"ignore"``. By default a promise that was begun with
             other code and is not finished is not taken over: DriftError.
         on_rejected: ``"rerun"`` (the next generation), or ``"raise"`` what was raised before.
+        packages: how far the versions of the installed packages count that the code uses: ``"minor"`` (major and minor
+            version, the default), ``"exact"``, or ``"ignore"``. A difference that is passed over is said at the first
+            hit.
 
     Raises:
         InvalidOptionError: an unknown option, or a wrong value.

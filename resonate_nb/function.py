@@ -79,7 +79,7 @@ class DurableFunction(Generic[P, R]):
         if options.id is not None:
             _announce_template(name, options.id, tuple(self._signature.parameters), options)
         if subject is None:
-            subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore)
+            subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore, packages=options.packages)
         self._work = Work(name, subject, options)
         register(self._work)
         self._names = _positional(self._signature)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from ._code import CodeKey, Subject, reach
 from ._named import Digests, joint_of_scalars
 from ._values import fingerprint_value, fingerprint_values
+from ._versions import Packages, counted, declare_versions, minor, version_change
 
 
 def fingerprint(value: object) -> str:
@@ -18,13 +20,34 @@ def fingerprint(value: object) -> str:
     return fingerprint_value(value, reach)
 
 
-def fingerprint_named(values: Mapping[str, object]) -> Digests:
+_REACHES: dict[Packages, Callable[[object], bytes]] = {
+    "minor": reach,
+    "exact": partial(reach, packages="exact"),
+    "ignore": partial(reach, packages="ignore"),
+}
+
+
+def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor") -> Digests:
     """The fingerprints of named values, each by itself and all in one walk, which sees what they share.
+
+    `packages` says how far the versions of packages count that functions and classes in them come from.
 
     Raises:
         UnfingerprintableError: as for `fingerprint`; the path starts with the name.
     """
-    return fingerprint_values(values, reach)
+    return fingerprint_values(values, _REACHES[packages])
 
 
-__all__ = ["CodeKey", "Digests", "Subject", "fingerprint", "fingerprint_named", "joint_of_scalars"]
+__all__ = [
+    "CodeKey",
+    "Digests",
+    "Packages",
+    "Subject",
+    "counted",
+    "declare_versions",
+    "fingerprint",
+    "fingerprint_named",
+    "joint_of_scalars",
+    "minor",
+    "version_change",
+]

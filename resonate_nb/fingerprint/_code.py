@@ -17,6 +17,7 @@ from ._loaded import Absent, Found
 from ._nodes import Tree
 from ._reach import Content, Reach
 from ._tree import digest_texts
+from ._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 
 _MAX_KNOWN = 512
 
@@ -41,44 +42,50 @@ class CodeKey:
     """What the code stores outside of itself."""
     values: Mapping[str, object]
     """The data that may change in place, by the names of `content_parts`."""
+    packages: Mapping[str, str] = MappingProxyType({})
+    """Import name -> exact version, as loaded, of the installed packages that the code uses, however they count."""
 
 
-class Subject:
+class Subject(Dependent):
     """A function or cell together with all it reaches; `key` says what that is now.
 
     Threads may share one: at worst two of them do the same walk.
     """
 
-    def __init__(self, start: _Start, ignore: Collection[str]) -> None:
+    def __init__(self, start: _Start, ignore: Collection[str], packages: Packages = "minor") -> None:
         self._start = start
         self._ignore = frozenset(ignore)
+        self._packages = packages
         self._trees: dict[tuple[int, bool, int], Tree] = {}
         self._found: dict[int, tuple[Any, Absent | Found]] = {}
         self._last: _Last | None = None
 
     @classmethod
-    def of_function(cls, function: FunctionType, *, ignore: Collection[str] = ()) -> Subject:
+    def of_function(
+        cls, function: FunctionType, *, ignore: Collection[str] = (), packages: Packages = "minor"
+    ) -> Subject:
         """The subject of a function as `durable` received it.
 
         Args:
             function: the function, or the wrapper that other decorators made of it.
             ignore: names of globals and closure variables that do not count.
+            packages: how far the versions of installed packages count.
 
         Raises:
             UndecoratableError: its source cannot be had.
         """
-        return cls._of_code(function, ignore, is_value=False)
+        return cls._of_code(function, ignore, packages, is_value=False)
 
     @classmethod
-    def of_value(cls, thing: object) -> Subject:
+    def of_value(cls, thing: object, packages: Packages = "minor") -> Subject:
         """The subject of a function or class that is itself a value, so that its defaults count as well."""
-        return cls._of_code(thing, (), is_value=True)
+        return cls._of_code(thing, (), packages, is_value=True)
 
     @classmethod
-    def _of_code(cls, thing: object, ignore: Collection[str], is_value: bool) -> Subject:
+    def _of_code(cls, thing: object, ignore: Collection[str], packages: Packages, *, is_value: bool) -> Subject:
         namespace = getattr(thing, "__globals__", {})
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
-        subject = cls(_Start(home, is_value, thing=thing), ignore)
+        subject = cls(_Start(home, is_value, thing=thing), ignore, packages)
         walk = subject._walk()
         subject._keep(walk)
         return subject
@@ -91,6 +98,7 @@ class Subject:
         reads: Collection[str],
         *,
         ignore: Collection[str] = (),
+        packages: Packages = "minor",
     ) -> Subject:
         """The subject of a cell.
 
@@ -99,9 +107,10 @@ class Subject:
             namespace: where its names are looked up.
             reads: the names that it reads from there; an unbound one counts as unbound.
             ignore: names that do not count.
+            packages: how far the versions of installed packages count.
         """
         home = str(namespace.get("__name__", "__main__"))
-        return cls(_Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads)), ignore)
+        return cls(_Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads)), ignore, packages)
 
     def key(self) -> CodeKey:
         """What it is now. Never raises for what it cannot cover: then `undurable` says why."""
@@ -126,6 +135,9 @@ class Subject:
         last = self._last
         return last.key if last is not None and last.is_settled and last.check.holds() else None
 
+    def forget_versions(self) -> None:
+        self._last = None
+
     def changed_attributes(self) -> tuple[str, ...]:
         """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
         return () if self._last is None else tuple(self._last.walk.guards.changed_attributes())
@@ -145,11 +157,16 @@ class Subject:
 
     def _keep(self, walk: Reach) -> CodeKey:
         content = walk.content()
-        key = _key_of(walk, content, None)
+        declared = declared_versions()
+        if walk.packages:
+            depends_on_versions(self)
+        key = _key_of(walk, content, None, self._packages)
         # Of what was run again only the last counts.
         self._found = {number: found for number, found in self._found.items() if number in walk.used}
         self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
         self._last = _Last(walk, Check(walk.guards), key, not key.values or bool(key.undurable), content, None)
+        if walk.packages and declared_versions() is not declared:
+            self._last = None  # another thread has declared others meanwhile
         return key
 
     def _with_data_of_now(self, last: _Last) -> CodeKey | None:
@@ -160,7 +177,7 @@ class Subject:
         content = last.walk.content_now()
         if content is None:
             return None
-        key = last.key if content == last.content else _key_of(last.walk, content, last.key)
+        key = last.key if content == last.content else _key_of(last.walk, content, last.key, self._packages)
         # Another thread may have changed it meanwhile: remembered is only what stood before and after.
         plain = plain if plain == last.walk.plain() else None
         self._last = replace(last, key=key, content=content, plain=plain)
@@ -198,7 +215,7 @@ def _without_key(reason: str) -> CodeKey:
     return CodeKey("", "", nothing, nothing, nothing, (reason,), (), nothing)
 
 
-def _key_of(walk: Reach, now: Content, known: CodeKey | None) -> CodeKey:
+def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages) -> CodeKey:
     """The key that a walk amounts to; `known` is that of the same walk with other data."""
     content_parts = {item.path: found.hex() for item, found in zip(walk.items, now.digests, strict=True)}
     texts = [text for part in content_parts.items() for text in part]
@@ -207,19 +224,12 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None) -> CodeKey:
         return known
     values = {item.path: item.value for item in walk.items if not item.is_stable}
     if known is not None:
-        return CodeKey(
-            known.code,
-            content,
-            known.code_parts,
-            MappingProxyType(content_parts),
-            known.sources,
-            known.undurable,
-            known.effects,
-            MappingProxyType(values),
+        return replace(
+            known, content=content, content_parts=MappingProxyType(content_parts), values=MappingProxyType(values)
         )
     code_parts = {node.label: node.digest().hex() for node in walk.nodes}
     for name, version in sorted(walk.packages.items()):
-        code_parts[f"package {name}"] = digest_texts([name, version]).hex()
+        code_parts[f"package {name}"] = digest_texts([name, counted(name, version, packages)]).hex()
     texts = [text for part in code_parts.items() for text in part]
     code = digest_texts([walk.top_token, *texts, "met", *walk.met_tokens, "loadable", *walk.loadable]).hex()
     return CodeKey(
@@ -231,27 +241,41 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None) -> CodeKey:
         tuple(walk.undurable),
         tuple(walk.effects),
         MappingProxyType(values),
+        MappingProxyType(dict(sorted(walk.packages.items()))),
     )
 
 
-_known: OrderedDict[int, tuple[object, Subject | bytes]] = OrderedDict()
+_known: OrderedDict[tuple[int, Packages], tuple[object, Subject | bytes]] = OrderedDict()
 _lock = RLock()
 
 
-def reach(thing: object) -> bytes:
+class _Tokens(Dependent):
+    """Those of `_known`."""
+
+    def forget_versions(self) -> None:
+        with _lock:
+            _known.clear()
+
+
+_tokens = _Tokens()
+depends_on_versions(_tokens)
+
+
+def reach(thing: object, packages: Packages = "minor") -> bytes:
     """The token of a function, class or module inside of a plain value: all that it is, its data included.
 
     Raises:
         UnfingerprintableError: it is not covered.
     """
+    place = id(thing), packages
     with _lock:
-        found = _known.get(id(thing))
+        found = _known.get(place)
         if found is not None:
-            _known.move_to_end(id(thing))
+            _known.move_to_end(place)
     if found is None:
-        made = _subject_or_token(thing)
+        made = _subject_or_token(thing, packages)
         with _lock:
-            _known[id(thing)] = (thing, made)
+            _known[place] = (thing, made)
             while len(_known) > _MAX_KNOWN:
                 _known.popitem(last=False)
     else:
@@ -264,16 +288,16 @@ def reach(thing: object) -> bytes:
     return digest_texts(["code", key.code, key.content])
 
 
-def _subject_or_token(thing: object) -> Subject | bytes:
+def _subject_or_token(thing: object, packages: Packages) -> Subject | bytes:
     """A subject where there is something to follow, the final token where the name says all."""
     walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
     token = walk.module(thing) if isinstance(thing, ModuleType) else walk.reach(thing, True)
     if token is None:
         raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
     if not walk.nodes and not walk.items:
-        versions = [text for part in sorted(walk.packages.items()) for text in part]
-        return digest_texts(["named", token, *versions])
+        versions = sorted((name, counted(name, version, packages)) for name, version in walk.packages.items())
+        return digest_texts(["named", token, *(text for part in versions for text in part)])
     try:
-        return Subject.of_value(thing)
+        return Subject.of_value(thing, packages)
     except UndecoratableError as error:
         raise UnfingerprintableError("", type(thing).__qualname__, str(error)) from error

@@ -17,7 +17,6 @@ from types import FunctionType, ModuleType
 
 _US = __name__.partition(".")[0]
 _SITE = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
-_MAJOR_MINOR = re.compile(r"(?:\d+!)?\d+(?:\.\d+)?")
 
 
 class Origin(StrEnum):
@@ -149,11 +148,10 @@ def binary_of(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def version_of(top: str) -> str:
-    """The major.minor version of an installed package, by the name under which it is imported; "?" if it has none."""
+    """The exact version of a package as it is loaded, by the name under which it is imported, else as it is installed;
+    "?" if it has none."""
     loaded = getattr(sys.modules.get(top), "__version__", None)
-    version = loaded if isinstance(loaded, str) else _version_by_metadata(top)
-    found = _MAJOR_MINOR.match(version)
-    return found.group() if found else version or "?"
+    return (loaded if isinstance(loaded, str) else _version_by_metadata(top)) or "?"
 
 
 def _version_by_metadata(top: str) -> str:

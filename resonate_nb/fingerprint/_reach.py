@@ -62,6 +62,7 @@ class Reach:
         self.nodes: list[Node] = []
         self.items: list[Item] = []
         self.packages: dict[str, str] = {}
+        """Exact versions, by import name."""
         self.undurable: dict[str, None] = {}
         self.effects: dict[str, None] = {}
         self.guards = Guards()

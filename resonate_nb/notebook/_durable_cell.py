@@ -135,7 +135,7 @@ class _Use:
         say(f"{self.title}: {why}")
 
     def request(self, *, rerun: bool, is_async: bool) -> Request:
-        subject = _Observed(_subject(self.shell, self.body, self.options.options.ignore))
+        subject = _Observed(_subject(self.shell, self.body, self.options.options))
         name = self.options.label or "cell"
         self._witness, self._has_failed = None, False
         # Before anything of a replay is unpickled: that imports packages, and some draw when they are imported.
@@ -304,15 +304,21 @@ class _Observed:
         return [name for name in self._subject.changed_attributes() if name.rpartition(".")[2] not in said]
 
 
-_subjects: OrderedDict[tuple[int, str, tuple[str, ...]], Subject] = OrderedDict()
+_subjects: OrderedDict[tuple[object, ...], Subject] = OrderedDict()
 
 
-def _subject(shell: Any, body: Body, ignore: tuple[str, ...]) -> Subject:
+def _subject(shell: Any, body: Body, options: Options) -> Subject:
     """The subject of a text, kept: a key is cheap where nothing that it reaches has changed."""
-    kept = (id(shell.user_ns), body.text, ignore)
+    kept = (id(shell.user_ns), body.text, options.ignore, options.packages)
     subject = _subjects.pop(kept, None)
     if subject is None:
-        subject = Subject.of_cell(body.facts.tree, shell.user_ns, body.facts.reads.keys(), ignore=ignore)
+        subject = Subject.of_cell(
+            body.facts.tree,
+            shell.user_ns,
+            body.facts.reads.keys(),
+            ignore=options.ignore,
+            packages=options.packages,
+        )
     _subjects[kept] = subject
     while len(_subjects) > _MAX_SUBJECTS:
         _subjects.popitem(last=False)

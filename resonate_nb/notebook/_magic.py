@@ -54,8 +54,8 @@ from ._live import LiveLine
 from ._said import SaidLines
 
 _CELL_USAGE = (
-    "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] [--rerun] "
-    "[--no-replay]"
+    "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] "
+    "[--packages HOW] [--rerun] [--no-replay]"
 )
 _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
@@ -95,6 +95,12 @@ class DurableMagics(Magics):
         default=[],
         metavar="NAME",
         help="names that the cell reads and that do not count; LABEL stands before it",
+    )
+    @argument(
+        "--packages",
+        default="minor",
+        metavar="HOW",
+        help="how far versions of installed packages count: minor (the default), exact, or ignore",
     )
     @argument("--rerun", action="store_true", help="run the body even when there is a result; the old one is kept")
     @argument("--no-replay", action="store_true", help="on a hit bind the names, do not show the recorded output")
@@ -260,6 +266,7 @@ def parse_cell_line(line: str) -> CellOptions:
             retry=_retries_of(asked.retries),
             timeout=_length_of(asked.timeout, "--timeout"),
             max_age=_length_of(asked.max_age, "--max-age"),
+            packages=asked.packages,
         )
     except UsageError as error:
         hint = (

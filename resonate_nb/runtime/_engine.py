@@ -34,6 +34,7 @@ from ._feed import Feed
 from ._held import Hold, standing
 from ._hits import HitCounts
 from ._memo import Memo
+from ._packages import Ledger
 from ._say import say, warn
 from ._tasks import Also, Tasks
 from ._timers import Timers
@@ -113,6 +114,7 @@ class Engine:
         self._is_closing = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
+        self.packages = Ledger()
         _engines.add(self)
         self.hits = HitCounts()
         self.cold: set[str] = set()

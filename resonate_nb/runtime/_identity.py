@@ -7,16 +7,18 @@ import os
 import string
 from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from resonate_nb.clock import local_now
-from resonate_nb.errors import InvalidOptionError
-from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.errors import InvalidOptionError, StoreError
+from resonate_nb.fingerprint import CodeKey, fingerprint_named, version_change
 from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 
+from . import _config
 from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 
 CODE_DIGITS = 8
@@ -65,12 +67,15 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         UnfingerprintableError: an argument has no stable content; `path` names it.
         InvalidOptionError: the id template cannot be filled.
     """
+    if (engine := _config.open_engine()) is not None:
+        with suppress(StoreError):  # it was closed just now for another one, which the call comes to
+            engine.packages.follow(engine.store)
     key = work.subject.key()
     if key.undurable:
         return Undurable(key.undurable)
     options = work.options
     if arguments:
-        digests = fingerprint_named(arguments)
+        digests = fingerprint_named(arguments, options.packages)
         joint, parts = digests.joint, digests.parts
     else:
         joint, parts = _NO_ARGUMENTS, {}
@@ -182,10 +187,12 @@ def sources_note(identity: Identity) -> bytes:
     return _encode(dict(identity.key.sources)).encode()
 
 
-def what_is_new(identity: Identity, promise: Promise, stored_parts: bytes | None) -> str | None:
+def what_is_new(
+    identity: Identity, promise: Promise, stored_parts: bytes | None, versions: Mapping[str, str]
+) -> str | None:
     """One phrase that says which part differs from an earlier call of this name; None when none does.
 
-    `stored_parts` is what `parts_note` stored of that call's code.
+    `stored_parts` is what `parts_note` stored of that call's code, `versions` those of the packages it ran with.
     """
     before = about_of(promise)
     if stored_parts is not None:
@@ -204,14 +211,35 @@ def what_is_new(identity: Identity, promise: Promise, stored_parts: bytes | None
         if kind == "argument" and not phrases:
             continue  # another call of the same code is no news
         theirs = stored or {}
-        changed = [f"`{name}`" for name in ours if name in theirs and theirs[name] != ours[name]]
-        changed += [f"`{name}` (new)" for name in ours if name not in theirs]
-        changed += [f"`{name}` (gone)" for name in theirs if name not in ours]
-        if changed == ["`cell`"] and kind == "code of":
+        changed = [name for name in ours if name in theirs and theirs[name] != ours[name]]
+        named = [name for name in changed if " " in name]  # not a name of Python's, but one that says what it is
+        found = [f"`{name}`" for name in changed if name not in named]
+        found += [f"`{name}` (new)" for name in ours if name not in theirs]
+        found += [f"`{name}` (gone)" for name in theirs if name not in ours]
+        if found == ["`cell`"] and kind == "code of":
             phrases.append("its code")
-        elif changed:
-            phrases.append(f"{kind} {', '.join(changed[:4])}" + (" …" if len(changed) > 4 else ""))
+        elif found:
+            phrases.append(f"{kind} {', '.join(found[:4])}" + (" …" if len(found) > 4 else ""))
+        phrases += [_named_part(name, versions, identity) for name in named[:4]] + ["…"] * (len(named) > 4)
     return f"changed since its last run: {', '.join(phrases)}" if phrases else None
+
+
+def _named_part(name: str, versions: Mapping[str, str], identity: Identity) -> str:
+    """A part of a key that carries its kind in its name, as people are told of it."""
+    kind, _, rest = name.partition(" ")
+    if kind == "package" and rest in versions and rest in identity.key.packages:
+        return f"package {version_change(rest, versions[rest], identity.key.packages[rest])}"
+    return name
+
+
+def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str]:
+    """How the packages that the code uses differ from those of an earlier run of it."""
+    now = identity.key.packages
+    return [
+        f"package {version_change(name, versions[name], now[name])}"
+        for name in now
+        if name in versions and versions[name] != now[name]
+    ]
 
 
 def code_diff(before: bytes | None, identity: Identity) -> str:

@@ -7,7 +7,7 @@ from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from resonate_nb.errors import InvalidOptionError
-from resonate_nb.fingerprint import Subject
+from resonate_nb.fingerprint import Packages, Subject
 from resonate_nb.records import dataclass
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Options:
     on_drift: OnDrift | None = None
     """None warns of a settled promise, and raises where a pending one would be taken over."""
     on_rejected: OnRejected = "rerun"
+    packages: Packages = "minor"
 
 
 OPTION_NAMES = tuple(each.name for each in fields(Options))
@@ -67,6 +68,7 @@ def checked_options(
     on_reuse: object = "raise",
     on_drift: object = None,
     on_rejected: object = "rerun",
+    packages: object = "minor",
 ) -> Options:
     """The options as a record. Raises InvalidOptionError that names the option, what was given and what to write."""
     if id is not None:
@@ -104,6 +106,7 @@ def checked_options(
         _one_of("on_reuse", on_reuse, OnReuse),
         None if on_drift is None else _one_of("on_drift", on_drift, OnDrift),
         _one_of("on_rejected", on_rejected, OnRejected),
+        _one_of("packages", packages, Packages),
     )
 
 

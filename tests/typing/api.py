@@ -45,6 +45,7 @@ async def fetch_named(url: str) -> bytes:
     on_reuse="rerun",
     on_drift="raise",
     on_rejected="raise",
+    packages="exact",
 )
 def charge(card: str) -> str:
     call = rnb.current()

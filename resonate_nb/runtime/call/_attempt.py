@@ -39,6 +39,7 @@ from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
+from .._packages import recorded
 from .._registry import Work
 from .._say import say
 from .._tasks import LEASE_MS, Holding
@@ -273,6 +274,7 @@ class _Record:
         self._run = run
         self._now = now
         self._is_new_code = engine.is_new_code(identity.code)
+        self._has_versions = self._is_new_code or identity.code in engine.packages.odd
         work = request.work
         self._has_deadline = work.options.timeout is not None
         # Cells without a label share a name and nothing else: one is known again by its code only.
@@ -293,7 +295,7 @@ class _Record:
         """Whether a promise is made beside which there is nothing to write, or to learn."""
         run = self._run
         is_plain = run.taken_over is None and run.superseded is None and not run.reason
-        return is_plain and not self._is_new_code and not self._has_deadline and self._cell is None
+        return is_plain and not self._has_versions and not self._has_deadline and self._cell is None
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
         superseded = self._run.superseded
@@ -324,7 +326,8 @@ class _Record:
             transaction.put_note(self._cell, "latest", run.id.encode())
         if self._earlier is not None and (self._earlier.param.headers.get("kind") == "cell") == bool(self._cell):
             parts = transaction.note(f"code:{self._earlier.param.headers.get('code', '')}", "parts")
-            self.news = _identity.what_is_new(identity, self._earlier, parts)
+            versions = recorded(transaction, self._earlier)
+            self.news = _identity.what_is_new(identity, self._earlier, parts, versions)
         is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
         if self._is_new_code and is_first and identity.is_automatic_version:
             steps = steps_before(transaction, identity.base)
@@ -333,6 +336,10 @@ class _Record:
         if self._is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
             transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+        if self._has_versions or run.taken_over is not None:
+            is_taken_over = run.taken_over is not None
+            versions = identity.key.packages
+            self._engine.packages.note(transaction, run.id, identity.code, versions, is_taken_over=is_taken_over)
         if run.superseded is not None:
             self._engine.clear_mark(transaction, run.superseded.id)
 
@@ -511,7 +518,7 @@ def _changed_arguments(request: Request, identity: Identity) -> list[str]:
     if _IMMUTABLE.issuperset(map(type, request.arguments.values())):
         return []
     try:
-        after = fingerprint_named(request.arguments).parts
+        after = fingerprint_named(request.arguments, request.work.options.packages).parts
     except UnfingerprintableError as error:
         return [error.path.split("[")[0].split(".")[0]]
     return [name for name, digest in identity.argument_parts.items() if after.get(name) != digest]

@@ -48,6 +48,10 @@ def call(request: Request) -> Result:
     except UnwritableStoreError as error:
         return _plainly(request, _without_store(request, error))
     try:
+        if engine.packages.follow(engine.store):
+            started = _begin(request)
+            if isinstance(started, Result):
+                return _plainly(request, started)
         with closing(_steps(engine, request, started)) as steps:
             answer: Promise | Tried | None = None
             while True:
@@ -85,6 +89,10 @@ async def call_async(request: Request) -> Result:
     except UnwritableStoreError as error:
         return await _plainly_async(request, _without_store(request, error))
     try:
+        if engine.packages.follow(engine.store):
+            started = _begin(request)
+            if isinstance(started, Result):
+                return await _plainly_async(request, started)
         with closing(_steps(engine, request, started)) as steps:
             answer: Promise | Tried | None = None
             while True:

@@ -14,6 +14,7 @@ from .. import _identity, _reads
 from .._engine import Engine, next_id
 from .._identity import Identity
 from .._memo import Entry
+from .._packages import recorded
 from .._registry import Work
 from .._say import duration, warn
 from .._tries import elapsed_ms
@@ -330,7 +331,10 @@ def _drifted(
 
 def _diff(engine: Engine, identity: Identity, found: Promise) -> str:
     made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
-    return _identity.code_diff(engine.note(f"code:{made_by}", "sources"), identity)
+    with engine.store.read() as reader:
+        sources, versions = reader.note(f"code:{made_by}", "sources"), recorded(reader, found)
+    diff = _identity.code_diff(sources, identity)
+    return "\n".join(filter(None, (diff, *_identity.version_changes(identity, versions))))
 
 
 def _fits(identity: Identity, promise: Promise) -> bool:

@@ -275,6 +275,8 @@ def _put_beside(engine: Engine, claimed: Claimed, transaction: Transaction) -> N
     if engine.is_new_code(identity.code):
         transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
         transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+    if engine.is_new_code(identity.code) or identity.code in engine.packages.odd:
+        engine.packages.note(transaction, id, identity.code, identity.key.packages)
     base, generation = split_id(id)
     if generation > 1:
         engine.clear_mark(transaction, join_id(base, generation - 1))
@@ -346,7 +348,8 @@ def _commit(
     else:
         command = SettlePromise(promise.id, state, value, promise.version)
     known = claimed.holding.promise
-    has_more = claimed.is_child and engine.is_new_code(claimed.identity.code)
+    code = claimed.identity.code
+    has_more = claimed.is_child and (engine.is_new_code(code) or code in engine.packages.odd)
     if known is not None and not notes and not has_more:
         found = engine.submit_at_once(command, known)
         if found is not None:

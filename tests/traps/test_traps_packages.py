@@ -1,0 +1,111 @@
+"""Versions of installed packages: what counts, what is passed over, and what is said of it, over sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from trap_sessions import Notebook, Outcome
+
+pytestmark = pytest.mark.slow
+
+LIB = "site-packages/notalib/__init__.py"
+START = "import sys\nsys.path.insert(0, 'site-packages')\n# %%\n"
+
+
+def session(book: Notebook, version: str, option: str = "", *, body: str = "notalib.f(1)", after: str = "") -> Outcome:
+    """One session of a function that uses a package of this version."""
+    book.write(LIB, f"__version__ = {version!r}\ndef f(x):\n    return x + 1\n")
+    cells = f"import notalib\n@durable({option})\ndef f():\n    ran()\n    return {body}\n# %%\ngot['value'] = f()"
+    outcome = book.run(START + cells + after)
+    assert [] == outcome.errors, outcome.said
+    return outcome
+
+
+def test_a_patch_is_passed_over_and_said_in_one_line(tmp_path: Path) -> None:
+    """The default: major and minor count, and what is passed over is told, once."""
+    book = Notebook(tmp_path)
+    assert 1 == session(book, "3.1.1").runs
+    second = session(book, "3.1.2", after="\nf()")
+    assert 0 == second.runs
+    line = 'f: notalib 3.1.1 → 3.1.2 since it was computed; passed over because packages="minor"'
+    assert 1 == second.said.count(line), second.said
+    third = session(book, "3.1.1")
+    assert 0 == third.runs
+    assert "since it was computed" not in third.said
+
+
+def test_another_minor_version_runs_and_is_named(tmp_path: Path) -> None:
+    """The reason says from which version to which."""
+    book = Notebook(tmp_path)
+    session(book, "3.0.2")
+    second = session(book, "3.1.0")
+    assert 1 == second.runs
+    assert "f runs; changed since its last run: package notalib 3.0 → 3.1" in second.said, second.said
+
+
+def test_exact_counts_patches(tmp_path: Path) -> None:
+    """packages="exact": another patch runs, and says so with the patch."""
+    book = Notebook(tmp_path)
+    session(book, "3.1.1", 'packages="exact"')
+    second = session(book, "3.1.2", 'packages="exact"')
+    assert 1 == second.runs
+    assert "package notalib 3.1.1 → 3.1.2" in second.said, second.said
+    assert 0 == session(book, "3.1.1", 'packages="exact"').runs
+
+
+def test_ignore_passes_over_everything_and_says_so(tmp_path: Path) -> None:
+    """packages="ignore": another minor version hits."""
+    book = Notebook(tmp_path)
+    session(book, "3.0.2", 'packages="ignore"')
+    second = session(book, "4.1.0", 'packages="ignore"')
+    assert 0 == second.runs
+    assert 'notalib 3.0.2 → 4.1.0 since it was computed; passed over because packages="ignore"' in second.said
+
+
+@pytest.mark.parametrize(("option", "runs"), [("", 1), ('packages="exact"', 1), ('packages="ignore"', 0)])
+def test_functions_of_packages_as_arguments_count_likewise(option: str, runs: int, tmp_path: Path) -> None:
+    """The version behind an argument is no more, and no less, than that behind the code."""
+    book = Notebook(tmp_path)
+    cells = f"import notalib\n@durable({option})\ndef g(how):\n    ran()\n    return how(1)\n# %%\ng(notalib.f)"
+    counted = []
+    for version in ("3.0.2", "3.1.0"):
+        book.write(LIB, f"__version__ = {version!r}\ndef f(x):\n    return x + 1\n")
+        counted.append(book.run(START + cells).runs)
+    assert [1, runs] == counted
+
+
+def test_each_promise_knows_its_own_versions(tmp_path: Path) -> None:
+    """What was computed with a later patch under the same key is not told of as if it were of the first."""
+    book = Notebook(tmp_path)
+    cells = "import notalib\n@durable\ndef f(x):\n    ran()\n    return notalib.f(x)\n# %%\n"
+    seen = []
+    for version, calls in (("3.1.1", "f(1)"), ("3.1.2", "f(2)"), ("3.1.2", "f(2)"), ("3.1.2", "f(2); f(1)")):
+        book.write(LIB, f"__version__ = {version!r}\ndef f(x):\n    return x + 1\n")
+        outcome = book.run(START + cells + calls)
+        seen.append((outcome.runs, outcome.said.count("since it was computed")))
+    assert [(1, 0), (1, 0), (0, 0), (0, 1)] == seen
+
+
+def test_a_fixed_version_drifts_with_another_minor_version(tmp_path: Path) -> None:
+    """The user's word covers the code, packages included; the warning says what changed."""
+    book = Notebook(tmp_path)
+    session(book, "3.0.2", "version=1")
+    second = session(book, "3.1.0", "version=1")
+    assert 0 == second.runs
+    assert "package notalib 3.0 → 3.1" in second.said, second.said
+
+
+def test_cells_take_the_option(tmp_path: Path) -> None:
+    """%%durable --packages, with what is right where it is not."""
+    book = Notebook(tmp_path)
+    runs = []
+    for version, how in (("3.1.1", "exact"), ("3.1.2", "exact"), ("3.1.3", "ignore"), ("4.0.0", "ignore")):
+        book.write(LIB, f"__version__ = {version!r}\ndef f(x):\n    return x + 1\n")
+        cells = START + "%load_ext resonate_nb\nimport notalib\n# %%\n%%durable one --packages " + how
+        outcome = book.run(cells + "\nran()\ny = notalib.f(1)\n# %%\ngot['value'] = y")
+        assert [] == outcome.errors, outcome.said
+        runs.append(outcome.runs)
+    assert [1, 1, 1, 0] == runs
+    outcome = book.run("%load_ext resonate_nb\n# %%\n%%durable --packages all\ny = 1")
+    assert "packages must be 'minor' or 'exact' or 'ignore', not 'all'" in outcome.errors[0][2]
