@@ -7,6 +7,7 @@ from functools import partial
 
 from ._code import CodeKey, Subject, reach
 from ._named import Digests, joint_of_scalars
+from ._package import version_of
 from ._values import fingerprint_value, fingerprint_values
 from ._versions import Packages, counted, declare_versions, minor, version_change
 
@@ -50,4 +51,5 @@ __all__ = [
     "joint_of_scalars",
     "minor",
     "version_change",
+    "version_of",
 ]

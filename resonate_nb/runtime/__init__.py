@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._asked import Moment, States, checked_query, state_label
     from ._checking import Report, check
     from ._current import CurrentCall, current
+    from ._declaring import accept_packages
     from ._handle import Handle
     from ._look import Detail, Record, Shown
     from ._public import forget, get, mark_rerun, search, source, to_frame
@@ -38,6 +39,7 @@ else:
         "_asked": ("Moment", "States", "checked_query", "state_label"),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
+        "_declaring": ("accept_packages",),
         "_handle": ("Handle",),
         "_look": ("Detail", "Record", "Shown"),
         "_public": ("forget", "get", "mark_rerun", "search", "source", "to_frame"),
@@ -73,6 +75,7 @@ __all__ = [
     "States",
     "Undurable",
     "Work",
+    "accept_packages",
     "call",
     "call_async",
     "check",

@@ -114,7 +114,7 @@ class Engine:
         self._is_closing = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
-        self.packages = Ledger()
+        self.packages = Ledger(self.clock)
         _engines.add(self)
         self.hits = HitCounts()
         self.cold: set[str] = set()

@@ -1,25 +1,24 @@
-"""The versions of installed packages that results were computed with: recorded, compared at hits, declared equal.
+"""The versions of installed packages that results were computed with: recorded, and compared at hits.
 
-Where they lie. Per fingerprint of code the note ``packages``: a list of the sets of exact versions that it was run
+Where they lie: per fingerprint of code the note ``packages``, a list of the sets of exact versions that it was run
 with; the first is that of every promise of this code that has no note ``packages`` of its own. Of the store as a whole
-(`_STORE`): ``seen``, the versions of each package in the order in which they came, and ``declared``, what was declared
-equal, by whom and when. Nothing is ever taken out of ``declared``: what was undone says when.
+`_declared` tells.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from resonate_nb.clock import Clock
 from resonate_nb.fingerprint import counted, declare_versions, minor
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Reader, Store, Transaction
 
+from ._declared import see, standing
 from ._registry import Work
 from ._say import say
 
-_STORE = "packages:"
-"""The key of the notes about the whole store; no promise id of ours has this form."""
 _KIND = "packages"
 
 Versions = Mapping[str, str]
@@ -29,9 +28,10 @@ Versions = Mapping[str, str]
 class Ledger:
     """What this process knows of the versions behind one store's results."""
 
-    __slots__ = ("_told", "_word", "odd")
+    __slots__ = ("_clock", "_told", "_word", "odd")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.odd: set[str] = set()
         """Fingerprints of code whose first results were computed with other versions than this process has: each
         promise of them says which were its own."""
@@ -64,7 +64,7 @@ class Ledger:
         if mine not in sets:
             sets.append(mine)
             transaction.put_note(place, _KIND, _written(sets))
-            _see(transaction, mine)
+            see(transaction, mine, self._clock.now_ms())
         if sets[0] != mine:
             self.odd.add(code)
             transaction.put_note(id, _KIND, _written(mine))
@@ -121,44 +121,6 @@ def _because(work: Work, now: Versions, differing: Versions) -> str:
 
 def _plainly(how: str, version: str) -> str:
     return minor(version) if how == "minor" else version
-
-
-# What was declared ------------------------------------------------------------------------------------------------
-
-
-def standing(reader: Reader) -> Mapping[str, Mapping[str, str]]:
-    """What counts as what in this store: name -> version -> what it counts as."""
-    found: dict[str, dict[str, str]] = {}
-    for each in declarations(reader):
-        if "undone_at" not in each:
-            found.setdefault(str(each["package"]), {})[str(each["now"])] = str(each["then"])
-    return found
-
-
-def declarations(reader: Reader) -> list[dict[str, object]]:
-    """All that ever was declared here, oldest first: ``package``, ``now``, ``then``, ``at``, ``by``, ``undone_at``."""
-    raw = reader.note(_STORE, "declared")
-    return [] if raw is None else list(json.loads(raw))
-
-
-def put_declarations(transaction: Transaction, declared: Sequence[Mapping[str, object]]) -> None:
-    """These are all that ever was declared."""
-    transaction.put_note(_STORE, "declared", _written(declared))
-
-
-def seen(reader: Reader) -> dict[str, list[str]]:
-    """The versions of each package that this store's results were computed with, the latest last."""
-    raw = reader.note(_STORE, "seen")
-    return {} if raw is None else dict(json.loads(raw))
-
-
-def _see(transaction: Transaction, versions: Versions) -> None:
-    known = seen(transaction)
-    for name, version in versions.items():
-        earlier = known.get(name, [])
-        if earlier[-1:] != [version]:
-            known[name] = [*(each for each in earlier if each != version), version]
-    transaction.put_note(_STORE, "seen", _written(known))
 
 
 def _sets(raw: bytes | None) -> list[Versions]:

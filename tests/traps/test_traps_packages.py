@@ -109,3 +109,77 @@ def test_cells_take_the_option(tmp_path: Path) -> None:
     assert [1, 1, 1, 0] == runs
     outcome = book.run("%load_ext resonate_nb\n# %%\n%%durable --packages all\ny = 1")
     assert "packages must be 'minor' or 'exact' or 'ignore', not 'all'" in outcome.errors[0][2]
+
+
+USE = "import notalib\n@durable\ndef f(x):\n    ran()\n    return notalib.f(x)\n# %%\n"
+ACCEPT = "from resonate_nb.runtime import accept_packages\n# %%\n"
+
+
+def use(book: Notebook, version: str, cells: str) -> Outcome:
+    """One session of a function of one argument, and of what else is said in it."""
+    book.write(LIB, f"__version__ = {version!r}\ndef f(x):\n    return x + 1\n")
+    outcome = book.run(START + USE + ACCEPT + cells)
+    assert [] == outcome.errors, outcome.said
+    return outcome
+
+
+def test_an_upgrade_is_accepted_for_the_store(tmp_path: Path) -> None:
+    """Before and after it is known that it was an upgrade; every process that opens the store afterwards heeds it."""
+    book = Notebook(tmp_path)
+    assert 1 == use(book, "3.0.2", "f(1)").runs
+    accepted = use(book, "3.1.0", "f(2)\ngot['said'] = str(accept_packages())\nf(1)\nf(2)")
+    assert "notalib 3.1.0 counts as 3.0.2" == accepted.got["said"]
+    # f(2) was computed with 3.1 before that was said, and once more with what it counts as.
+    assert 2 == accepted.runs
+    later = use(book, "3.1.4", "f(1); f(2); got['said'] = str(accept_packages())")
+    assert 0 == later.runs, later.said
+    assert "notalib 3.0.2 → 3.1.4 since it was computed; passed over because it was declared equal" in later.said
+    # A patch is passed over as it is; declared it also counts where packages="exact".
+    assert "notalib 3.1.4 counts as 3.0.2\nnotalib 3.1.0 counts as 3.0.2 (as before)" == later.got["said"]
+    undone = use(book, "3.1.0", "got['said'] = str(accept_packages(undo=True)); f(1)")
+    assert "notalib 3.1.0 counts as 3.0.2 no more\nnotalib 3.1.4 counts as 3.0.2 no more" == undone.got["said"]
+    assert 1 == undone.runs
+    assert (
+        "nothing was declared equal" == use(book, "3.1.0", "got['said'] = str(accept_packages(undo=True))").got["said"]
+    )
+
+
+def test_what_was_accepted_is_heeded_by_functions_that_have_a_key(tmp_path: Path) -> None:
+    """A process that has the store open hears of what another one declares, in all the short ways as well."""
+    book = Notebook(tmp_path)
+    use(book, "3.0.2", "f(1); f(2)")
+    cells = (
+        "f(3); f(3)\nimport subprocess, sys\n"
+        "code = 'import sys; sys.path.insert(0, \"site-packages\"); import notalib\\n'\n"
+        "code += 'from resonate_nb.runtime import accept_packages; print(accept_packages())'\n"
+        "got['said'] = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout\n"
+        "f(1); f(2)\n"
+    )
+    outcome = use(book, "3.1.0", cells)
+    assert "notalib 3.1.0 counts as 3.0.2\n" == outcome.got["said"]
+    assert 1 == outcome.runs
+
+
+def test_two_upgrades_count_as_the_first(tmp_path: Path) -> None:
+    """What counts as something that counts as something else counts as that; another store knows nothing of it."""
+    book = Notebook(tmp_path)
+    use(book, "3.0.2", "f(1)")
+    use(book, "3.1.0", "accept_packages(); f(2)")
+    outcome = use(book, "3.2.0", "got['said'] = str(accept_packages()); f(1); f(2)")
+    assert "notalib 3.2.0 counts as 3.1.0\nnotalib 3.1.0 counts as 3.0.2 (as before)" == outcome.got["said"]
+    assert 0 == outcome.runs
+    downgraded = use(book, "3.0.2", "got['said'] = str(accept_packages(['notalib'])); f(1); f(2)")
+    assert 0 == downgraded.runs
+    assert "counts as 3.0.2 (as before)" in downgraded.got["said"]
+    assert "notalib 3.0.2 counts as" not in downgraded.got["said"]
+    book.store = tmp_path / "other"
+    assert 1 == use(book, "3.2.0", "f(1)").runs
+    assert 1 == use(book, "3.1.0", "f(1)").runs
+
+
+def test_an_unknown_package_is_refused_by_name(tmp_path: Path) -> None:
+    """With those that are known."""
+    book = Notebook(tmp_path)
+    use(book, "3.0.2", "f(1)")
+    outcome = book.run("from resonate_nb.runtime import accept_packages\naccept_packages(['pandsa'])")
+    assert "'pandsa'; those it knows: IPython, notalib" in outcome.errors[0][2]
