@@ -140,7 +140,9 @@ def reached(program: Program, start: int, at_most: bool = False) -> set[int]:
             left += (other for other, _ in program[at].refs)
             whole = {program[other].module for other, way in program[at].refs if way == "getattr"}
             whole -= {program[at].module}
-            left += (other for other, one in enumerate(program) if at_most and one.module in whole)
+            # With the names that it has from the modules to its right.
+            least = min(whole, default=len(MODULES))
+            left += (other for other, one in enumerate(program) if at_most and one.module >= least)
     return found
 
 
