@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         WaitCycleError,
         WaitTimeoutError,
     )
+    from .fingerprint import fingerprint, register_fingerprint
     from .function import DurableFunction
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
     from .retry import Constant, Exponential, Linear, Never
@@ -87,6 +88,7 @@ _HOME = {
         ),
         "errors",
     ),
+    **dict.fromkeys(("fingerprint", "register_fingerprint"), "fingerprint"),
     **dict.fromkeys(("inspect", "load_ipython_extension", "unload_ipython_extension"), "notebook"),
     **dict.fromkeys(("Constant", "Exponential", "Linear", "Never"), "retry"),
     **dict.fromkeys(
@@ -126,10 +128,12 @@ __all__ = [
     "configure",
     "current",
     "durable",
+    "fingerprint",
     "forget",
     "get",
     "inspect",
     "load_ipython_extension",
+    "register_fingerprint",
     "search",
     "to_frame",
     "unload_ipython_extension",
@@ -150,10 +154,11 @@ def __dir__() -> list[str]:
 
 
 class _Front(ModuleType):
-    """This module. The submodule `durable` and the decorator share a name, and the name means the decorator."""
+    """This module. Two submodules share their names with what they are for, `durable` and `fingerprint`: the names
+    mean the functions."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name != "durable" or not isinstance(value, ModuleType):
+        if name not in ("durable", "fingerprint") or not isinstance(value, ModuleType):
             super().__setattr__(name, value)
 
 

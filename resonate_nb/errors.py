@@ -29,10 +29,11 @@ class UnfingerprintableError(ResonateNbError, TypeError):
         self.reason = reason
 
     def __str__(self) -> str:
-        root = self.path.split("[")[0].split(".")[0]
+        root = self.path.partition("[")[0].partition(".")[0].partition("<")[0]
         return (
             f"{self.path!r} is a {self.type_name}, which has no stable fingerprint ({self.reason}). "
-            f"Leave it out of the key with ignore=({root!r},), or pass what it is made of."
+            f"Pass what it is made of, leave it out of the key with ignore=({root!r},), or say what counts of it: "
+            "rnb.register_fingerprint(its type, a function), or a method __durable_fingerprint__(self) of its class."
         )
 
 

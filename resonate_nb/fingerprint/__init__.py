@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
-from ._code import CodeKey, Subject, reach
+from ._code import CodeKey, Subject, forget_keys, reach
 from ._named import Digests, joint_of_scalars
 from ._package import version_of
-from ._values import fingerprint_value, fingerprint_values
+from ._values import fingerprint_value, fingerprint_values, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
 
 
@@ -39,6 +40,26 @@ def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor"
     return fingerprint_values(values, _REACHES[packages])
 
 
+def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object]) -> None:
+    """Values of this type, and of its subclasses, count from now on by what a function gives for them.
+
+    A method `__durable_fingerprint__(self)` of a class says the same of its objects. Of two that fit the one nearest
+    to the value's class counts, and what is registered goes before a method of the same class.
+
+    Args:
+        type: a class, or its full name (``"torch.Tensor"``), which may be loaded later. Builtin types always count
+            by their content.
+        fingerprint: a function of the value. What it returns may be anything that has a fingerprint, and stands for
+            all that counts of the value; it goes before every rule of this package. The class of the value counts
+            beside it, with its code where it is of the notebook or of a local module.
+
+    Raises:
+        InvalidOptionError: the type is a builtin one, or one of the two is not what it should be.
+    """
+    register_type(type, fingerprint)
+    forget_keys()
+
+
 __all__ = [
     "CodeKey",
     "Digests",
@@ -50,6 +71,7 @@ __all__ = [
     "fingerprint_named",
     "joint_of_scalars",
     "minor",
+    "register_fingerprint",
     "version_change",
     "version_of",
 ]

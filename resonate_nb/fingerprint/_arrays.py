@@ -11,11 +11,13 @@ from typing import Any
 
 from xxhash import xxh3_128
 
-from ._containers import sequence
-from ._package import is_importable
+from ._containers import attributes, sequence
+from ._instances import attributes_of, hidden_state
 from ._pen import LARGE_BYTES
+from ._reduced import handler_of as handler_of_others
+from ._reduced import is_named
 from ._scalars import text
-from ._walk import Attribute, Children, Handler, Refusal, Walk
+from ._walk import CONTENT, Attribute, Children, Handler, Refusal, Walk
 
 _PLAIN_CHARS = frozenset("?bhilqpBHILQPefdgFDGSUVOMm")
 _NUMBER_CHARS = frozenset("?bhilqpBHILQPefdFD")
@@ -42,15 +44,36 @@ def handler_of(cls: type) -> Handler:
     return named
 
 
-def named(walk: Walk, value: Any) -> None:
-    """Write what its module has under its name, such as a ufunc; raises Refusal for anything else."""
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+def named(walk: Walk, value: Any) -> Children | None:
+    """Write what its module has under its name, such as a ufunc, else the value as `_reduced` does."""
     if value is getattr(getattr(sys.modules.get("numpy"), "ma", None), "masked", None):
         walk.pen.write(b"masked;")
-    elif type(value).__name__ == "ufunc" or is_importable(value, getattr(value, "__module__", None), name):
+    elif type(value).__name__ == "ufunc" or is_named(value):
         walk.token(value)
     else:
-        raise Refusal("nothing is known about the content of this type")
+        return handler_of_others(type(value))(walk, value)
+    return None
+
+
+def subclass_of(cls: type) -> Handler:
+    """The handler for a class that somebody made out of ndarray: its class, its attributes, and the array."""
+    ndarray = sys.modules["numpy"].ndarray
+    reason = hidden_state(cls, ndarray)
+    if reason:
+        raise Refusal(reason)
+
+    def write(walk: Walk, value: Any) -> Children | None:
+        if walk.met(value):
+            return None
+        walk.pen.write(b"arrayclass;")
+        walk.token(cls)
+        return parts(walk, value)
+
+    def parts(walk: Walk, value: Any) -> Children:
+        yield CONTENT, ndarray.view(value, ndarray)
+        yield from attributes(walk, attributes_of(value))
+
+    return write
 
 
 def array(walk: Walk, value: Any) -> Children | None:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from threading import RLock
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from ..errors import UndecoratableError, UnfingerprintableError
 from ..records import dataclass
+from . import _registered
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
@@ -59,6 +61,8 @@ class Subject(Dependent):
         self._trees: dict[tuple[int, bool, int], Tree] = {}
         self._found: dict[int, tuple[Any, Absent | Found]] = {}
         self._last: _Last | None = None
+        with _lock:
+            _subjects.add(self)
 
     @classmethod
     def of_function(
@@ -142,6 +146,10 @@ class Subject(Dependent):
         """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
         return () if self._last is None else tuple(self._last.walk.guards.changed_attributes())
 
+    def forget(self) -> None:
+        """The next key is made anew: something counts otherwise than it did."""
+        self._last = None
+
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)
         return self._walk_once(expose_all=True) if walk.reflects else walk
@@ -165,8 +173,8 @@ class Subject(Dependent):
         self._found = {number: found for number, found in self._found.items() if number in walk.used}
         self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
         self._last = _Last(walk, Check(walk.guards), key, not key.values or bool(key.undurable), content, None)
-        if walk.packages and declared_versions() is not declared:
-            self._last = None  # another thread has declared others meanwhile
+        if (walk.packages and declared_versions() is not declared) or walk.registered != _registered.count():
+            self._last = None  # another thread has declared or registered others meanwhile
         return key
 
     def _with_data_of_now(self, last: _Last) -> CodeKey | None:
@@ -245,6 +253,14 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
     )
 
 
+def forget_keys() -> None:
+    """All keys are made anew when they are asked for."""
+    with _lock:
+        for subject in _subjects:
+            subject.forget()
+
+
+_subjects: WeakSet[Subject] = WeakSet()
 _known: OrderedDict[tuple[int, Packages], tuple[object, Subject | bytes]] = OrderedDict()
 _lock = RLock()
 

@@ -11,7 +11,7 @@ import gc
 import logging
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ._scalars import atoms, text
@@ -144,6 +144,13 @@ def _proxy(walk: Walk, value: types.MappingProxyType[Any, Any]) -> Children:
     return iter(((CONTENT, behind),))
 
 
+def _view(walk: Walk, value: Any) -> Children:
+    """Keys, values or items of a dict: the dict behind, which shows through it."""
+    walk.pen.blob(b"view", type(value).__name__.encode())
+    (behind,) = gc.get_referents(value)
+    return iter(((CONTENT, behind),))
+
+
 def _namespace(walk: Walk, value: types.SimpleNamespace) -> Children | None:
     if walk.met(value):
         return None
@@ -168,6 +175,10 @@ def logger(walk: Walk, value: logging.Logger) -> None:
     walk.pen.blob(b"logger", text(value.name))
 
 
+def _views(value: dict[Any, Any]) -> tuple[Callable[[], object], ...]:
+    return value.keys, value.values, value.items
+
+
 HANDLERS: dict[type, Handler] = {
     list: _list,
     tuple: _tuple,
@@ -180,6 +191,7 @@ HANDLERS: dict[type, Handler] = {
     defaultdict: _defaultdict,
     types.MappingProxyType: _proxy,
     types.SimpleNamespace: _namespace,
+    **{type(view()): _view for kind in (dict, OrderedDict) for view in _views(kind())},
     functools.partial: _partial,
     logging.Logger: logger,
     logging.RootLogger: logger,

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _arrays
 from ._containers import sequence
-from ._walk import Attribute, Children, Handler, Part, Refusal, Walk
+from ._walk import CONTENT, Attribute, Children, Handler, Part, Refusal, Walk
 
 
 def handler_of(cls: type) -> Handler:
@@ -38,6 +38,10 @@ def handler_of(cls: type) -> Handler:
         return _interval
     if issubclass(cls, pd.tseries.offsets.BaseOffset):
         return _offset
+    if any(owner.__name__ == "BaseGroupBy" for owner in cls.__mro__):
+        raise Refusal("it stands for a computation to come; pass the frame, and by what to group it")
+    if cls.__module__.startswith("pandas.io"):
+        raise Refusal("it is a drawing or a file; pass the frame, or the path")
     return _arrays.named
 
 
@@ -150,7 +154,7 @@ def column(walk: Walk, value: Any, number: int, position: int) -> Children | Non
         _plain_head(walk, value, number, position)
         return _arrays.content(walk, value)
     if cls.__module__.partition(".")[0] != "pandas":
-        raise Refusal(f"an extension array of another package ({cls.__module__}.{cls.__qualname__})")
+        return iter(((CONTENT, value),))
     walk.pen.blob(b"extension", cls.__name__.encode())
     walk.pen.head(b"n", len(value))
     arrays = pd.arrays

@@ -235,16 +235,35 @@ def name_of(cls: type) -> str:
     return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is cls else ""
 
 
-def hidden_state(cls: type) -> str:
+def attributes_of(value: object) -> dict[str, object]:
+    """The attributes and filled slots of an object by name, read past anything that its class overrides."""
+    found: dict[str, object] = dict(_dict_of(value))
+    for _, slot in _slots(type(value)):
+        try:
+            found[slot.__name__] = slot.__get__(value)
+        except AttributeError:
+            pass  # it is not filled
+    return found
+
+
+def elsewhere(cls: type) -> str:
+    """Why nothing that can be read of its objects is all of their state; empty where that is not known."""
+    for owner in cls.__mro__:
+        if owner.__module__.partition(".")[0] in _ELSEWHERE:
+            return f"it is a {owner.__module__}.{owner.__qualname__}, whose state is more than its attributes"
+    return ""
+
+
+def hidden_state(cls: type, base: type | None = None) -> str:
     """Why attributes, slots and inherited content do not show all of an instance's state; empty when they do.
 
     The arithmetic is that of `object.__reduce_ex__`: whatever the memory layout holds beyond the base's, the dict,
     the weak reference list and the slots is state that no attribute shows.
     """
-    for owner in cls.__mro__:
-        if owner.__module__.partition(".")[0] in _ELSEWHERE:
-            return f"it is a {owner.__module__}.{owner.__qualname__}, whose state is more than its attributes"
-    base = content_base(cls)
+    reason = elsewhere(cls)
+    if reason:
+        return reason
+    base = base or content_base(cls)
     known = base.__basicsize__ + _POINTER_BYTES * (
         (_has_dict_pointer(cls) > _has_dict_pointer(base))
         + (cls.__weakrefoffset__ > 0 >= base.__weakrefoffset__)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import UndecoratableError, UnfingerprintableError
 from ..records import dataclass
+from . import _registered
 from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
@@ -66,6 +67,8 @@ class Reach:
         self.undurable: dict[str, None] = {}
         self.effects: dict[str, None] = {}
         self.guards = Guards()
+        self.registered = _registered.count()
+        """How often users had said by then what counts of their types."""
         self.reflects = False
         self.used: set[int] = set()
         """The code objects whose trees were looked at."""
@@ -186,7 +189,8 @@ class Reach:
             name = item.path.partition("[")[0]
             self.refuse(
                 f"`{error.path}` is a {error.type_name}, which has no stable content ({error.reason}); "
-                f"pass what it is made of, or leave it out of the key with ignore=({name!r},)"
+                f"pass what it is made of, leave it out of the key with ignore=({name!r},), or say what counts of it "
+                "with rnb.register_fingerprint or a method __durable_fingerprint__"
             )
 
     def _reach_from_value(self, value: object) -> bytes:

@@ -10,9 +10,22 @@ import enum
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..errors import UnfingerprintableError
-from . import _arrays, _containers, _estimators, _frames, _hints, _instances, _scalars, _zones
+from . import (
+    _arrays,
+    _containers,
+    _drawings,
+    _estimators,
+    _frames,
+    _hints,
+    _instances,
+    _reduced,
+    _registered,
+    _scalars,
+    _zones,
+)
 from ._named import Digests, plain_digests
 from ._pen import Pen
 from ._walk import CONTENT, START, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
@@ -35,6 +48,7 @@ _PACKAGES: dict[str, Callable[[type], Handler]] = {
     "scipy": _estimators.sparse_handler_of,
     "pytz": _zones.handler_of,
     "dateutil": _zones.handler_of,
+    "matplotlib": _drawings.handler_of,
 }
 
 _US = __name__.partition(".")[0]
@@ -58,16 +72,23 @@ _REASONS = {
     "ReferenceType": "it refers weakly to something that may vanish",
     "frame": "it is a running piece of code",
     "traceback": "it belongs to a running piece of code",
+    "_Environ": "it is the environment of this process; pass the variables that count",
 }
+
+_MAX_PROVEN = 4_096
+
+_proven: set[tuple[bytes, frozenset[type]]] = set()
+"""Digests of which was shown that what pickle makes says all, with the classes that this was shown for."""
 
 
 class Walker(Walk):
     """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
 
-    __slots__ = ("_first", "_handlers", "_kept", "_links", "_memory", "_parts")
+    __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts")
 
-    def __init__(self, reach: Callable[[object], bytes]) -> None:
+    def __init__(self, reach: Callable[[object], bytes], is_proof: bool = False) -> None:
         super().__init__(reach)
+        self._is_proof = is_proof
         self._handlers: dict[type, Handler] = {}
         self._parts: list[bytes] = []
         self._links: list[tuple[int, int, int, int]] = []
@@ -83,11 +104,9 @@ class Walker(Walk):
         Raises:
             UnfingerprintableError: something in it is not covered; the path leads there.
         """
-        self.begin()
-        self.pen.write(START)
-        self._run(path, value)
-        _write_sharing(self.pen, [(0, span) for span in self.spans])
-        digest = self.pen.digest()
+        digest = self._once(path, value)
+        if self.claims and not self._is_proof:
+            self._prove(path, value, digest)
         part = len(self._parts)
         self._parts.append(digest)
         for number, met in enumerate(self.order):
@@ -113,6 +132,31 @@ class Walker(Walk):
             pen.blob(b"link", repr(link).encode())
         _write_sharing(pen, self._memory)
 
+    def _once(self, path: str, value: object) -> bytes:
+        self.begin()
+        self.pen.write(START)
+        self._run(path, value)
+        _write_sharing(self.pen, [(0, span) for span in self.spans])
+        return self.pen.digest()
+
+    def _prove(self, path: str, value: object, digest: bytes) -> None:
+        """Show that what pickle makes of the objects that were claimed says all of them; refuse the value if not."""
+        claimed = list(self.claims.values())
+        place = (digest, frozenset(map(type, claimed)))
+        if place in _proven:
+            return
+        from . import _proof  # few values need it, and pickle
+
+        self.flaws = _proof.flaw(claimed, lambda cls: _registered.handler_of(cls) is not None, _digest_alone)
+        if not self.flaws and self._once(path, value) != digest:
+            self.flaws = {id(one): "it reads otherwise each time it is pickled" for one in claimed}
+        if self.flaws:
+            self._once(path, value)
+            raise UnfingerprintableError(path, _type_name(value), next(iter(self.flaws.values())))
+        if len(_proven) >= _MAX_PROVEN:
+            _proven.clear()
+        _proven.add(place)
+
     def _run(self, path: str, value: object) -> None:
         """Depth first over the value; `steps` holds the step taken last at each level, for the path of a refusal."""
         stack: list[Children] = [iter(((CONTENT, value),))]
@@ -132,7 +176,7 @@ class Walker(Walk):
                     stack.pop()
                     steps.pop()
         except Refusal as refusal:
-            raise self._refused(path, steps, current, refusal.reason) from None
+            raise self._refused(path, steps, current, refusal.reason) from refusal.__cause__
         except UnfingerprintableError as error:
             # What code reaches is named from there; the value that holds the code is where the user can look first.
             reason = f"it reaches {error.path}: {error.reason}" if error.path else error.reason
@@ -149,9 +193,12 @@ class Walker(Walk):
         """The handler for a type met for the first time; raises Refusal where none fits."""
         cls = type(value)
         root = cls.__module__.partition(".")[0]
+        told = _registered.handler_of(cls)
         # Never `isinstance`: it asks the value, which may answer with anything.
-        if issubclass(cls, type) or root == _US:
-            handler: Handler = _instances.code
+        if told is not None:
+            handler: Handler = told
+        elif issubclass(cls, type) or root == _US:
+            handler = _instances.code
         elif root in _PACKAGES and root in sys.modules:
             handler = _PACKAGES[root](cls)
         elif issubclass(cls, enum.Enum):
@@ -162,14 +209,31 @@ class Walker(Walk):
             handler = _NAMED[_instances.name_of(cls)]
         elif cls.__name__ == "cython_function_or_method":
             handler = _arrays.named
-        elif _instances.is_users_class(cls) or _instances.is_plain(cls):
+        elif "numpy" in sys.modules and issubclass(cls, sys.modules["numpy"].ndarray):
+            handler = _arrays.subclass_of(cls)
+        elif _instances.is_plain(cls) or (_instances.is_users_class(cls) and not _instances.hidden_state(cls)):
             handler = _instances.instance_of(cls)
         elif cls.__name__ in _REASONS:
             raise Refusal(_REASONS[cls.__name__])
         else:
-            handler = _arrays.named
+            handler = _reduced.handler_of(cls)
         self._handlers[cls] = handler
         return handler
+
+
+def _digest_alone(value: object) -> bytes | None:
+    """The digest of a value in which code counts by what it is right here; None where something in it has none."""
+    from ._proof import code_of
+
+    try:
+        return Walker(code_of, is_proof=True).digest("", value)
+    except UnfingerprintableError:
+        return None
+
+
+def register_type(kind: type | str, fingerprint: Callable[[Any], object]) -> None:
+    """From now on values of this type count by what `fingerprint` gives for them; those of builtin types never do."""
+    _registered.register(kind, fingerprint, _EXACT.keys())
 
 
 def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:

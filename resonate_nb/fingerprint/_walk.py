@@ -70,11 +70,25 @@ class Span:
 class Walk:
     """The memory of one walk over one value (a part); `begin` starts the next part."""
 
-    __slots__ = ("_asked", "_numbers", "_seals", "_sorting", "_tokens", "order", "pen", "reach", "spans")
+    __slots__ = (
+        "_asked",
+        "_numbers",
+        "_seals",
+        "_sorting",
+        "_tokens",
+        "claims",
+        "flaws",
+        "order",
+        "pen",
+        "reach",
+        "spans",
+    )
 
     def __init__(self, reach: Callable[[object], bytes]) -> None:
         self.reach = reach
         self._tokens: dict[int, tuple[object, bytes]] = {}
+        self.flaws: dict[int, str] = {}
+        """What stands against objects that were claimed before, by `id`."""
         self.begin()
 
     def begin(self) -> None:
@@ -82,6 +96,7 @@ class Walk:
         self.pen = Pen()
         self.order: list[object] = []
         self.spans: list[Span] = []
+        self.claims: dict[int, object] = {}
         self._numbers: dict[int, int] = {}
         self._seals: dict[int, tuple[object, bytes]] = {}
         self._sorting = 0
@@ -99,6 +114,12 @@ class Walk:
     def number_of(self, value: object) -> int:
         """The number of an object that was met."""
         return self._numbers[id(value)]
+
+    def claim(self, value: object) -> None:
+        """Note an object that counts by what pickle makes of it: whether that says all is still to be shown."""
+        self.claims[id(value)] = value
+        if id(value) in self.flaws:
+            raise Refusal(self.flaws[id(value)])
 
     def token(self, thing: object) -> None:
         """Write what a class, function or module is, as the code part of this room says."""

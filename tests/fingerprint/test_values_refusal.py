@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
+import os
+import queue
+import re
 import socket
 import sqlite3
 import subprocess
@@ -16,6 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from values_under_test import Model, fp, reach
 
 from resonate_nb.errors import UnfingerprintableError
@@ -31,10 +37,6 @@ class Memory(io.BytesIO):
 
 
 class Failure(Exception):
-    pass
-
-
-class Part(np.ndarray):  # type: ignore[type-arg]
     pass
 
 
@@ -59,7 +61,19 @@ REFUSED: dict[str, Any] = {
     "finalizer": Finalizer(Model(), print),
     "exception": Failure("a"),
     "object": object(),
-    "array subclass": np.zeros(2).view(Part),
+    "csv": csv.reader(()),
+    "environment": os.environ,
+    "raised": ValueError("a"),
+    "map": map(len, ()),
+    "array iterator": np.zeros(2).flat,
+    "match": re.match("a", "a"),
+    "code of a function": fp.__code__,
+    "resampled": pd.Series([1], index=pd.to_datetime(["2020"])).resample("D"),
+    "styled": pd.DataFrame({"a": [1]}).style,
+    "figure": Figure(),
+    "line": Line2D([0], [1]),
+    "local to a thread": threading.local(),
+    "queue": queue.Queue(),
     "dtype with metadata": np.zeros(1, np.dtype("i4", metadata={"a": 1})),
     "group": pd.DataFrame({"a": [1]}).groupby("a"),
     "subclass of an object of C": Memory(b"a"),

@@ -183,6 +183,20 @@ def errors() -> None:
         raise
 
 
+class Weighted:
+    weights: list[float]
+
+    def __durable_fingerprint__(self) -> list[float]:
+        return self.weights
+
+
+def fingerprints() -> None:
+    assert_type(rnb.fingerprint({"a": [1, 2.5]}), str)
+    rnb.register_fingerprint(Path, lambda path: path.read_bytes())
+    rnb.register_fingerprint("torch.nn.Module", lambda module: module.state_dict())
+    rnb.register_fingerprint(Path, "read_bytes")  # type: ignore[arg-type]
+
+
 def builtins_that_a_user_would_expect() -> None:
     value: type[ValueError] = rnb.InvalidOptionError
     lookup: type[LookupError] = rnb.PromiseNotFoundError
