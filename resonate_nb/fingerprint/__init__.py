@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from ._code import CodeKey, Subject, forget_keys, reach
-from ._named import Digests, joint_of_scalars
+from ._differences import differences
+from ._explain import Summary, describe
+from ._named import Digests, Noted, joint_of_scalars
 from ._package import version_of
 from ._values import fingerprint_value, fingerprint_values, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
@@ -63,10 +65,14 @@ def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object])
 __all__ = [
     "CodeKey",
     "Digests",
+    "Noted",
     "Packages",
     "Subject",
+    "Summary",
     "counted",
     "declare_versions",
+    "describe",
+    "differences",
     "fingerprint",
     "fingerprint_named",
     "joint_of_scalars",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import _arrays
+from . import _arrays, _seen
 from ._containers import sequence
+from ._pen import Piece
 from ._walk import CONTENT, Attribute, Children, Handler, Part, Refusal, Walk
 
 
@@ -76,23 +77,30 @@ def _frame(walk: Walk, value: Any) -> Children | None:
 
 def _frame_parts(walk: Walk, value: Any) -> Children:
     number = walk.number_of(value)
-    labels = value.columns
-    walk.pen.head(b"frame", len(labels))
-    yield Attribute("columns"), labels
-    yield Attribute("index"), value.index
+    labels, pen = value.columns, walk.pen
+    noted: list[Piece] = []
+    pen.head(b"frame", len(labels))
+    for name, part in (("columns", labels), ("index", value.index)):
+        pen.mark()
+        yield Attribute(name), part
+        noted.append(pen.since())
     # Public access (`value.iloc[:, i]`) makes a Series per column, twenty times the cost, and on pandas 2 leaves
     # it in a cache of the frame.
     parts = list(value._iter_column_arrays())
     digests = _arrays.digests_of_strided(parts)
     for position, part in enumerate(parts):
+        if position < _seen.MOST_COLUMNS:
+            pen.mark()
         if position in digests:
             _plain_head(walk, part, number, position)
-            walk.pen.large(b"raw", part.nbytes, digests[position])
-            continue
-        children = column(walk, part, number, position)
-        if children is not None:
+            pen.large(b"raw", part.nbytes, digests[position])
+        elif (children := column(walk, part, number, position)) is not None:
             yield labels[position], Part(children)
+        if position < _seen.MOST_COLUMNS - 1 or position == len(parts) - 1:
+            noted.append(pen.since())
+    pen.mark()
     yield from _labels(walk, value)
+    _seen.remember(value, pen.since(), *noted)
 
 
 def _series(walk: Walk, value: Any) -> Children | None:
@@ -100,11 +108,19 @@ def _series(walk: Walk, value: Any) -> Children | None:
 
 
 def _series_parts(walk: Walk, value: Any) -> Children:
-    walk.pen.write(b"series;")
-    yield Attribute("name"), value.name
-    yield Attribute("index"), value.index
+    pen = walk.pen
+    noted: list[Piece] = []
+    pen.write(b"series;")
+    for name, part in (("name", value.name), ("index", value.index)):
+        pen.mark()
+        yield Attribute(name), part
+        noted.append(pen.since())
+    pen.mark()
     yield from column(walk, value._values, walk.number_of(value), 0) or ()
+    noted.append(pen.since())
+    pen.mark()
     yield from _labels(walk, value)
+    _seen.remember(value, pen.since(), *noted)
 
 
 def _labels(walk: Walk, value: Any) -> Children:

@@ -7,14 +7,14 @@ the walk (`tests/fingerprint/test_values_plain.py` compares the two); what is no
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from ._pen import COUNTS, DIGEST_BYTES, SIZES, Pen
+from ._pen import COUNTS, DIGEST_BYTES, SIZES, Pen, Piece
 from ._scalars import NAN, atoms, text
 from ._walk import START
 
@@ -26,6 +26,10 @@ _TUPLE, _LIST, _DICT = (START + tag for tag in (b"tuple", b"list", b"dict"))
 _REAL = struct.Struct("<d")
 
 
+Noted = Sequence[tuple[object, Piece]]
+"""Steps to the first parts of a value, each with what was written of it; empty for a value without parts."""
+
+
 class Digests(NamedTuple):
     """The fingerprints of several named values that are looked at together."""
 
@@ -34,6 +38,8 @@ class Digests(NamedTuple):
     names: tuple[str, ...]
     digests: tuple[bytes, ...]
     """Of each by itself, in the order of the names."""
+    noted: Mapping[str, Noted] = MappingProxyType({})
+    """What the walk noted of their parts; empty where there was no need of a walk, since all are plain."""
 
     @property
     def parts(self) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from blake3 import blake3
-from xxhash import xxh3_128
+from xxhash import xxh3_64, xxh3_64_hexdigest, xxh3_128
 
 DIGEST_BYTES = 16
 # From this size on a buffer is written as its digest. Part of the format: a change moves every key.
@@ -22,14 +22,42 @@ SIZES = tuple(b"." + size.to_bytes(8, "little") for size in range(256))
 COUNTS = tuple(b":" + count.to_bytes(8, "little") for count in range(256))
 
 
+Piece = tuple[bytearray, int, int] | str
+"""A run of what was written, or its short digest. A pen only ever adds to its bytes."""
+_SHORT = 8
+
+
+def short_digest(piece: Piece) -> str:
+    """Eight hex digits, for people who compare: they decide no key."""
+    if isinstance(piece, str):
+        return piece
+    pending, start, end = piece
+    return xxh3_64_hexdigest(pending[start:end])[:_SHORT]
+
+
 class Pen:
     """Collects the canonical bytes of one item; `digest` is the 128-bit fingerprint of all that was written."""
 
-    __slots__ = ("_hasher", "_pending")
+    __slots__ = ("_hasher", "_marks", "_pending")
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._hasher: blake3 | None = None
+        self._marks: list[int | xxh3_64] = []
+        """Where each part begins in what is pending; where that is flushed already, what hashes it."""
+
+    def mark(self) -> None:
+        """From here on until `since` is called for it, what is written is a part that is told from others."""
+        self._marks.append(len(self._pending))
+
+    def since(self) -> Piece:
+        """What was written since the mark that was set last, which is gone then. Costs next to nothing: most of what is
+        noted nobody ever asks for."""
+        mark = self._marks.pop()
+        if isinstance(mark, int):
+            return self._pending, mark, len(self._pending)
+        mark.update(self._pending)
+        return mark.hexdigest()[:_SHORT]
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes that are self-delimiting already."""
@@ -88,6 +116,11 @@ class Pen:
         if self._hasher is None:
             self._hasher = blake3()
         self._hasher.update(self._pending)
+        for position, mark in enumerate(self._marks):
+            if isinstance(mark, int):
+                self._marks[position] = xxh3_64(self._pending[mark:])
+            else:
+                mark.update(self._pending)
         self._pending = bytearray()
 
 

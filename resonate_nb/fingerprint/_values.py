@@ -26,8 +26,8 @@ from . import (
     _scalars,
     _zones,
 )
-from ._named import Digests, plain_digests
-from ._pen import Pen
+from ._named import Digests, Noted, plain_digests
+from ._pen import Pen, Piece
 from ._walk import CONTENT, START, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
 
 _EXACT: dict[type, Handler] = {
@@ -55,6 +55,9 @@ _US = __name__.partition(".")[0]
 
 # Beyond this many arrays over one stretch of memory they are taken to share it, without asking each pair.
 _MAX_COMPARED = 256
+
+MOST_NOTED = 64
+"""Of one value so many parts are told from one another, the first."""
 
 _REASONS = {
     "generator": "it can be read only once",
@@ -84,7 +87,7 @@ _proven: set[tuple[bytes, frozenset[type]]] = set()
 class Walker(Walk):
     """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
 
-    __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts")
+    __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts", "noted")
 
     def __init__(self, reach: Callable[[object], bytes], is_proof: bool = False) -> None:
         super().__init__(reach)
@@ -95,6 +98,8 @@ class Walker(Walk):
         self._first: dict[int, tuple[int, int]] = {}
         self._memory: list[tuple[int, Span]] = []
         self._kept: list[object] = []
+        self.noted: list[tuple[object, Piece]] = []
+        """Of the value given last: the steps to its first parts, with what was written of each."""
 
     def digest(self, path: str, value: object) -> bytes:
         """The 128-bit fingerprint of this value by itself; `path` names it in errors.
@@ -134,6 +139,7 @@ class Walker(Walk):
 
     def _once(self, path: str, value: object) -> bytes:
         self.begin()
+        self.noted = []
         self.pen.write(START)
         self._run(path, value)
         _write_sharing(self.pen, [(0, span) for span in self.spans])
@@ -169,7 +175,7 @@ class Walker(Walk):
                     handler = exact.get(type(current)) or found.get(type(current)) or self._handler(current)
                     children = handler(self, current)
                     if children is not None:
-                        stack.append(children)
+                        stack.append(children if len(stack) > 1 else self._noting(children))
                         steps.append(CONTENT)
                         break
                 else:
@@ -185,6 +191,18 @@ class Walker(Walk):
             if "during iteration" not in str(error):
                 raise
             raise self._refused(path, steps, current, "another thread changed it while it was read") from error
+
+    def _noting(self, children: Children) -> Children:
+        """The parts of the value itself, with a note of what each came to: whoever compares is to name them."""
+        noted = self.noted
+        for step, part in children:
+            if type(step) is Note or len(noted) >= MOST_NOTED:
+                yield step, part
+                continue
+            pen = self.pen
+            pen.mark()
+            yield step, part
+            noted.append((step, pen.since()))
 
     def _refused(self, path: str, steps: list[object], value: object, reason: str) -> UnfingerprintableError:
         return UnfingerprintableError(path + "".join(map(_shown, steps)), _type_name(value), reason)
@@ -251,11 +269,13 @@ def walked_values(values: Mapping[str, object], reach: Callable[[object], bytes]
     walker = Walker(reach)
     pen = Pen()
     parts: dict[str, bytes] = {}
+    noted: dict[str, Noted] = {}
     for name in sorted(values):
         parts[name] = walker.digest(name, values[name])
+        noted[name] = walker.noted
         pen.blob(b"name", _scalars.text(name))
     walker.write_joint(pen)
-    return Digests(pen.digest().hex(), tuple(values), tuple([parts[name] for name in values]))
+    return Digests(pen.digest().hex(), tuple(values), tuple([parts[name] for name in values]), noted)
 
 
 def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:
