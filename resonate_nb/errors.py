@@ -79,6 +79,10 @@ class PromiseBusyError(ResonateNbError, RuntimeError):
     """The promise runs under a living owner, and what was asked would take it away."""
 
 
+class UnacceptableError(ResonateNbError, ValueError):
+    """What there is of an earlier version cannot count for this one, or nothing needs to."""
+
+
 class RejectedError(ResonateNbError, RuntimeError):
     """The promise was rejected; carries the stored failure as data, for whoever cannot raise the original error."""
 

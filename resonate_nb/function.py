@@ -173,6 +173,29 @@ class DurableFunction(Generic[P, R]):
 
         return forget_generations(*found)
 
+    def accept(self, *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """What this call came to before its code, or data that the code reads, was edited counts for it now: the
+        promise that says so. Nothing runs.
+
+        A call that was in the middle goes on at its next use, with the steps that it had finished.
+
+        Raises:
+            PromiseNotFoundError: there is nothing to accept.
+            PromiseBusyError: it runs under a living owner.
+            UnacceptableError: what there is cannot be accepted, or it has a result under the code as it is now.
+        """
+        __tracebackhide__ = True
+        return self._accept(args, kwargs)
+
+    def _accept(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], owner: str | None = None) -> Handle:
+        __tracebackhide__ = True
+        from resonate_nb.runtime import accept
+
+        try:
+            return accept(self._request(args, kwargs, rerun=False), owner=owner)
+        except (ResonateNbError, _MisfitError) as refusal:
+            raise _as_a_refusal(refusal) from None
+
     def options(self, **overrides: Any) -> DurableFunction[P, R]:
         """The same function with other options; what is not given stays.
 
@@ -297,6 +320,12 @@ class BoundDurableFunction(Generic[P, R]):
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise."""
         return self.__func__.forget(self.__self__, *args, **kwargs)
+
+    def accept(self, *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """What this call came to before the edit counts for it now."""
+        __tracebackhide__ = True
+        owner = next(iter(self.__func__._signature.parameters))
+        return self.__func__._accept((self.__self__, *args), kwargs, owner)
 
     def options(self, **overrides: Any) -> BoundDurableFunction[P, R]:
         """The same method with other options."""

@@ -26,6 +26,7 @@ from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
 
 if TYPE_CHECKING:
+    from ._accept import accept
     from ._asked import Moment, States, checked_query, state_label
     from ._checking import Report, check
     from ._current import CurrentCall, current
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ._reading import Source, forget_generations, newest_of, record_of
 else:
     _LATE = {
+        "_accept": ("accept",),
         "_asked": ("Moment", "States", "checked_query", "state_label"),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
@@ -75,6 +77,7 @@ __all__ = [
     "States",
     "Undurable",
     "Work",
+    "accept",
     "accept_packages",
     "call",
     "call_async",

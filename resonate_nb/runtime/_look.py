@@ -13,6 +13,9 @@ from resonate_nb.store import Attempt, OwnerInfo
 DRAWS = "draws at random"
 """The mark of a body that moved a global random generator, before its colon: it is a hit all the same."""
 
+ACCEPTED = "accepted"
+"""The mark of a promise that has its value, or its steps, from an earlier version of the call."""
+
 
 class Shown(StrEnum):
     """How a promise is shown: its state, and for a pending one what it is doing (DESIGN 2).
@@ -54,7 +57,8 @@ class Record:
     saved_ms: int = 0
     """Milliseconds of computing that those hits saved: a bound, not a measurement."""
     marks: tuple[str, ...] = ()
-    """What is to be known of it: why the next use computes all the same (`again`), and ``draws at random: …``."""
+    """What is to be known of it: why the next use computes all the same (`again`), ``draws at random: …``, and
+    ``accepted: from clean/4be1…@a91c03f7``."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Name to short text; ignored arguments are absent."""
     now: int = 0
@@ -82,7 +86,7 @@ class Record:
     @property
     def again(self) -> tuple[str, ...]:
         """Why the next use computes all the same: ``not stored: …``, ``not replayable: …``, ``rerun``."""
-        return tuple(mark for mark in self.marks if not mark.startswith(f"{DRAWS}:"))
+        return tuple(mark for mark in self.marks if not mark.startswith((f"{DRAWS}:", f"{ACCEPTED}:")))
 
 
 def retry_at_of(attempts: Sequence[Attempt]) -> int:

@@ -32,10 +32,10 @@ from . import _context
 from ._engine import Engine
 from ._generators import generators_phrase
 from ._identity import about_of
-from ._look import DRAWS, Detail, Record, Shown, retry_at_of
+from ._look import ACCEPTED, DRAWS, Detail, Record, Shown, retry_at_of
 from ._say import say
 from ._tries import tries_of
-from .call import load
+from .call import BY, FROM, load, origin_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,12 +70,16 @@ class _Looking:
         marks = [
             f"{kind.replace('_', ' ')}: {headers[kind]}" for kind in ("not_stored", "not_replayable") if kind in headers
         ]
+        if (accepted := promise.param.headers.get(FROM)) is not None:
+            if (origin := origin_of(promise)) != promise.id and self._reader.get(origin) is None:
+                marks.append(f"not stored: its value was that of {origin}, which has been forgotten")
+            marks.append(f"{ACCEPTED}: from {accepted}")
         if promise.id in self._marked:
             marks.append("rerun")
         if "draws" in headers:
             marks.append(f"{DRAWS}: {generators_phrase(headers['draws'].split(','))}")
         hits = self._engine.hits.get(promise.id)
-        owner = promise.owner or (tries[-1].owner if tries else None)
+        owner = promise.owner or (tries[-1].owner if tries else promise.param.headers.get(BY))
         return Record(
             promise,
             shown(self._engine, promise, tries, self._now),
@@ -183,7 +187,7 @@ def detail(engine: Engine, id: str, present: Present = lambda value: None) -> De
     if promise is None:
         return None
     with engine.store.read() as reader:
-        output = reader.note(promise.id, "output")
+        output = reader.note(origin_of(promise), "output")
         why = reader.note(promise.id, "why")
         counter = reader.invalidation
     text, html, error, traceback = None, None, None, None

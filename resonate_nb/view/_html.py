@@ -418,7 +418,7 @@ def _row_text(row: Row, now_ms: int) -> tuple[str, ...]:
 
 def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
     if detail.why:
-        yield "why it ran", detail.why
+        yield ("why" if detail.why.startswith("accepted ") else "why it ran"), detail.why
     yield "created", instant(row.created_at)
     if row.settled_at is not None:
         yield "settled", instant(row.settled_at)

@@ -1182,7 +1182,7 @@ class View {
       list.append(make("tr", {}, make("th", { scope: "row" }, name), shown));
       return shown;
     };
-    if (detail?.why) fact("why it ran", detail.why);
+    if (detail?.why) fact(detail.why.startsWith("accepted ") ? "why" : "why it ran", detail.why);
     const elapsed = elapsedOf(row, this.now());
     const took = row.started !== null ? "running for" : row.settled === null ? "last attempt" : "took";
     this.took = elapsed === null ? null : fact(took, duration(elapsed));

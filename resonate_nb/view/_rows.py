@@ -80,13 +80,14 @@ class Row:
     elapsed_ms: int | None
     """Length of the last attempt that ended; of a settled promise without attempts, its life; None while running."""
     how: str
-    """``computed``, ``replayed`` (at least one hit in this process), or empty while there is no value."""
+    """``computed``, ``replayed`` (at least one hit in this process), or empty while there is no value, and where it is
+    another promise's."""
     owner: str
     """``pid 4711 on host``; of a pending promise with ``, dead`` where that is gone, or ``, stopped`` where it stands;
     empty when nobody has had it."""
     attempts: int
     size_bytes: int | None
-    """Of the stored value; None while there is none."""
+    """Of the stored value; None while there is none, and where it is another promise's."""
     error: str
     """First line of what was raised, by the last try of one that is retrying too; empty when nothing was."""
     marks: tuple[str, ...]
@@ -151,8 +152,9 @@ def row_of(record: Record, *, is_superseded: bool = False) -> Row:
     how = ""
     size_bytes: int | None = None
     if record.shown is Shown.RESOLVED:
-        how = "replayed" if record.replays else "computed"
-        if "not_stored" not in headers:
+        is_accepted = headers.get("codec") == "accepted"
+        how = "replayed" if record.replays else "" if is_accepted else "computed"
+        if "not_stored" not in headers and not is_accepted:
             size_bytes = promise.value.size_bytes or len(promise.value.data or b"")
     error = ""
     if record.shown in (Shown.REJECTED, Shown.TIMEDOUT, Shown.RETRYING) and ended is not None and ended.error:

@@ -77,6 +77,8 @@ def functions() -> None:
     assert_type(clean.rerun(["a"]), dict[str, int])
     assert_type(clean.get(["a"]), rnb.Handle | None)
     assert_type(clean.forget(["a"]), list[str])
+    assert_type(clean.accept(["a"]), rnb.Handle)
+    clean.accept(7)  # type: ignore[arg-type]
     assert_type(clean.options(name="other", ignore=("limit",))(["a"]), dict[str, int])
     assert_type(clean.version, str)
     assert_type(clean.fingerprint, str)
@@ -90,6 +92,7 @@ async def async_functions() -> None:
     assert_type(await fetch_named("x"), bytes)
     assert_type(await fetch.rerun("x"), bytes)
     assert_type(fetch.get("x"), rnb.Handle | None)
+    assert_type(fetch.accept("x"), rnb.Handle)
 
 
 def takes_any_durable(function: rnb.DurableFunction[[list[str]], dict[str, int]]) -> dict[str, int]:
@@ -114,6 +117,7 @@ def methods(model: Model) -> None:
     model.fit([1.0])
     model.fit.get([1.0])
     model.fit.rerun([1.0])
+    assert_type(model.fit.accept([1.0]), rnb.Handle)
     Model.load("x")
 
 
@@ -199,9 +203,10 @@ def fingerprints() -> None:
 
 def builtins_that_a_user_would_expect() -> None:
     value: type[ValueError] = rnb.InvalidOptionError
+    unacceptable: type[ValueError] = rnb.UnacceptableError
     lookup: type[LookupError] = rnb.PromiseNotFoundError
     timeout: type[TimeoutError] = rnb.WaitTimeoutError
     kind: type[TypeError] = rnb.UndecoratableError
     system: type[OSError] = rnb.StoreError
     warning: type[UserWarning] = rnb.DurableWarning
-    print(value, lookup, timeout, kind, system, warning)
+    print(value, unacceptable, lookup, timeout, kind, system, warning)

@@ -1,19 +1,29 @@
 """One durable call: plan, attempt, settle."""
 
-from ._attempt import Request
+from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
+from ._attempt import Request, param_of
 from ._drive import call, call_async
 from ._lane import MISS, Lane
-from ._plan import load
+from ._plan import ended_how, load, why_no_hit
 from ._result import Result, stored_error, without_our_frames
 
 __all__ = [
+    "BY",
+    "FROM",
     "MISS",
     "Lane",
     "Request",
     "Result",
     "call",
     "call_async",
+    "ended_how",
+    "holds",
     "load",
+    "made_at",
+    "origin_of",
+    "param_of",
     "stored_error",
+    "value_of",
+    "why_no_hit",
     "without_our_frames",
 ]

@@ -44,7 +44,7 @@ from .._registry import Work
 from .._say import say
 from .._tasks import LEASE_MS, Holding
 from .._tries import FAILED, ended, spent, tries_of
-from ._children import NO_CHILDREN, KnownChildren, parent_of, steps_before
+from ._children import ADOPTS, NO_CHILDREN, KnownChildren, parent_of, steps_before
 from ._plan import Run
 
 
@@ -246,7 +246,7 @@ def param_of(request: Request, identity: Identity, adopts: str | None = None) ->
     """What is stored with a promise at its birth."""
     headers = _identity.param_headers(identity, request.work)
     if adopts is not None:
-        headers["adopts"] = adopts
+        headers[ADOPTS] = adopts
     shown = {name: describe(value) for name, value in request.arguments.items()}
     about = _identity.about_call(identity, shown)
     return Value(headers, about, None, len(about)) if about else Value(headers)
@@ -331,7 +331,8 @@ class _Record:
         is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
         if self._is_new_code and is_first and identity.is_automatic_version:
             steps = steps_before(transaction, identity.base)
-            said = f"{steps} step{'s' * (steps > 1)} done under the code before {'are' if steps > 1 else 'is'} not used"
+            are, them = ("are", "them") if steps > 1 else ("is", "it")
+            said = f"{steps} step{'s' * (steps > 1)} done under the code before {are} not used (accept keeps {them})"
             self.news = "; ".join(filter(None, (self.news, said))) if steps else self.news
         if self._is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))

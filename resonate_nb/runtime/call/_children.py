@@ -19,7 +19,10 @@ from .._engine import Engine
 from .._held import Hold
 from .._identity import Identity
 from .._registry import MAX_ID
+from ._accepted import FROM
 
+ADOPTS = "adopts"
+"""The header of a param that names the generation before, where its finished children count as well."""
 INLINE_BYTES = 1_000
 """Values up to this size are read with the rows of all children, larger ones when they are asked for."""
 _ALL = 2**31
@@ -125,14 +128,14 @@ class _Rows:
             found: dict[str, list[Ahead]] = {}
             adopted: list[str] = []
             with self._engine.store.read() as reader:
-                owner: Promise | None = self._promise
-                while owner is not None:
+                owners = [self._promise]
+                for owner in owners:
                     for row in reader.under(f"{owner.id}:", _ALL, INLINE_BYTES):
                         found.setdefault(row.base, []).append(row)
-                    before = owner.param.headers.get("adopts")
-                    owner = None if before is None else reader.get(before)
-                    if owner is not None:
-                        adopted.append(owner.id)
+                    before = (owner.param.headers.get(name) for name in (ADOPTS, FROM))
+                    others = [other for id in before if id is not None and (other := reader.get(id)) is not None]
+                    owners += [other for other in others if other not in owners]
+                adopted += [owner.id for owner in owners[1:]]
             self._adopted, self._found = adopted, found
         return self._found
 

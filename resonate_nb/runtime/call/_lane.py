@@ -26,8 +26,8 @@ from .._hits import Hits
 from .._identity import ARGUMENT_DIGITS, CODE_DIGITS
 from .._registry import Work
 from .._say import DEBUG, is_logged, log_call
+from ._accepted import signed_as
 from ._children import NO_CHILDREN
-from ._plan import signed_as
 from ._result import Result
 
 MISS: Final = object()

@@ -18,6 +18,7 @@ from .._packages import recorded
 from .._registry import Work
 from .._say import duration, warn
 from .._tries import elapsed_ms
+from ._accepted import ACCEPTED, FROM, holds, made_at, named_in, signed_as
 from ._children import promise_of
 
 
@@ -179,10 +180,11 @@ def _record_of(engine: Engine, work: Work, identity: Identity, row: Ahead) -> Pr
 
 
 def load(engine: Engine, promise: Promise, counter: int) -> Entry:
-    """The stored value of a resolved promise, its signature verified, not yet decoded.
+    """The stored value of a resolved promise, its signature verified, not yet decoded; of one that was accepted, that
+    of the promise it was accepted from.
 
     Raises:
-        NotStoredError: there is no value, or its file is gone or short.
+        NotStoredError: there is no value, or its file is gone or short, or what was accepted is gone.
         UntrustedValueError: the signature is not ours.
     """
     headers = promise.value.headers
@@ -196,6 +198,13 @@ def load(engine: Engine, promise: Promise, counter: int) -> Entry:
     else:
         data = promise.value.data if promise.value.data is not None else b""
     verify(engine, promise, codec, data)
+    if codec == ACCEPTED:
+        id, signature = named_in(promise, data)
+        origin = engine.peek([id])[0]
+        if origin is None or origin.id == promise.id or not holds(origin, signature):
+            raise NotStoredError(f"its value was that of {id!r}, which has been forgotten")
+        entry = load(engine, origin, counter)
+        codec, data = entry.codec, entry.data
     return Entry(counter, promise, codec, data, engine.hits.of(promise), elapsed_ms(promise))
 
 
@@ -209,11 +218,6 @@ def verify(engine: Engine, promise: Promise, codec: str, data: bytes) -> None:
         f"the stored value of {promise.id!r} is not signed with your key, so it is not unpickled; it counts as absent. "
         "If the store is your own from another machine, set RESONATE_NB_KEY_FILE to the key it was made with"
     )
-
-
-def signed_as(id: str, codec: str) -> str:
-    """What a signature names beside the bytes."""
-    return f"{id}|{codec}"
 
 
 def signed_version(promise: Promise) -> int:
@@ -254,6 +258,8 @@ def _plan_pending(
         else:
             what = "was stopped for a whole lease"
         return Run(found.id, found, None, f"taken over after owner {info.pid} {what}")
+    if found.owner is None and (accepted := found.param.headers.get(FROM)) and not engine.attempts(found.id):
+        return Run(found.id, found, None, f"with what had finished in {accepted}, as accepted")
     if engine.tasks.owes(found.id):
         return Run(found.id, found, None, "its last result could not be stored")
     return Run(found.id, found, None, "taken up again after an interruption")
@@ -350,9 +356,9 @@ def _is_current(engine: Engine, work: Work, promise: Promise) -> bool:
 
 def _expired(engine: Engine, work: Work, promise: Promise) -> str | None:
     max_age = work.options.max_age
-    if max_age is None or promise.settled_at is None:
+    if max_age is None or (settled_at := made_at(promise)) is None:
         return None
-    age_ms = engine.clock.now_ms() - promise.settled_at
+    age_ms = engine.clock.now_ms() - settled_at
     if age_ms <= max_age * 1000:
         return None
     return f"expired: it is {duration(age_ms)} old, and max_age is {duration(max_age * 1000)}"
@@ -365,6 +371,12 @@ _ENDED = {
     State.TIMEDOUT: "it timed out last time",
 }
 """Why a call that found no value runs again."""
+
+
+def ended_how(promise: Promise) -> str:
+    """How a promise has ended that brought no value, in words."""
+    error = promise.value.headers.get("error")
+    return f"{_ENDED[promise.state].removesuffix(' last time')}" + (f" ({error})" if error else "")
 
 
 def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str | None:

@@ -18,6 +18,7 @@ from .._engine import Engine
 from .._identity import Identity
 from .._memo import Entry
 from .._say import log_call, say, warn
+from ._accepted import origin_of
 from ._alias import held
 from ._attempt import Request, Tried
 from ._plan import load
@@ -77,7 +78,7 @@ def _handed_out(
         # What a hit depended on, the call around it depends on too.
         _reads.add_to_current(_reads.from_json(files))
     notes: dict[str, bytes] = {}
-    if request.work.is_cell and (output := engine.note(promise.id, "output")) is not None:
+    if request.work.is_cell and (output := engine.note(origin_of(promise), "output")) is not None:
         notes["output"] = output
     if not has_waited:
         log_call(request.work.title, promise.id, "hit", "", entry.saved_ms)

@@ -33,8 +33,9 @@ from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
 from .._say import say, warn
 from .._tasks import Also
+from ._accepted import signed_as
 from ._attempt import Claimed, Request, Tried
-from ._plan import signed_as, signed_version
+from ._plan import signed_version
 
 
 def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why: str) -> Settled:
