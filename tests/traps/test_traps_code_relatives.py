@@ -9,25 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trap_sessions import Trap, recompute, spring
+from trap_sessions import CALL, Trap, after, f, recompute, spring
 
 pytestmark = pytest.mark.slow
 
 PLAIN = r"plainly|not replayable"
-CALL = "\n# %%\ngot['value'] = f(1)\n"
-F_HELPER = "@durable\ndef f(x):\n    ran()\n    return helper(x)" + CALL
-
-
-def f(body: str) -> str:
-    """The cells of an f with this body, called with 1."""
-    lines = "".join(f"    {line}\n" for line in body.splitlines())
-    return f"@durable\ndef f(x):\n    ran()\n{lines}{CALL}"
-
-
-def after(cells: str, body: str, turns: object = "12", values: object = (2, 3), **more: object) -> tuple[object, ...]:
-    return (cells + "\n# %%\n" + f(body), turns, values, more)
-
-
 RECOMPUTE = {
     "1a: a helper used only inside a nested function": after("def helper(x): return x + §", "def inner(y): return helper(y)\nreturn inner(x)"),
     "1b: only inside of a comprehension": after("def helper(x): return x + §", "return [helper(y) for y in [x]][0]"),

@@ -1,8 +1,9 @@
 """Sessions for traps: each is a list of cells, run in a process of its own, which then dies by SIGKILL.
 
 A session's process is forked from a `Host` that has imported IPython, this package and what the trap names, and has
-used none of them: a session costs its cells, not the start of Python. Hosts differ in their hash seed. The session
-runs its cells in a real `InteractiveShell`; only the store and the notebook's folder go from one session to the next.
+used none of them but for an `InteractiveShell` that stands ready and has run nothing: a session costs its cells, not
+the start of Python. Hosts differ in their hash seed. Only the store and the notebook's folder go from one session to
+the next.
 The last thing it does is to kill itself: what is not on disk by then is lost.
 
 In the cells of a `Trap`, ``ran()`` stands for one line appended to a log, ``got`` is a dict that is handed back, and
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import json
 import os
 import re
@@ -20,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -47,13 +50,16 @@ def _serve(preload: Sequence[str]) -> None:
 
     for module in preload:
         __import__(module)
-    assert threading.active_count() == 1
     quiet = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "NoColor"}})
+    shell = InteractiveShell.instance(config=quiet)
+    gc.collect()
+    gc.freeze()  # a child that collects shall not copy every page of what is here
+    assert threading.active_count() == 1
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()
         if child == 0:
-            _session(job, InteractiveShell.instance(config=quiet))
+            _session(job, shell)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(status, flush=True)
@@ -113,8 +119,11 @@ class Host:
     """A process from which sessions are forked, one after another."""
 
     def __init__(self, seed: int, preload: Sequence[str]) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="traps-")
         environ = {
             **os.environ,
+            "HOME": self._home.name,
+            "IPYTHONDIR": f"{self._home.name}/.ipython",
             "PYTHONHASHSEED": str(seed),
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
@@ -153,6 +162,7 @@ class Host:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+        self._home.cleanup()
 
 
 @functools.cache
@@ -212,7 +222,6 @@ class Notebook:
             "outcome": str(self.place / f"outcome.{self.count}"),
             "environ": {
                 "HOME": str(self.place / "home"),
-                "IPYTHONDIR": str(self.place / "home" / ".ipython"),
                 "RESONATE_NB_KEY": "the key of the traps",
                 **({} if self.store is None else {"RESONATE_NB_STORE": str(self.store)}),
                 **environ,
@@ -324,6 +333,23 @@ def hit(number: str, law: str, cells: str, turns: Sequence[Any], value: Any, **m
 def entries(number: str, law: str, cells: str, count: int, value: Any, **more: Any) -> Trap:
     """Look-alike arguments in one session: each runs once and gives its own value; later all hit."""
     return Trap(number, law, cells, ("", ""), (count, 0), (value, value), **more)
+
+
+CALL = "\n# %%\ngot['value'] = f(1)\n"
+
+
+def f(body: str) -> str:
+    """The cells of an f with this body, called with 1."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    return f"@durable\ndef f(x):\n    ran()\n{lines}{CALL}"
+
+
+Row = tuple[str, Sequence[Any], Sequence[Any], Mapping[str, Any]]
+
+
+def after(cells: str, body: str, turns: Sequence[Any] = "12", values: Sequence[Any] = (2, 3), **more: Any) -> Row:
+    """A row of a table of relatives: these cells, and then an f with this body, called with 1."""
+    return cells + "\n# %%\n" + f(body), turns, values, more
 
 
 def spring(trap: Trap, place: Path) -> None:
