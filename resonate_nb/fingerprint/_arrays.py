@@ -16,6 +16,7 @@ from ._instances import attributes_of, hidden_state
 from ._pen import LARGE_BYTES
 from ._reduced import handler_of as handler_of_others
 from ._reduced import is_named
+from ._remembered import array_written
 from ._scalars import text
 from ._walk import CONTENT, Attribute, Children, Handler, Refusal, Walk
 
@@ -93,13 +94,12 @@ def content(walk: Walk, value: Any) -> Children | None:
     if value.dtype.names is not None:
         return _fields(walk, value)
     if value.dtype.kind == "O":
-        return sequence(walk, b"objects", value.ravel().tolist())
+        return array_written(walk, value, "objects", lambda: sequence(walk, b"objects", value.ravel().tolist()))
     if value.dtype.kind == "T":
         return sequence(walk, b"objects", value.astype(object).ravel().tolist())
     if value.dtype.char in "gG":
         value = _significant(value)
-    walk.pen.stream(b"raw", value.nbytes, chunks(value))
-    return None
+    return array_written(walk, value, "raw", lambda: walk.pen.stream(b"raw", value.nbytes, chunks(value)))
 
 
 def chunks(value: Any) -> Iterator[memoryview | bytes]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _arrays
 from ._containers import sequence
+from ._remembered import LEAST_BYTES, written
 from ._walk import Children, Walk
 
 
@@ -30,18 +31,27 @@ def chunked(walk: Walk, value: Any) -> Children | None:
     fixed = (types.is_primitive(kind) and not types.is_boolean(kind)) or types.is_decimal(kind)
     if not (texts or fixed or types.is_boolean(kind)):
         return sequence(walk, b"objects", value.to_pylist())
+    if value.nbytes < LEAST_BYTES:
+        return _flat(walk, pa, value, chunks, texts, fixed)
+    buffers = [buffer for chunk in chunks for buffer in chunk.buffers() if buffer is not None]
+    stretches = [(buffer.address, buffer.address + buffer.size) for buffer in buffers]
+    return written(walk, value, (id(value), "arrow"), stretches, lambda: _flat(walk, pa, value, chunks, texts, fixed))
+
+
+def _flat(walk: Walk, pa: Any, value: Any, chunks: list[Any], texts: bool, fixed: bool) -> Children | None:
+    kind = value.type
     if value.null_count:
         walk.pen.stream(b"nulls", len(value), (_booleans(chunk.is_null()) for chunk in chunks))
         chunks = [_filled(pa, chunk, kind, texts) for chunk in chunks]
     else:
         walk.pen.write(b"nonulls;")
-    if types.is_boolean(kind):
+    if pa.types.is_boolean(kind):
         walk.pen.stream(b"raw", len(value), (_booleans(chunk) for chunk in chunks))
     elif fixed:
         width = kind.bit_width // 8
         walk.pen.stream(b"raw", len(value) * width, (_fixed(chunk, width) for chunk in chunks))
     else:
-        _texts(walk, chunks, types.is_large_string(kind) or types.is_large_binary(kind))
+        _texts(walk, chunks, pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
     return None
 
 

@@ -42,6 +42,21 @@ class Part:
         self.children = children
 
 
+Stretch = tuple[int, int]
+"""Of memory: first address and one past the last."""
+
+
+def memory_of(array: Any) -> Stretch:
+    """The stretch that an array lies in; it has elements."""
+    low = high = array.__array_interface__["data"][0]
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
 START = b"value1;"
 """What is written ahead of each value: the number of the format."""
 KEY = Note("<key>")
@@ -143,13 +158,7 @@ class Walk:
     def span(self, array: Any, number: int, column: int = 0, guarded: bool = False) -> None:
         """Note where an array lies, so that arrays that share memory are told from equal ones that do not."""
         if array.size and array.itemsize:
-            low = high = array.__array_interface__["data"][0]
-            for length, stride in zip(array.shape, array.strides, strict=True):
-                if stride < 0:
-                    low += (length - 1) * stride
-                else:
-                    high += (length - 1) * stride
-            self.spans.append(Span(array, low, high + array.itemsize, number, column, guarded))
+            self.spans.append(Span(array, *memory_of(array), number, column, guarded))
 
     def sealed(self, value: object, tag: bytes, children: Children) -> Children | None:
         """Write an immutable container as the digest of its parts.
@@ -235,5 +244,7 @@ __all__ = [
     "Part",
     "Refusal",
     "Span",
+    "Stretch",
     "Walk",
+    "memory_of",
 ]

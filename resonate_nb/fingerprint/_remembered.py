@@ -1,0 +1,238 @@
+"""What was written of large memory, kept while nobody has written to that memory: then it need not be read again.
+
+The proof is the kernel's (`_pages`): whoever writes, a view, another thread, code in C, makes it fail, and the memory
+is read again. What is kept is a few bytes by place, shape and strides; the memory itself is never kept alive, and
+nothing of the values changes. The price is the user's first write to a page that is watched, a fault of two
+microseconds; memory that is written to time and again between two looks is therefore watched less and less often.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from threading import RLock
+from typing import Any, Final
+from weakref import ref
+
+from ._pages import PAGE_BYTES, Pages, opened
+from ._pen import Pen
+from ._walk import Children, Stretch, Walk, memory_of
+
+LEAST_BYTES: Final = 262_144
+"""What is smaller is hashed about as fast as it is looked up."""
+_MOST = 512
+"""Pieces of memory. Of each its two ends are kept, less than a page each."""
+_MOST_PASSES = 64
+
+
+def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Children | None]) -> Children | None:
+    """What `write` writes of an array's elements is written, from memory where that is proven to be the same.
+
+    It writes few bytes (a large buffer by its digest), depends on nothing but the elements, and returns parts still to
+    be walked only where elements may change by themselves; then nothing is kept.
+    """
+    if array.nbytes < LEAST_BYTES:
+        return write()
+    owner = array
+    while isinstance(owner.base, sys.modules["numpy"].ndarray):
+        owner = owner.base
+    ends = None
+    if array.dtype.hasobject:
+        if not array.flags.c_contiguous:
+            return write()
+        ends = lambda: _ends(array)  # noqa: E731
+    stretch = memory_of(array)
+    place = (id(owner), kind, stretch, array.itemsize, array.shape, array.strides)
+    return written(walk, owner, place, (stretch,), write, ends)
+
+
+def _ends(array: Any) -> object:
+    """The objects that the ends of an array point to: they stay alive, or an address may come back as another's."""
+    flat, few = array.reshape(-1), PAGE_BYTES // array.itemsize + 1
+    return flat[:few].tolist(), flat[-few:].tolist()
+
+
+def written(
+    walk: Walk,
+    owner: object,
+    place: tuple[object, ...],
+    stretches: Sequence[Stretch],
+    write: Callable[[], Children | None],
+    ends: Callable[[], object] | None = None,
+) -> Children | None:
+    """The same of any memory: that of `owner` (which can be referred to weakly), and named by `place`."""
+    pages = _opened()
+    if pages is None:
+        return write()
+    with _lock:
+        entry = _entries.get(place)
+        if entry is not None and entry.owner() is owner:
+            if entry.holds():
+                _entries[place] = _entries.pop(place)
+                walk.pen.write(entry.written)
+                return None
+            if entry.is_passed_by():
+                return write()
+        made = _Entry(owner, place, pages, 0 if entry is None else entry.strikes)
+        made.watch(stretches)
+    outer, walk.pen = walk.pen, Pen()
+    children: Children | None = None
+    is_done = False
+    try:
+        children = write()
+        is_done = children is None
+    finally:
+        inner, walk.pen = walk.pen, outer
+        with _lock:
+            if is_done and _pages is pages and made.is_proof():
+                made.written, made.ends = inner.written(), None if ends is None else ends()
+                if (before := _entries.pop(place, None)) is not None:
+                    before.leave()
+                _entries[place] = made
+                while len(_entries) > _MOST:
+                    _drop(next(iter(_entries)))
+            else:
+                made.release()
+    outer.write(inner.written())
+    return children
+
+
+class _Entry:
+    """What was written of a piece of memory, and how to see that it is the same."""
+
+    __slots__ = ("_edges", "_pages", "_passes", "_watched", "ends", "is_lost", "owner", "strikes", "written")
+
+    def __init__(self, owner: object, place: tuple[object, ...], pages: Pages, strikes: int) -> None:
+        self.owner = ref(owner, lambda _: _drop(place))
+        self.written = b""
+        self.ends: object = None
+        self.is_lost = False
+        """What the kernel noted of it is known no more."""
+        self.strikes = strikes
+        """How often it was written to while it was watched."""
+        self._passes = 0
+        self._pages = pages
+        self._watched: list[Stretch] = []
+        """Whole pages."""
+        self._edges: list[tuple[int, int, bytes]] = []
+        """What lies before and after those: address, length, content."""
+
+    def watch(self, stretches: Sequence[Stretch]) -> None:
+        """Writes are noted from here on; the memory is to be read after. Called with the lock held."""
+        _watching.add(self)
+        for low, high in stretches:
+            first, last = -(-low // PAGE_BYTES) * PAGE_BYTES, high // PAGE_BYTES * PAGE_BYTES
+            if first < last:
+                self._watch(first, last)
+            else:
+                first = last = high
+            for start, end in ((low, first), (last, high)):
+                if start < end:
+                    self._edges.append((start, end - start, _raw(start, end - start)))
+
+    def _watch(self, low: int, high: int) -> None:
+        noted = self._pages.watch(low, high)
+        if noted is None:
+            self.is_lost = True
+            return
+        # What was noted for others is noted no more: they are told.
+        for start, end in noted:
+            for other in list(_watching):
+                if other is not self and other.meets(start, end):
+                    other.is_lost = True
+        self._watched.append((low, high))
+
+    def meets(self, start: int, end: int) -> bool:
+        """Whether it watches pages of a stretch."""
+        return any(low < end and start < high for low, high in self._watched)
+
+    def holds(self) -> bool:
+        """Whether the memory is what it was."""
+        if self.is_lost or any(_raw(start, size) != held for start, size, held in self._edges):
+            return False
+        return all(self._pages.is_unwritten(low, high) for low, high in self._watched)
+
+    def is_proof(self) -> bool:
+        """Whether it holds now that the memory was read, and no other process can write there."""
+        return self.holds() and all(self._pages.is_private(low, high) for low, high in self._watched)
+
+    def is_passed_by(self) -> bool:
+        """Whether it is not to be watched this time, since it was written to before. Asked where it does not hold."""
+        if self._passes == 0:
+            self.strikes += 1
+            self._passes = min(2**self.strikes, _MOST_PASSES)
+            self.is_lost = True
+            self.release()
+        self._passes -= 1
+        return self._passes > 0
+
+    def leave(self) -> None:
+        """Others watch what it watched."""
+        _watching.discard(self)
+        self._watched.clear()
+
+    def release(self) -> None:
+        """Writes to what nobody else watches are noted no more."""
+        _watching.discard(self)
+        for low, high in self._watched:
+            if not any(other.meets(low, high) for other in list(_watching)):
+                self._pages.release(low, high)
+        self._watched.clear()
+
+
+_entries: dict[tuple[object, ...], _Entry] = {}
+"""By place, the one used last at the end."""
+_watching: set[_Entry] = set()
+"""Those, and what is being read."""
+_lock = RLock()
+"""Taken again within itself: a collection in the middle may end the life of an owner."""
+
+
+class _Untried:
+    pass
+
+
+_UNTRIED: Final = _Untried()
+_pages: Pages | _Untried | None = _UNTRIED
+
+
+def _opened() -> Pages | None:
+    global _pages
+    if not isinstance(_pages, _Untried):
+        return _pages
+    found = opened()  # imports: not with the lock held
+    with _lock:
+        if isinstance(_pages, _Untried):
+            _pages = found
+            if found is not None:
+                os.register_at_fork(after_in_child=_forget)
+        elif found is not None:
+            found.close()
+        return _pages
+
+
+def _drop(place: tuple[object, ...]) -> None:
+    if sys.is_finalizing():
+        return
+    with _lock:
+        entry = _entries.pop(place, None)
+        if entry is not None:
+            entry.release()
+
+
+def _forget() -> None:
+    """In a child process the kernel notes nothing."""
+    global _lock, _pages
+    _lock = RLock()
+    _entries.clear()
+    _watching.clear()
+    if isinstance(_pages, Pages):
+        _pages.close()
+    _pages = _UNTRIED
+
+
+def _raw(start: int, size: int) -> bytes:
+    import ctypes  # loaded by `opened`
+
+    return ctypes.string_at(start, size)
