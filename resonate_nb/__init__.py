@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         WaitCycleError,
         WaitTimeoutError,
     )
-    from .fingerprint import fingerprint, register_fingerprint
+    from .fingerprint import fingerprint, register_fingerprint, register_service
     from .function import DurableFunction
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
     from .retry import Constant, Exponential, Linear, Never
@@ -64,6 +64,7 @@ __version__ = "0.1.0"
 _HOME = {
     "DurableFunction": "function",
     "durable": "durable",
+    "register_service": "fingerprint",
     **dict.fromkeys(
         (
             "DriftError",
@@ -137,6 +138,7 @@ __all__ = [
     "inspect",
     "load_ipython_extension",
     "register_fingerprint",
+    "register_service",
     "search",
     "to_frame",
     "unload_ipython_extension",

@@ -5,6 +5,7 @@
 - `failure_of`, `in_words`: an exception as data that anybody may read, and as one line.
 - `raised_again`: that exception, of its own type.
 - `preview`, `describe`: a value as text for people; they never raise.
+- `know_services`: which values are never stored, nor printed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ._again import raised_again
 from ._failure import failure_from_bytes, failure_of, failure_to_bytes, in_words
 from ._port import Encoded, Failure
 from ._preview import describe, preview
+from ._services import know_services
 from ._sign import Signer, load_key
 from ._value import decode, encode
 
@@ -27,6 +29,7 @@ __all__ = [
     "failure_of",
     "failure_to_bytes",
     "in_words",
+    "know_services",
     "load_key",
     "preview",
     "raised_again",

@@ -28,6 +28,7 @@ from resonate_nb.errors import UnstorableError
 from . import _rebuild
 from ._failure import in_words
 from ._refused import refusal
+from ._services import is_never_stored
 from ._where import path_to
 
 _CHECKED_BYTES = 200_000
@@ -116,7 +117,10 @@ class _Pickler(pickle.Pickler):
             return _Pickler._code
         if (special := _SPECIAL.get(kind)) is not None:
             return special
-        if (reason := refusal(kind)) is not None:
+        reason = refusal(kind)
+        if reason is None and is_never_stored(kind):
+            reason = "a client, connection or the like is made anew in each session; return what it has given you"
+        if reason is not None:
 
             def refuse(_: _Pickler, obj: Any) -> NoReturn:
                 raise _Refused(obj, reason)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import reprlib
 import sys
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
+
+from ._services import told_of
 
 TEXT_LIMIT = 2_000
 LINE_LIMIT = 200
@@ -98,7 +101,13 @@ class _Short(reprlib.Repr):
 
     def repr_instance(self, x: Any, level: int) -> str:
         kind = type(x)
-        if is_dataclass(x) and kind.__repr__.__qualname__.endswith("__create_fn__.<locals>.__repr__"):
+        if (told := told_of(x)) is not None:
+            return f"<{told}>"
+        if kind is partial:
+            parts = [self.repr1(part, level - 1) for part in (x.func, *x.args)]
+            parts += [f"{name}={self.repr1(part, level - 1)}" for name, part in x.keywords.items()]
+            return f"functools.partial({', '.join(parts)})"
+        if is_dataclass(x) and _is_generated(kind.__repr__):
             if level <= 0:
                 return f"{kind.__qualname__}(...)"
             shown = (
@@ -115,6 +124,12 @@ class _Short(reprlib.Repr):
         if not isinstance(text, str):
             return f"<unprintable {kind.__qualname__}>"
         return _cut(text, self.maxother)
+
+
+def _is_generated(function: Any) -> bool:
+    """Whether `dataclass` made a `__repr__`, which would print what is never to be printed."""
+    code = getattr(getattr(function, "__wrapped__", None), "__code__", None)
+    return code is not None and code.co_filename == "<string>"
 
 
 _LINE, _TEXT = _Short(LINE_LIMIT), _Short(TEXT_LIMIT)

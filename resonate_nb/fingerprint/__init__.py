@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ._code import CodeKey, Subject, forget_keys, reach
+from ._code import CodeKey, Subject, forget_keys, reach, services_in
 from ._differences import differences
 from ._explain import Summary, describe
 from ._named import Digests, Noted, joint_of_scalars
 from ._package import version_of
+from ._services import add_service, is_service, service_text
 from ._values import fingerprint_value, fingerprint_values, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
 
@@ -39,7 +40,7 @@ def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor"
     Raises:
         UnfingerprintableError: as for `fingerprint`; the path starts with the name.
     """
-    return fingerprint_values(values, _REACHES[packages])
+    return fingerprint_values(values, _REACHES[packages], services_in)
 
 
 def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object]) -> None:
@@ -62,6 +63,26 @@ def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object])
     forget_keys()
 
 
+def register_service(type: type | str, identity: Callable[[Any], object] | None = None) -> None:
+    """Values of this type count from here on as services: by their type and by what `identity` says of them.
+
+    Like a client or a connection, such a value may stand in a global or an argument of a durable function: it is
+    neither stored nor previewed, its state does not count, and ``why()`` lists it.
+
+    Args:
+        type: a class, or its full name such as ``"acme.api.Client"``, which need not be loaded yet. Classes derived
+            from it count as well; of one that is your own, the code counts too.
+        identity: what tells two of them apart, from the instance: a text, or a dict of plain values (a base URL, a
+            database path, a region; no credentials). None: the type says all. Where it raises, it counts as absent,
+            and ``why()`` says so.
+
+    Raises:
+        InvalidOptionError: `type` is neither a class nor such a name, or `identity` cannot be called.
+    """
+    add_service(type, identity)
+    forget_keys()
+
+
 __all__ = [
     "CodeKey",
     "Digests",
@@ -75,9 +96,12 @@ __all__ = [
     "differences",
     "fingerprint",
     "fingerprint_named",
+    "is_service",
     "joint_of_scalars",
     "minor",
     "register_fingerprint",
+    "register_service",
+    "service_text",
     "version_change",
     "version_of",
 ]

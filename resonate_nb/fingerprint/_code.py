@@ -8,16 +8,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from threading import RLock
 from types import FunctionType, MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakSet
 
 from ..errors import UndecoratableError, UnfingerprintableError
 from ..records import dataclass
-from . import _registered
+from . import _registered, _services
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
 from ._reach import Content, Reach
+from ._services import is_service
 from ._tree import digest_texts
 from ._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 
@@ -43,9 +44,12 @@ class CodeKey:
     effects: tuple[str, ...]
     """What the code stores outside of itself."""
     values: Mapping[str, object]
-    """The data that may change in place, by the names of `content_parts`."""
+    """The data that may change in place, by the names of `content_parts`; services are none."""
     packages: Mapping[str, str] = MappingProxyType({})
     """Import name -> exact version, as loaded, of the installed packages that the code uses, however they count."""
+    services: tuple[str, ...] = ()
+    """Clients, connections and the like that it all uses, which count by type and public configuration:
+    "`client`: openai.OpenAI (https://api.openai.com/v1)"."""
 
 
 class Subject(Dependent):
@@ -172,7 +176,8 @@ class Subject(Dependent):
         # Of what was run again only the last counts.
         self._found = {number: found for number, found in self._found.items() if number in walk.used}
         self._trees = {place: tree for place, tree in self._trees.items() if place[0] in walk.used}
-        self._last = _Last(walk, Check(walk.guards), key, not key.values or bool(key.undurable), content, None)
+        is_settled = all(item.is_stable for item in walk.items) or bool(key.undurable)
+        self._last = _Last(walk, Check(walk.guards), key, is_settled, content, None)
         if (walk.packages and declared_versions() is not declared) or walk.registered != _registered.count():
             self._last = None  # another thread has declared or registered others meanwhile
         return key
@@ -230,10 +235,14 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
     content = digest_texts([*texts, now.joint.hex()]).hex()
     if known is not None and content == known.content:
         return known
-    values = {item.path: item.value for item in walk.items if not item.is_stable}
+    values = {item.path: item.value for item in walk.items if not (item.is_stable or is_service(type(item.value)))}
     if known is not None:
         return replace(
-            known, content=content, content_parts=MappingProxyType(content_parts), values=MappingProxyType(values)
+            known,
+            content=content,
+            content_parts=MappingProxyType(content_parts),
+            values=MappingProxyType(values),
+            services=now.services,
         )
     code_parts = {node.label: node.digest().hex() for node in walk.nodes}
     for name, version in sorted(walk.packages.items()):
@@ -250,6 +259,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         tuple(walk.effects),
         MappingProxyType(values),
         MappingProxyType(dict(sorted(walk.packages.items()))),
+        now.services,
     )
 
 
@@ -283,25 +293,50 @@ def reach(thing: object, packages: Packages = "minor") -> bytes:
     Raises:
         UnfingerprintableError: it is not covered.
     """
-    place = id(thing), packages
-    with _lock:
-        found = _known.get(place)
-        if found is not None:
-            _known.move_to_end(place)
-    if found is None:
-        made = _subject_or_token(thing, packages)
-        with _lock:
-            _known[place] = (thing, made)
-            while len(_known) > _MAX_KNOWN:
-                _known.popitem(last=False)
-    else:
-        made = found[1]
+    made = _made(thing, packages)
     if isinstance(made, bytes):
         return made
     key = made.key()
     if key.undurable:
         raise UnfingerprintableError("", type(thing).__qualname__, "; ".join(key.undurable))
     return digest_texts(["code", key.code, key.content])
+
+
+def services_in(thing: object) -> tuple[str, ...]:
+    """The services that a piece of code uses which `reach` has just looked at."""
+    with _lock:
+        made = next((found[1] for way in get_args(Packages) if (found := _known.get((id(thing), way)))), b"")
+    return () if isinstance(made, bytes) else made.key().services
+
+
+def _code_alone(thing: object) -> bytes:
+    """The code of a function or class with the constants that it reads; what may change in place is another's state."""
+    made = _made(thing, "minor")
+    if isinstance(made, bytes):
+        return made
+    key = made.key()
+    constants = [text for part in key.content_parts.items() if part[0] not in key.values for text in part]
+    return digest_texts(["code alone", key.code, *constants])
+
+
+_services.code_alone = _code_alone
+
+
+def _made(thing: object, packages: Packages) -> Subject | bytes:
+    """The subject of a piece of code, kept: the next key is cheap where nothing has changed; or its token."""
+    place = id(thing), packages
+    with _lock:
+        found = _known.get(place)
+        if found is not None:
+            _known.move_to_end(place)
+    if found is not None:
+        return found[1]
+    made = _subject_or_token(thing, packages)
+    with _lock:
+        _known[place] = (thing, made)
+        while len(_known) > _MAX_KNOWN:
+            _known.popitem(last=False)
+    return made
 
 
 def _subject_or_token(thing: object, packages: Packages) -> Subject | bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import logging
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection
@@ -170,11 +169,6 @@ def _bound(walk: Walk, value: functools.partial[Any]) -> Children:
     yield from attributes(walk, vars(value))
 
 
-def logger(walk: Walk, value: logging.Logger) -> None:
-    """Write a logger by its name alone: where its lines go is no part of what is computed."""
-    walk.pen.blob(b"logger", text(value.name))
-
-
 def _views(value: dict[Any, Any]) -> tuple[Callable[[], object], ...]:
     return value.keys, value.values, value.items
 
@@ -193,6 +187,4 @@ HANDLERS: dict[type, Handler] = {
     types.SimpleNamespace: _namespace,
     **{type(view()): _view for kind in (dict, OrderedDict) for view in _views(kind())},
     functools.partial: _partial,
-    logging.Logger: logger,
-    logging.RootLogger: logger,
 }

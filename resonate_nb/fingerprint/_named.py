@@ -40,6 +40,8 @@ class Digests(NamedTuple):
     """Of each by itself, in the order of the names."""
     noted: Mapping[str, Noted] = MappingProxyType({})
     """What the walk noted of their parts; empty where there was no need of a walk, since all are plain."""
+    services: tuple[str, ...] = ()
+    """Of the clients, connections and the like in them: the path, the type and what of it counts."""
 
     @property
     def parts(self) -> Mapping[str, str]:

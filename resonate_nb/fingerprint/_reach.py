@@ -46,6 +46,8 @@ class Content:
     """Of each item, in the order of the items."""
     joint: bytes
     """Of all that may change in place, with what they share."""
+    services: tuple[str, ...]
+    """The clients, connections and the like in it, as `CodeKey.services`."""
 
 
 class Reach:
@@ -76,6 +78,7 @@ class Reach:
         """Code that the value walker met, in its order."""
         self.top_token = ""
         self.joint = b""
+        self.services: tuple[str, ...] = ()
         self.kept: list[object] = []
         """Things looked at that nothing else keeps alive: an address must not come back as another's."""
         self._home = home
@@ -140,6 +143,7 @@ class Reach:
             self._drain()
             self._count_loadable()
         self.joint = walker.joint()
+        self.services = walker.services()
 
     def _count_loadable(self) -> None:
         """Count every class of the user's that the reached code could name, where any of them may be unpickled.
@@ -212,7 +216,7 @@ class Reach:
 
     def content(self) -> Content:
         """The data as it was when the walk was made."""
-        return Content([item.digest for item in self.items], self.joint)
+        return Content([item.digest for item in self.items], self.joint, self.services)
 
     def plain(self) -> list[bytes] | None:
         """The data that may change as it is now, in bytes, where all of it is plain; else None."""
@@ -242,7 +246,7 @@ class Reach:
             digests = [item.digest if item.is_stable else walker.digest(item.path, item.value) for item in self.items]
         except (_OtherCode, UnfingerprintableError):
             return None
-        return Content(digests, walker.joint()) if order + 1 == len(self._met) else None
+        return Content(digests, walker.joint(), walker.services()) if order + 1 == len(self._met) else None
 
     def refuse(self, reason: str) -> None:
         """This walk gives no key, for this reason."""

@@ -53,6 +53,13 @@ def register(kind: type | str, fingerprint: Callable[[Any], object], fixed: Coll
         _count += 1
 
 
+def note() -> None:
+    """Something was registered that others keep."""
+    global _count
+    with _lock:
+        _count += 1
+
+
 def count() -> int:
     """How often something was registered."""
     return _count

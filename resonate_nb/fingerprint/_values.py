@@ -7,9 +7,8 @@ never written as something weaker.
 from __future__ import annotations
 
 import enum
-import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import UnfingerprintableError
@@ -24,6 +23,7 @@ from . import (
     _reduced,
     _registered,
     _scalars,
+    _services,
     _zones,
 )
 from ._named import Digests, Noted, plain_digests
@@ -64,14 +64,11 @@ _REASONS = {
     "coroutine": "it can be awaited only once",
     "async_generator": "it can be read only once",
     "memoryview": "it shows memory of something else; pass that, or its bytes",
-    "lock": "it is a lock, which has no content",
-    "RLock": "it is a lock, which has no content",
     "TextIOWrapper": "it is an open file; pass its path",
     "BufferedReader": "it is an open file; pass its path",
     "BufferedWriter": "it is an open file; pass its path",
     "FileIO": "it is an open file; pass its path",
     "Connection": "it is a connection to something outside",
-    "socket": "it is a connection to something outside",
     "ReferenceType": "it refers weakly to something that may vanish",
     "frame": "it is a running piece of code",
     "traceback": "it belongs to a running piece of code",
@@ -89,8 +86,14 @@ class Walker(Walk):
 
     __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts", "noted")
 
-    def __init__(self, reach: Callable[[object], bytes], is_proof: bool = False) -> None:
-        super().__init__(reach)
+    def __init__(
+        self,
+        reach: Callable[[object], bytes],
+        services_in: Callable[[object], Sequence[str]] = lambda _: (),
+        *,
+        is_proof: bool = False,
+    ) -> None:
+        super().__init__(reach, services_in)
         self._is_proof = is_proof
         self._handlers: dict[type, Handler] = {}
         self._parts: list[bytes] = []
@@ -137,6 +140,12 @@ class Walker(Walk):
             pen.blob(b"link", repr(link).encode())
         _write_sharing(pen, self._memory)
 
+    def services(self) -> tuple[str, ...]:
+        """The services met so far, each with its path and what of it counts."""
+        return tuple(
+            dict.fromkeys(f"`{path}{''.join(map(_shown, steps))}`: {told}" for path, steps, told in self.served)
+        )
+
     def _once(self, path: str, value: object) -> bytes:
         self.begin()
         self.noted = []
@@ -153,7 +162,7 @@ class Walker(Walk):
             return
         from . import _proof  # few values need it, and pickle
 
-        self.flaws = _proof.flaw(claimed, lambda cls: _registered.handler_of(cls) is not None, _digest_alone)
+        self.flaws = _proof.flaw(claimed, _is_told, _digest_alone)
         if not self.flaws and self._once(path, value) != digest:
             self.flaws = {id(one): "it reads otherwise each time it is pickled" for one in claimed}
         if self.flaws:
@@ -167,6 +176,7 @@ class Walker(Walk):
         """Depth first over the value; `steps` holds the step taken last at each level, for the path of a refusal."""
         stack: list[Children] = [iter(((CONTENT, value),))]
         steps: list[object] = [CONTENT]
+        self.path, self.steps = path, steps
         current = value
         exact, found = _EXACT, self._handlers
         try:
@@ -215,14 +225,14 @@ class Walker(Walk):
         # Never `isinstance`: it asks the value, which may answer with anything.
         if told is not None:
             handler: Handler = told
+        elif (service := _services.handler_of(cls)) is not None:
+            handler = service
         elif issubclass(cls, type) or root == _US:
             handler = _instances.code
         elif root in _PACKAGES and root in sys.modules:
             handler = _PACKAGES[root](cls)
         elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
-        elif issubclass(cls, logging.Logger) and not _instances.is_users_class(cls):
-            handler = _containers.logger
         elif _instances.name_of(cls) in _NAMED:
             handler = _NAMED[_instances.name_of(cls)]
         elif cls.__name__ == "cython_function_or_method":
@@ -237,6 +247,10 @@ class Walker(Walk):
             handler = _reduced.handler_of(cls)
         self._handlers[cls] = handler
         return handler
+
+
+def _is_told(cls: type) -> bool:
+    return _registered.handler_of(cls) is not None or _services.is_service(cls)
 
 
 def _digest_alone(value: object) -> bytes | None:
@@ -259,14 +273,22 @@ def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
     return Walker(reach).digest("value", value).hex()
 
 
-def fingerprint_values(values: Mapping[str, object], reach: Callable[[object], bytes]) -> Digests:
+def fingerprint_values(
+    values: Mapping[str, object],
+    reach: Callable[[object], bytes],
+    services_in: Callable[[object], Sequence[str]] = lambda _: (),
+) -> Digests:
     """The fingerprints of named values, each and together; the order of the names does not count."""
-    return plain_digests(values) or walked_values(values, reach)
+    return plain_digests(values) or walked_values(values, reach, services_in)
 
 
-def walked_values(values: Mapping[str, object], reach: Callable[[object], bytes]) -> Digests:
+def walked_values(
+    values: Mapping[str, object],
+    reach: Callable[[object], bytes],
+    services_in: Callable[[object], Sequence[str]] = lambda _: (),
+) -> Digests:
     """The same, by a walk through all of them whatever they are."""
-    walker = Walker(reach)
+    walker = Walker(reach, services_in)
     pen = Pen()
     parts: dict[str, bytes] = {}
     noted: dict[str, Noted] = {}
@@ -275,7 +297,8 @@ def walked_values(values: Mapping[str, object], reach: Callable[[object], bytes]
         noted[name] = walker.noted
         pen.blob(b"name", _scalars.text(name))
     walker.write_joint(pen)
-    return Digests(pen.digest().hex(), tuple(values), tuple([parts[name] for name in values]), noted)
+    digests = tuple([parts[name] for name in values])
+    return Digests(pen.digest().hex(), tuple(values), digests, noted, walker.services())
 
 
 def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:

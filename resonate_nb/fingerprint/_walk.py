@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..records import dataclass
@@ -62,6 +62,7 @@ START = b"value1;"
 KEY = Note("<key>")
 MEMBER = Note("<member>")
 CONTENT = Note("")
+_MOST_SERVED = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,16 +95,29 @@ class Walk:
         "claims",
         "flaws",
         "order",
+        "path",
         "pen",
         "reach",
+        "served",
+        "services_in",
         "spans",
+        "steps",
     )
 
-    def __init__(self, reach: Callable[[object], bytes]) -> None:
+    def __init__(
+        self, reach: Callable[[object], bytes], services_in: Callable[[object], Sequence[str]] = lambda _: ()
+    ) -> None:
         self.reach = reach
+        self.services_in = services_in
+        """What is told of the services that a piece of code uses, which `reach` has just looked at."""
         self._tokens: dict[int, tuple[object, bytes]] = {}
         self.flaws: dict[int, str] = {}
         """What stands against objects that were claimed before, by `id`."""
+        self.path = ""
+        self.steps: list[object] = []
+        """From the value called `path` to what is looked at right now."""
+        self.served: list[tuple[str, tuple[object, ...], str]] = []
+        """The services met in all parts: the path, the steps from there, and what is said of it."""
         self.begin()
 
     def begin(self) -> None:
@@ -136,6 +150,11 @@ class Walk:
         if id(value) in self.flaws:
             raise Refusal(self.flaws[id(value)])
 
+    def serves(self, told: str) -> None:
+        """Note that what is looked at is a service, and what is said of it."""
+        if len(self.served) < _MOST_SERVED:
+            self.served.append((self.path, tuple(self.steps), told))
+
     def token(self, thing: object) -> None:
         """Write what a class, function or module is, as the code part of this room says."""
         if self._sorting:
@@ -146,6 +165,8 @@ class Walk:
         known = self._tokens.get(id(thing))
         if known is None:
             known = (thing, self.reach(thing))
+            for told in self.services_in(thing):
+                self.serves(told)
             self._tokens[id(thing)] = known
         self.pen.blob(b"code", known[1])
 

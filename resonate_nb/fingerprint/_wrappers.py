@@ -11,6 +11,7 @@ from typing import Any
 
 from ._nodes import Node, Walk, any_token, is_users
 from ._package import Origin, is_importable, origin_of_function, origin_of_module
+from ._services import is_service
 
 _HEAP_TYPE = 1 << 9
 _DESCRIPTORS = (
@@ -77,7 +78,7 @@ class WrapperReader:
         origin = origin_of_module(module)
         if origin is Origin.USER:
             return None
-        if not callable(value):
+        if not callable(value) or is_service(cls):
             return None
         if origin is Origin.OURS:
             wrapped = getattr(value, "__wrapped__", None)

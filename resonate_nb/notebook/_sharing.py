@@ -24,6 +24,7 @@ from types import (
 from typing import Any
 from weakref import ReferenceType
 
+from resonate_nb.fingerprint import is_service
 from resonate_nb.records import dataclass
 
 LIMIT = 3_000_000
@@ -223,7 +224,7 @@ def _kind_of(type_: type) -> _Kind:
         return _Kind.FUNCTION
     if issubclass(type_, _PASSED_BY):
         return _Kind.ATOM
-    if type_.__module__.partition(".")[0] in _IMMUTABLE_MODULES:
+    if type_.__module__.partition(".")[0] in _IMMUTABLE_MODULES or is_service(type_):
         return _Kind.ATOM
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     if numpy is not None:

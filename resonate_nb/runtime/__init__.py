@@ -6,6 +6,9 @@ Whatever looks, searches or checks is loaded at its first use: a call needs none
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from resonate_nb.codec import know_services
+from resonate_nb.fingerprint import is_service, service_text
+
 from ._config import configure, engine, existing_engine, is_enabled, open_engine
 from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
@@ -24,6 +27,8 @@ from ._registry import (
 )
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
+
+know_services(is_service, service_text)
 
 if TYPE_CHECKING:
     from ._accept import accept

@@ -42,6 +42,15 @@ class Identity:
     is_automatic_version: bool
     wide_base: str | None = None
     """The id with every digit of the fingerprints, for when two calls meet in the short form; None where this is it."""
+    argument_services: tuple[str, ...] = ()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The clients, connections and the like in globals and arguments: of each its path, its type and what counts.
+
+        Their credentials and their state are no part of what the call is.
+        """
+        return self.key.services + self.argument_services
 
     @property
     def wider(self) -> Identity | None:
@@ -76,9 +85,9 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     options = work.options
     if arguments:
         digests = fingerprint_named(arguments, options.packages)
-        joint, parts = digests.joint, digests.parts
+        joint, parts, services = digests.joint, digests.parts, digests.services
     else:
-        joint, parts = _NO_ARGUMENTS, {}
+        joint, parts, services = _NO_ARGUMENTS, {}, ()
     content_joins_arguments = options.version is not None or work.is_cell
     if content_joins_arguments:
         code = key.code
@@ -106,6 +115,7 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         options.id is None,
         options.version is None,
         None if wide == base else wide,
+        services,
     )
 
 

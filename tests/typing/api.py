@@ -210,3 +210,12 @@ def builtins_that_a_user_would_expect() -> None:
     system: type[OSError] = rnb.StoreError
     warning: type[UserWarning] = rnb.DurableWarning
     print(value, unacceptable, lookup, timeout, kind, system, warning)
+
+
+def services() -> None:
+    class Api:
+        url: str = ""
+
+    rnb.register_service(Api)
+    rnb.register_service("acme.api.Client", lambda client: {"url": client.url, "timeout": 3})
+    rnb.register_service("acme.api.Session", identity=lambda session: str(session.name))

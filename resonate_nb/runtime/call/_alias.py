@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
+from resonate_nb.fingerprint import is_service
+
 _LIMIT = 10_000
 """How many objects of a result, or of what it may share, are looked at: this only decides whether a line is said."""
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes)
@@ -21,6 +23,7 @@ def held(value: object, mine: Mapping[str, object]) -> str | None:
 
     Looks into builtin containers and plain objects, behind bound methods, and below views of arrays.
     """
+    mine = {name: given for name, given in mine.items() if not is_service(type(given))}
     mutable = {id(given): name for name, given in mine.items() if not isinstance(given, _IMMUTABLE)}
     if not mutable:
         return None
@@ -45,7 +48,7 @@ def _add_parts(name: str, given: object, mutable: dict[int, str]) -> None:
     stack = [given]
     while stack and len(seen) < _LIMIT:
         item = stack.pop()
-        if id(item) in seen:
+        if id(item) in seen or is_service(type(item)):
             continue
         seen.add(id(item))
         if _can_change(item):
