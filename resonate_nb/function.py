@@ -479,7 +479,7 @@ class _WithoutSource:
             "it was sent to this process as bytes, which carry no source; "
             "put it into a module that both import, and its calls are durable here too"
         )
-        return CodeKey("", "", {}, {}, {}, (reason,), (), {})
+        return CodeKey("", "", {}, {}, {}, (reason,), (), (), {})
 
 
 def _rebuilt(function: Callable[..., Any], options: dict[str, Any], kind: str) -> DurableFunction[Any, Any]:

@@ -25,13 +25,6 @@ def fingerprint(value: object) -> str:
     return fingerprint_value(value, reach)
 
 
-_REACHES: dict[Packages, Callable[[object], bytes]] = {
-    "minor": reach,
-    "exact": partial(reach, packages="exact"),
-    "ignore": partial(reach, packages="ignore"),
-}
-
-
 def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor") -> Digests:
     """The fingerprints of named values, each by itself and all in one walk, which sees what they share.
 
@@ -40,7 +33,9 @@ def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor"
     Raises:
         UnfingerprintableError: as for `fingerprint`; the path starts with the name.
     """
-    return fingerprint_values(values, _REACHES[packages], services_in)
+    unsure: dict[str, None] = {}
+    found = fingerprint_values(values, partial(reach, packages=packages, unsure=unsure), services_in)
+    return found._replace(unsure=tuple(unsure)) if unsure else found
 
 
 def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import re
 import types
 from types import FunctionType
 from typing import Any
 
-from ._nodes import Node, Walk
+from ._nodes import Node, Walk, any_token
 from ._package import Origin, binary_of, origin_of_function, origin_of_module
 from ._tree import digest_texts
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 # What Python writes into every class, or derives from what is counted.
 _SILENT = frozenset(
     {
@@ -145,7 +147,10 @@ class ClassReader:
         parts = [self._hint(part, node, name) for part in getattr(hint, "__args__", ())]
         text = repr(hint)
         if " at 0x" in text:
-            self._walk.refuse(f"the type hint of {node.label}.{name} has no stable text")
+            # An object in `Annotated` whose text is its address: it counts by what it is.
+            for number, note in enumerate(getattr(hint, "__metadata__", ())):
+                parts.append(any_token(self._walk, note, (id(hint), number), f"{node.label}.{name}[{number}]", True))
+            text = _ADDRESS.sub("", text)
         return " ".join([text, *parts])
 
 

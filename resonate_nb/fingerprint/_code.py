@@ -41,6 +41,8 @@ class CodeKey:
     """Canonical source text of the code parts, for people who compare."""
     undurable: tuple[str, ...]
     """Why it must run plainly; empty when the key is whole."""
+    unsure: tuple[str, ...]
+    """What it does not see: an edit there goes unnoticed. Phrases such as "uses `globals()` in f"; the key stands."""
     effects: tuple[str, ...]
     """What the code stores outside of itself."""
     values: Mapping[str, object]
@@ -146,6 +148,10 @@ class Subject(Dependent):
     def forget_versions(self) -> None:
         self._last = None
 
+    def watched(self) -> tuple[dict[str, Any], ...]:
+        """Namespaces in which its code may bind names that it does not spell, as of the last key."""
+        return () if self._last is None else tuple(self._last.walk.guards.watched.values())
+
     def changed_attributes(self) -> tuple[str, ...]:
         """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
         return () if self._last is None else tuple(self._last.walk.guards.changed_attributes())
@@ -225,7 +231,7 @@ class _Start:
 
 def _without_key(reason: str) -> CodeKey:
     nothing: Mapping[str, Any] = MappingProxyType({})
-    return CodeKey("", "", nothing, nothing, nothing, (reason,), (), nothing)
+    return CodeKey("", "", nothing, nothing, nothing, (reason,), (), (), nothing)
 
 
 def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages) -> CodeKey:
@@ -256,6 +262,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         MappingProxyType(content_parts),
         MappingProxyType({node.label: node.source for node in walk.nodes}),
         tuple(walk.undurable),
+        tuple(walk.unsure),
         tuple(walk.effects),
         MappingProxyType(values),
         MappingProxyType(dict(sorted(walk.packages.items()))),
@@ -287,8 +294,10 @@ _tokens = _Tokens()
 depends_on_versions(_tokens)
 
 
-def reach(thing: object, packages: Packages = "minor") -> bytes:
+def reach(thing: object, packages: Packages = "minor", unsure: dict[str, None] | None = None) -> bytes:
     """The token of a function, class or module inside of a plain value: all that it is, its data included.
+
+    What of it cannot be seen joins `unsure`.
 
     Raises:
         UnfingerprintableError: it is not covered.
@@ -299,6 +308,8 @@ def reach(thing: object, packages: Packages = "minor") -> bytes:
     key = made.key()
     if key.undurable:
         raise UnfingerprintableError("", type(thing).__qualname__, "; ".join(key.undurable))
+    if unsure is not None:
+        unsure.update(dict.fromkeys(key.unsure))
     return digest_texts(["code", key.code, key.content])
 
 

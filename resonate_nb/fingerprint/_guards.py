@@ -31,6 +31,9 @@ class Guards:
     namespaces: list[tuple[dict[str, Any], tuple[type, ...], tuple[object, ...]]] = field(default_factory=list)
     """Namespaces of which everything of some kinds counts."""
 
+    watched: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Namespaces in which the code may bind names that it does not spell."""
+
     def name(self, namespace: dict[str, Any], name: str, value: object) -> None:
         """Note what a name stands for; the first look counts."""
         self.names.setdefault((id(namespace), name), (namespace, name, value))

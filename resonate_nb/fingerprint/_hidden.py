@@ -1,56 +1,51 @@
-"""Callables that lead code to names or texts which no reading of the code shows, and why."""
+"""Doors: what leads code to variables that it does not spell as names, and to which, where its text says that."""
 
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import sys
 from types import FunctionType, MethodType
 
+from ..records import dataclass
 from ._uses import Use
 
-_AT_NAME = re.compile(r"@\s*`?\w")
-
-_ALWAYS = {
-    id(value): f"{value.__name__}()"
-    for value in (
-        builtins.globals,
-        builtins.locals,
-        builtins.vars,
-        builtins.dir,
-        builtins.eval,
-        builtins.exec,
-        builtins.breakpoint,
-    )
-}
-_IF_COMPUTED = {
-    id(builtins.getattr): ("getattr", "getattr() with a computed name"),
-    id(builtins.__import__): ("__import__", "__import__() with a computed name"),
-}
+_NAMESPACES = {id(builtins.locals): "locals", id(builtins.vars): "vars", id(builtins.dir): "dir"}
+_IF_COMPUTED = {id(builtins.getattr): "getattr", id(builtins.__import__): "__import__"}
 _STORING = {id(builtins.setattr): "setattr", id(builtins.delattr): "delattr"}
-# Only looked at when their modules are loaded.
 # Of modules that may not be loaded: what they are called is known, what they are only when they are.
-_ELSEWHERE = frozenset(
+_EVALUATING = frozenset({"builtins.eval", "numexpr.evaluate", "pandas.eval"})
+_BINDING = frozenset(
     {
         "IPython.get_ipython",
+        "builtins.breakpoint",
+        "builtins.exec",
+        "inspect.currentframe",
+        "inspect.stack",
+        "sys._getframe",
+    }
+)
+_LEADING = frozenset(
+    {
         "gc.get_objects",
         "gc.get_referrers",
         "importlib.util.module_from_spec",
         "importlib.util.spec_from_file_location",
-        "inspect.currentframe",
         "inspect.getsource",
         "inspect.getsourcelines",
-        "inspect.stack",
-        "numexpr.evaluate",
-        "pandas.eval",
         "pkgutil.resolve_name",
         "pydoc.locate",
         "runpy.run_module",
         "runpy.run_path",
-        "sys._getframe",
         "sys.modules",
     }
 )
+# Words in a text that is evaluated which lead on from there.
+_LEADING_WORDS = frozenset(
+    {"__import__", "compile", "dir", "eval", "exec", "getattr", "globals", "locals", "open", "setattr", "vars"}
+)
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 _LOADS = frozenset({"load", "loads", "Unpickler"})
 _UNPICKLING = {
@@ -65,29 +60,100 @@ _UNPICKLING = {
 }
 
 
-def hiding(value: object, use: Use) -> str:
-    """What is said of a value that hides which names it leads to; empty for all others."""
-    found = _ALWAYS.get(id(value))
-    if found is not None:
-        return found
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A use that leads to variables which the code does not spell as names."""
+
+    phrase: str
+    """What is said of it, before "in f"."""
+    names: tuple[str, ...] | None = None
+    """All the variables that it leads to; None where its text does not say which."""
+    stores: str = ""
+    """What it binds among them."""
+    may_bind: bool = False
+    """Which of them it binds cannot be told."""
+    runs_text: bool = False
+    """It may do anything at all to them."""
+
+
+def door(value: object, use: Use) -> Door | None:
+    """What a use of this value leads to beside the value; None for nearly all."""
+    if value is builtins.globals or (id(value) in _NAMESPACES and _shows_the_module(use)):
+        word = "globals" if value is builtins.globals else _NAMESPACES[id(value)]
+        is_seen = use.is_called and (use.chain or (use.name,))[-1] == word
+        names = (use.target,) if is_seen and use.target else None
+        if is_seen and use.is_changed:
+            return Door(f"uses `{word}()`", names or (), stores=use.target or f"what `{word}()` gives")
+        return Door(f"uses `{word}()`", names, may_bind=names is None and word != "dir")
     if id(value) in _IF_COMPUTED:
-        name, text = _IF_COMPUTED[id(value)]
-        return text if _is_computed(use, name) else ""
-    import_module = getattr(sys.modules.get("importlib"), "import_module", None)
-    if value is import_module and import_module is not None:
-        return "import_module() with a computed name" if _is_computed(use, "import_module") else ""
-    for text in _ELSEWHERE:
-        module, _, name = text.rpartition(".")
-        if module in sys.modules and getattr(sys.modules[module], name, use) is value:
-            return text
+        name = _IF_COMPUTED[id(value)]
+        is_seen = not _is_computed(use, name) or (use.is_traced and _spells(use, name))
+        return None if is_seen else Door(f"uses `{name}()` with a computed name")
+    if value is _import_module():
+        return Door("uses `import_module()` with a computed name") if _is_computed(use, "import_module") else None
+    for text in _BINDING:
+        if _is(value, text):
+            return Door(f"uses `{text.removeprefix('builtins.')}()`", may_bind=True, runs_text=True)
+    for text in _EVALUATING:
+        if _is(value, text):
+            return Door(f"uses `{text.removeprefix('builtins.')}()`", _evaluated(use))
+    for text in _LEADING:
+        if _is(value, text):
+            if text == "sys.modules" and (use.target or use.is_changed):
+                return None
+            return Door(f"uses `{text}`")
     if isinstance(value, MethodType) and value.__name__ == "get_ipython":
-        return "get_ipython()"
-    return ""
+        return Door("uses `get_ipython()`", may_bind=True, runs_text=True)
+    return None
 
 
-def hiding_by_name(text: str) -> str:
+def door_by_name(text: str) -> Door | None:
     """The same of something that is not loaded yet, by its full name."""
-    return text if text in _ELSEWHERE else ""
+    if text in _BINDING:
+        return Door(f"uses `{text}()`", may_bind=True, runs_text=True)
+    return Door(f"uses `{text}`") if text in _LEADING | _EVALUATING else None
+
+
+def _is(value: object, text: str) -> bool:
+    module, _, name = text.rpartition(".")
+    # Not `getattr`: a module's own would be asked for what it has put off.
+    return module in sys.modules and sys.modules[module].__dict__.get(name, _NOTHING) is value
+
+
+_NOTHING = object()
+
+
+def _shows_the_module(use: Use) -> bool:
+    """Whether `locals()` and the like show the variables of a cell; in a function they show its own."""
+    return use.at_top and (not use.is_called or use.is_computed or bool(use.target))
+
+
+def _spells(use: Use, name: str) -> bool:
+    return use.is_called and (use.chain or (use.name,))[-1] == name
+
+
+def _evaluated(use: Use) -> tuple[str, ...] | None:
+    """The names in a text that is evaluated as it stands."""
+    words = _IDENTIFIER.findall(use.target)
+    return None if not words or use.is_computed or _LEADING_WORDS.intersection(words) else tuple(dict.fromkeys(words))
+
+
+def _import_module() -> object:
+    return getattr(sys.modules.get("importlib"), "import_module", _NOTHING)
+
+
+def is_asking(value: object) -> bool:
+    """Whether the text given to this decides where it leads."""
+    return (
+        value is builtins.globals
+        or id(value) in _NAMESPACES
+        or id(value) in _IF_COMPUTED
+        or value is _import_module()
+        or value is sys.modules
+        or value is os.environ
+        or value is os.getenv
+        or any(_is(value, text) for text in _EVALUATING)
+    )
 
 
 def stores_attributes(value: object) -> str:
@@ -97,8 +163,9 @@ def stores_attributes(value: object) -> str:
 
 def imported_by_call(value: object, use: Use) -> str:
     """The module that `__import__("name")` or `import_module("name")` names."""
-    import_module = getattr(sys.modules.get("importlib"), "import_module", None)
-    is_import = value is builtins.__import__ or (import_module is not None and value is import_module)
+    if value is sys.modules and not use.is_changed:
+        return use.target
+    is_import = value is builtins.__import__ or value is _import_module()
     return use.target if is_import and use.is_called else ""
 
 
@@ -109,11 +176,6 @@ def brings_back(text: str) -> tuple[type, ...]:
         return ()
     # A pickled frame may well hold objects of a class; functions in one are not worth an edit of any of them.
     return (type,) if top == "pandas" else (type, FunctionType)
-
-
-def names_variables(text: str) -> bool:
-    """Whether a query text names variables by ``@name``."""
-    return _AT_NAME.search(text) is not None
 
 
 def _is_computed(use: Use, name: str) -> bool:

@@ -42,6 +42,8 @@ class Digests(NamedTuple):
     """What the walk noted of their parts; empty where there was no need of a walk, since all are plain."""
     services: tuple[str, ...] = ()
     """Of the clients, connections and the like in them: the path, the type and what of it counts."""
+    unsure: tuple[str, ...] = ()
+    """What is not seen of code among the values, as in `CodeKey.unsure`."""
 
     @property
     def parts(self) -> Mapping[str, str]:

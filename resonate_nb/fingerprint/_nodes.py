@@ -13,7 +13,7 @@ from ._guards import Guards
 from ._loaded import Absent, Found
 from ._package import Origin, origin_of_function, origin_of_module
 from ._tree import digest
-from ._uses import Facts
+from ._uses import Facts, Use
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ class Place:
     builtins: dict[str, Any]
     closure: dict[str, CellType]
     ignore: frozenset[str] = frozenset()
+    is_cell: bool = False
 
 
 _ATOMS = (int, str, bool, float, complex, bytes, type(None), type(Ellipsis))
@@ -83,6 +84,8 @@ class Walk(Protocol):
     nodes: list[Node]
     guards: Guards
     effects: dict[str, None]
+    loadable_kinds: set[type]
+    """Every function or class of the user's that a name leads to counts, where its kind is among these."""
     reflects: bool
     is_value: bool
     """The top is a value itself, not a function about to be called."""
@@ -98,7 +101,7 @@ class Walk(Protocol):
         """The name of a part, without the module where that is the top's own."""
         ...
 
-    def package(self, module: str, text: str) -> str:
+    def package(self, module: str, text: str, use: Use | None = None) -> str:
         """The token of something that counts by name and version."""
         ...
 
@@ -124,6 +127,10 @@ class Walk(Protocol):
 
     def refuse(self, reason: str) -> None:
         """This walk gives no key, for this reason."""
+        ...
+
+    def miss(self, what: str, node: Node) -> None:
+        """The key does not see this of a piece of code, and stands all the same. A way out may follow behind a `;`."""
         ...
 
 

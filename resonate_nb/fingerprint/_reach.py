@@ -27,6 +27,7 @@ from ._nodes import Item, Node, Place, Tree, builtins_of, is_stable, is_users
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
 from ._scope import facts_of_cell
 from ._tree import clean, digest, digest_texts, encode, text_of
+from ._unseen import unseen
 from ._uses import Root, Use
 from ._values import Walker
 from ._wrappers import WrapperReader
@@ -51,7 +52,7 @@ class Content:
 
 
 class Reach:
-    """A finished walk: `nodes`, `items`, `packages`, `undurable`, `effects`, `guards`."""
+    """A finished walk: `nodes`, `items`, `packages`, `undurable`, `unsure`, `effects`, `guards`."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Reach:
         self.packages: dict[str, str] = {}
         """Exact versions, by import name."""
         self.undurable: dict[str, None] = {}
+        self.unsure: dict[str, None] = {}
         self.effects: dict[str, None] = {}
         self.guards = Guards()
         self.registered = _registered.count()
@@ -93,10 +95,11 @@ class Reach:
         self._paths: set[str] = set()
         self._item_of: dict[tuple[object, ...], str] = {}
         self._queue: deque[Node] = deque()
+        self._reading: Node | None = None
         self._met: dict[int, tuple[int, bytes]] = {}
         self.loadable: list[str] = []
         """Classes and functions that count because something is unpickled."""
-        self._loadable_kinds: set[type] = set()
+        self.loadable_kinds: set[type] = set()
         self._kinds_counted: set[type] = set()
         self._names = NameReader(self)
         functions = FunctionReader(self, self._names)
@@ -119,7 +122,7 @@ class Reach:
         """Walk from a cell."""
 
         def read(node: Node) -> None:
-            place = Place(node.label, namespace, builtins_of(namespace), {})
+            place = Place(node.label, namespace, builtins_of(namespace), {}, is_cell=True)
             facts = facts_of_cell(tree, reads, exposed=node.is_exposed)
             cleaned = clean(tree, exposed=node.is_exposed)
             node.tree, node.source = encode(cleaned), text_of(cleaned)
@@ -150,9 +153,9 @@ class Reach:
 
         So with functions, where what unpickles may well bring back one.
         """
-        while self._loadable_kinds - self._kinds_counted:
-            kinds = tuple(self._loadable_kinds)
-            self._kinds_counted |= self._loadable_kinds
+        while self.loadable_kinds - self._kinds_counted:
+            kinds = tuple(self.loadable_kinds)
+            self._kinds_counted |= self.loadable_kinds
             for namespace in self._namespaces():
                 found = {name: value for name, value in namespace.items() if isinstance(value, kinds)}
                 self.guards.namespaces.append((namespace, kinds, tuple(found.values())))
@@ -177,6 +180,7 @@ class Reach:
         while self._queue:
             node = self._queue.popleft()
             node.edges.clear()
+            self._reading = node
             try:
                 node.read(node)
             except RecursionError:
@@ -252,6 +256,11 @@ class Reach:
         """This walk gives no key, for this reason."""
         self.undurable[reason] = None
 
+    def miss(self, what: str, node: Node) -> None:
+        """The key does not see this of a piece of code, and stands all the same. A way out may follow behind a `;`."""
+        said, mark, way_out = what.partition(";")
+        self.unsure[f"{said} in {node.label}{mark}{way_out}"] = None
+
     def add(self, thing: object, label: str, read: Callable[[Node], None], exposed: bool = False) -> str:
         """The token of a new piece of code, which `read` will read."""
         node = Node(thing, _unique(label, self._labels), read, exposed or self._expose_all)
@@ -269,13 +278,15 @@ class Reach:
         name = qualname.replace("<locals>.", "")
         return name if module in (self._home, "__main__") or not module else f"{module}.{name}"
 
-    def package(self, module: str, text: str) -> str:
+    def package(self, module: str, text: str, use: Use | None = None) -> str:
         """The token of something of an installed package, of Python, or of ours, which counts by name and version."""
         top = module.partition(".")[0]
         origin = origin_of_module(module)
         if origin is Origin.PACKAGE:
             self.packages[top] = version_of(top)
-        self._loadable_kinds |= set(brings_back(text))
+        self.loadable_kinds |= set(brings_back(text))
+        if (found := unseen(text, use)) and self._reading is not None:
+            self.miss(found, self._reading)
         if origin is Origin.USER:
             # An extension module of the user's own: its file is all there is to go by.
             return f"named {text} {binary_of(module)}"
@@ -327,6 +338,10 @@ class Reach:
         """The token of a module that is used as a whole: by name, or by all that it holds if it is the user's."""
         if origin_of(module) is not Origin.USER:
             return self.package(module.__name__, module.__name__)
+        if module.__name__ == "__main__" and self._reading is not None:
+            # All that a notebook ever made would count, and nearly none of it is meant.
+            self.miss("uses the module `__main__` as a whole", self._reading)
+            return "named __main__"
         known = self._tokens.get(id(module))
         return known or self.add(module, f"module {module.__name__}", self._names.read_module)
 

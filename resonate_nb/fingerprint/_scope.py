@@ -58,7 +58,10 @@ _HIDING = frozenset(
 )
 _SPEAKS_OF_NAMES = re.compile(r"~|\bselect\b|^\s*(?:from|with)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_LONG = 10_000
 _TEXT_METHODS = frozenset({"query", "eval"})
+_BY_KEY = frozenset({"__delitem__", "__getitem__", "__setitem__", "get", "pop", "setdefault"})
+_CHANGING = frozenset({"__delitem__", "__setitem__", "clear", "pop", "popitem", "setdefault", "update"})
 
 
 def facts_of_function(node: Function, decorators: Sequence[ast.expr], *, owner: str | None, exposed: bool) -> Facts:
@@ -97,6 +100,7 @@ class _Reader(ast.NodeVisitor):
         self._owner = owner
         self._exposed = exposed
         self._loads: list[tuple[Scope, Load | Text | list[str]]] = []
+        self._texts: list[tuple[Scope, str]] = []
         self._stores: list[tuple[Scope, str]] = []
         self._reflects = False
         self._hides: dict[str, None] = {}
@@ -109,7 +113,10 @@ class _Reader(ast.NodeVisitor):
         for parameter in getattr(node, "type_params", ()):
             self.visit(parameter)
         arguments = node.args
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        if self._owner is not None and outer.kind in ("class", "module") and named and named[0].arg in ("self", "cls"):
+            self.scope.self_name = named[0].arg
+        for argument in named:
             self._bind(argument.arg)
         for extra in (arguments.vararg, arguments.kwarg):
             if extra is not None:
@@ -294,8 +301,19 @@ class _Reader(ast.NodeVisitor):
         found = chain_of(node.func)
         if found is not None:
             self._load(*found, call=node)
+        elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+            attribute = node.func.attr
+            self._word(attribute)
+            self._attributes.add(attribute)
+            item = node.args[0] if node.args and attribute in _BY_KEY else None
+            self._container(node.func.value, item, is_changed=attribute in _CHANGING)
         else:
             self.visit(node.func)
+        if found is not None and (found[1] or found[:1])[-1] == "getattr" and len(node.args) > 1:
+            named = node.args[1]
+            if isinstance(named, ast.Constant) and isinstance(named.value, str):
+                self._word(named.value)
+                self._attributes.add(named.value)
         if isinstance(node.func, ast.Attribute) and node.func.attr in _TEXT_METHODS:
             text = _text_argument(node)
             if text is not None:
@@ -308,6 +326,34 @@ class _Reader(ast.NodeVisitor):
                 if _SPEAKS_OF_NAMES.search(part):
                     self._loads.append((self.scope, _IDENTIFIER.findall(part)))
 
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self._container(node.value, node.slice, is_changed=not isinstance(node.ctx, ast.Load))
+        self.visit(node.slice)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1:
+            self.visit(node.left)
+            self._container(node.comparators[0], node.left)
+        else:
+            self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and len(node.value) < _LONG:
+            self._texts.append((self.scope, node.value))
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # a docstring
+            self.visit(node.value)
+
+    def _container(self, node: ast.expr, item: ast.expr | None, *, is_changed: bool = False) -> None:
+        """Visit something that is asked for an item, or changed at one: `globals()["x"]`, `os.environ["X"]`."""
+        call = node if isinstance(node, ast.Call) and not (node.args or node.keywords) else None
+        found = chain_of(node if call is None else call.func)
+        if found is None:
+            self.visit(node)
+        else:
+            self._load(*found, call=call, item=item, is_changed=is_changed)
+
     def _load(
         self,
         name: str,
@@ -316,12 +362,14 @@ class _Reader(ast.NodeVisitor):
         call: ast.Call | None = None,
         is_stored: bool = False,
         is_decorator: bool = False,
+        item: ast.expr | None = None,
+        is_changed: bool = False,
     ) -> None:
         name, chain = self._mangled(name), tuple(map(self._mangled, chain))
         for word in (name, *chain):
             self._word(word)
         self._attributes.update(chain)
-        self._loads.append((self.scope, Load(name, chain, call, is_stored, is_decorator)))
+        self._loads.append((self.scope, Load(name, chain, call, is_stored, is_decorator, item, is_changed)))
 
     def _word(self, word: str) -> None:
         if word in _REFLECTING:
@@ -345,7 +393,11 @@ class _Reader(ast.NodeVisitor):
         texts: dict[TextCall, None] = {}
         for scope, found in self._loads:
             if isinstance(found, Text):
-                texts[resolver.text(scope, found)] = None
+                for each in resolver.text(scope, found):
+                    if isinstance(each, Use):
+                        uses[each] = None
+                    else:
+                        texts[each] = None
             elif isinstance(found, list):
                 uses.update((use, None) for word in found for use in resolver.soft(scope, self._mangled(word)))
             else:
@@ -354,6 +406,9 @@ class _Reader(ast.NodeVisitor):
             for imported in scope.imports.values():
                 # An unused import still runs the module; and `import a.b` makes `a.b` an attribute.
                 uses.update((use, None) for use in imported if use.target)
+        spoken: dict[Use, None] = {}
+        for scope, text in self._texts:
+            spoken.update((use, None) for use in resolver.spoken(scope, map(self._mangled, _IDENTIFIER.findall(text))))
         stores: dict[tuple[Root, str], None] = {}
         for scope, name in self._stores:
             root = resolver.stored(scope, name)
@@ -367,6 +422,7 @@ class _Reader(ast.NodeVisitor):
             tuple(self._hides),
             tuple(self._stars),
             frozenset(self._attributes),
+            tuple(spoken),
         )
 
 

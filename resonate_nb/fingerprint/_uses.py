@@ -36,22 +36,28 @@ class Use:
     is_soft: bool = False
     """Found as a word in a text that may speak of variables: counts where it is bound."""
     is_computed: bool = False
-    """A call whose arguments do not say which name is meant (`getattr(x, name)`, `import_module(name)`)."""
+    """A call or subscript whose text does not say which name is meant (`getattr(x, name)`, `import_module(name)`)."""
     on_outside: bool = False
     """The first argument of the call is, or may be, something from outside."""
+    is_traced: bool = False
+    """The first argument of the call is something whose attributes all count: from outside, or `self`."""
+    is_changed: bool = False
+    """What it gives is stored into (`globals()["x"] = 1`)."""
+    at_top: bool = False
+    """It stands in the module of a cell, outside of its functions and classes."""
     target: str = ""
-    """The text given as first argument of the call, where it is a constant."""
+    """The text given as first argument of the call or as subscript, where it is a constant."""
+    given: Use | None = None
+    """The variable from outside that is given in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextCall:
-    """A call of a method `query` or `eval`, whose text may name variables."""
+    """A call whose text may name variables, and does not say by itself which."""
 
     method: str
-    text_names: bool
-    """The text is there and names variables by ``@name``."""
     from_name: Use | None
-    """The text, or what stands in its place, is this name from outside; None with `text_names` unset: not known."""
+    """The text, or what stands in its place, is this name from outside; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Facts:
     """Modules of which it imports every name."""
     attributes: frozenset[str] = frozenset()
     """All names of attributes in it, of whatever."""
+    spoken: tuple[Use, ...] = ()
+    """Variables by all the words in its texts: they may be meant where names are made at run time."""
 
 
 @dataclass(slots=True)
@@ -81,11 +89,14 @@ class Load:
     call: ast.Call | None = None
     is_stored: bool = False
     is_decorator: bool = False
+    item: ast.expr | None = None
+    """What is asked for in what it stands for or gives: `x["item"]`, `x()["item"]`, `"item" in x()`."""
+    is_changed: bool = False
 
 
 @dataclass(slots=True)
 class Text:
-    """The text given to a method that may look names up in it."""
+    """The text given to a method or function that may look names up in it."""
 
     method: str
     argument: ast.expr
@@ -104,6 +115,12 @@ class Scope:
     """Names that something else than an import binds."""
     globals: set[str] = field(default_factory=set)
     nonlocals: set[str] = field(default_factory=set)
+    self_name: str = ""
+    """In a method the name of its object or class."""
+
+    def is_import(self, name: str) -> bool:
+        """Whether only import statements bind a name here."""
+        return name in self.imports and name not in self.others
 
 
 def chain_of(node: ast.AST) -> tuple[str, tuple[str, ...]] | None:

@@ -43,6 +43,12 @@ class Identity:
     wide_base: str | None = None
     """The id with every digit of the fingerprints, for when two calls meet in the short form; None where this is it."""
     argument_services: tuple[str, ...] = ()
+    argument_unsure: tuple[str, ...] = ()
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """What the key does not see, of the code and of code among the arguments, as in `CodeKey.unsure`."""
+        return self.key.unsure + self.argument_unsure
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -86,8 +92,9 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     if arguments:
         digests = fingerprint_named(arguments, options.packages)
         joint, parts, services = digests.joint, digests.parts, digests.services
+        unsure = digests.unsure
     else:
-        joint, parts, services = _NO_ARGUMENTS, {}, ()
+        joint, parts, services, unsure = _NO_ARGUMENTS, {}, (), ()
     content_joins_arguments = options.version is not None or work.is_cell
     if content_joins_arguments:
         code = key.code
@@ -116,12 +123,26 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         options.version is None,
         None if wide == base else wide,
         services,
+        unsure,
     )
 
 
 @lru_cache(maxsize=1024)
 def _join(first: str, second: str) -> str:
     return blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
+
+
+_SAID = 3
+
+
+def unsure_phrase(title: str, unsure: Sequence[str]) -> str:
+    """What a user is told of a call whose key does not see everything."""
+    # The general way out is said once, the special ones where they belong.
+    more = f" and {len(unsure) - _SAID} more (see why())" if len(unsure) > _SAID else ""
+    return (
+        f"{title}: its key does not see everything: it {', '.join(unsure[:_SAID])}{more}. An edit of what that leads "
+        "to is not noticed: pass it as an argument, name it in depends=, or give another version= after such an edit"
+    )
 
 
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sessions import Session, key_of, same, write_module
 
-from resonate_nb.errors import UndecoratableError, UnfingerprintableError
-from resonate_nb.fingerprint import Subject, fingerprint, fingerprint_named
+from resonate_nb.errors import UndecoratableError
+from resonate_nb.fingerprint import Subject, fingerprint
 
 
 @pytest.fixture
@@ -187,64 +187,6 @@ def test_a_version_of_a_package_counts_by_major_and_minor(monkeypatch: pytest.Mo
     assert not same(keys[0], keys[2])
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("return globals()['a']", "uses globals() in f"),
-        ("return locals()", "uses locals() in f"),
-        ("return vars(x)", "uses vars() in f"),
-        ("return dir(x)", "uses dir() in f"),
-        ("return eval('a')", "uses eval() in f"),
-        ("exec('a = 1')", "uses exec() in f"),
-        ("return getattr(x, x)", "uses getattr() with a computed name in f"),
-        ("return list(map(getattr, x))", "uses getattr() with a computed name in f"),
-        ("return __import__(x)", "uses __import__() with a computed name in f"),
-        ("import importlib\n    return importlib.import_module(x)", "uses import_module() with a computed name in f"),
-        ("import builtins\n    return builtins.eval('a')", "uses eval() in f"),
-        ("import sys\n    return sys._getframe()", "uses _getframe in f"),
-        ("import sys\n    return sys.modules[x]", "uses sys.modules in f"),
-        ("return x.query('a > @K')", "the text given to query() in f names variables by @"),
-        ("return x.eval(f'a > @K + {x}')", "the text given to eval() in f names variables by @"),
-        ("return x.query(x)", "the text given to query() in f is not written there"),
-        ("return x.__globals__", "uses __globals__ in f"),
-    ],
-)
-def test_what_hides_names_is_said(body: str, reason: str) -> None:
-    assert reason in key_of(f"def f(x):\n    {body}").undurable
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "return getattr(x, 'name')",
-        "globals = dict\n    return globals()",
-        "return x.query('a > 1')",
-        "return x.eval()",
-        "return x.globals()",
-        "return __import__('math')",
-        "import ast\n    return ast.literal_eval(x)",
-        "setattr(x, 'a', 1)",
-    ],
-)
-def test_what_only_looks_alike_is_covered(body: str) -> None:
-    assert key_of(f"def f(x):\n    {body}").undurable == ()
-
-
-def test_a_function_of_the_user_by_the_name_of_a_builtin_is_no_builtin() -> None:
-    assert key_of("def vars(x): return x", "def f(x): return vars(x)").undurable == ()
-
-
-def test_a_builtin_under_another_name_is_seen() -> None:
-    assert key_of("g = globals", "def f(x): return g()").undurable == ("uses globals() in f",)
-    assert len(key_of("g = getattr", "def f(x): return g(x, 'a')").undurable) == 1
-
-
-def test_what_hides_in_a_helper_is_said_with_the_helper() -> None:
-    assert key_of("def helper(): return globals()", "def f(): return helper()").undurable == (
-        "uses globals() in helper",
-    )
-
-
 def test_data_without_content_is_said_with_the_way_out() -> None:
     (reason,) = key_of("import queue\nwork = queue.Queue()", "def f(): return work").undurable
     assert reason.startswith("`work` is a queue.Queue, which has no stable content")
@@ -367,16 +309,6 @@ def test_docstrings_count_where_something_reads_them() -> None:
     assert not same(key_of("def helper(): 'One.'", body), key_of("def helper(): 'Two.'", body))
 
 
-@pytest.mark.parametrize("name", ["pydoc.locate", "pkgutil.resolve_name", "runpy.run_path", "numexpr.evaluate"])
-def test_what_hides_names_is_said_before_its_module_is_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, _, last = name.partition(".")
-    monkeypatch.delitem(sys.modules, module, raising=False)
-    body = f"def f(x):\n    import {module}\n    return {module}.{last}(x)"
-    expected = (f"uses {name} in f",) if importlib.util.find_spec(module) else ()
-    assert key_of(body).undurable == expected
-    assert module not in sys.modules
-
-
 def test_functions_count_where_something_is_unpickled() -> None:
     body = "import pickle", "def f(data): return pickle.loads(data)()"
     first = key_of("def helper(): return 1", *body)
@@ -427,12 +359,6 @@ def test_a_cell_follows_the_modules_it_imports(folder: Path) -> None:
     assert not same(first, Subject.of_cell(ast.parse(text), Session(folder).names, []).key())
 
 
-def test_a_cell_that_hides_names_is_said() -> None:
-    names = Session().names
-    for text in ("y = globals()['x']", "y = df.query('a > @x')", "if 'big' not in vars(): pass"):
-        assert len(Subject.of_cell(ast.parse(text), names, ["df"], ignore=("df",)).key().undurable) == 1
-
-
 def value_of(*cells: str, name: str = "v") -> str:
     session = Session()
     for text in cells:
@@ -467,12 +393,6 @@ def test_an_edited_class_changes_its_instances_in_one_session() -> None:
     assert first == fingerprint(session.names["v"])
     session.cell("C.K = 2")
     assert first != fingerprint(session.names["v"])
-
-
-def test_code_that_hides_names_is_no_value() -> None:
-    session = Session().cell("def g(): return globals()")
-    with pytest.raises(UnfingerprintableError, match=r"uses globals\(\) in g"):
-        fingerprint_named({"callback": session.names["g"]})
 
 
 def test_a_file_that_vanishes_leaves_no_source(folder: Path) -> None:

@@ -527,12 +527,3 @@ def test_a_wrapped_function_of_a_module_is_not_taken_by_its_name(module: str, fo
     assert same(first, key_of(*cells, folder=folder))
     write_module(folder, "mymod", module.format(n=2))
     assert not same(first, key_of(*cells, folder=folder))
-
-
-@pytest.mark.parametrize("body", ["globals()['helper'](x)", "eval('helper(x)')", "vars()['x']", "getattr(x, name)(x)"])
-def test_names_looked_up_at_run_time_are_said(body: str) -> None:
-    """Trap 24."""
-    key = key_of("def helper(x): return x\nname = 'a'", f"def f(x): return {body}")
-    assert len(key.undurable) == 1
-    assert key.undurable[0].startswith("uses ")
-    assert key.undurable[0].endswith(" in f")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import pickle
+import re
 import threading
 import traceback
 import warnings
@@ -326,33 +328,72 @@ def test_an_ignored_argument_is_neither_keyed_nor_shown(engine: Engine):
     ids=str,
 )
 def test_what_runs_plainly_says_which_of_its_options_do_not_hold(options: dict[str, Any], unkept: str):
-    """A service is asked through a client that the key does not know, and somebody counts on the second try."""
+    """A service is asked through a connection that the key does not know, and somebody counts on the second try."""
 
     @durable(name=f"asks{len(options)}", **options)
     def asks():
-        return len(globals())
+        return stream.closed
 
-    with pytest.warns(rnb.DurableWarning) as caught:
-        asks()
+    with open(os.devnull) as stream, pytest.warns(rnb.DurableWarning) as caught:
+        assert asks() is False
     (warning,) = caught
-    assert str(warning.message).startswith(f"asks{len(options)} runs plainly, not durably{unkept}: uses globals()")
+    assert str(warning.message).startswith(f"asks{len(options)} runs plainly, not durably{unkept}: `stream` is a")
 
 
 def test_code_the_key_does_not_cover_runs_plainly_and_says_so():
     calls = []
 
     @durable(ignore=("calls",))
-    def reads_globals():
+    def reads_a_stream():
         calls.append(1)
-        return len(globals()) > 0
+        return stream.closed
 
-    with pytest.warns(rnb.DurableWarning, match="globals"):
-        assert reads_globals()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", rnb.DurableWarning)
-        assert reads_globals()
+    with open(os.devnull) as stream:
+        with pytest.warns(rnb.DurableWarning, match="stream"):
+            assert not reads_a_stream()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", rnb.DurableWarning)
+            assert not reads_a_stream()
     assert 2 == len(calls)
     assert [] == rnb.search("*")
+
+
+def test_code_the_key_does_not_see_is_durable_and_says_so_once(caplog: pytest.LogCaptureFixture):
+    calls = []
+
+    @durable(ignore=("calls",))
+    def looks_up(name):
+        calls.append(1)
+        return globals()[name] is pytest
+
+    with caplog.at_level("INFO", "resonate_nb"):
+        assert looks_up("pytest")
+        assert looks_up("pytest")
+    assert 1 == len(calls)
+    (said,) = [record.message for record in caplog.records if "does not see" in record.message]
+    assert "looks_up: its key does not see everything: it uses `globals()` in " in said
+    assert said.endswith(
+        ". An edit of what that leads to is not noticed: pass it as an argument, name it in depends=, or give another "
+        "version= after such an edit"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["globals()['made_by'] = 1", "exec('global made_by; made_by = 1')", "exec('made_by = 1', globals())"]
+)
+def test_a_variable_that_is_bound_out_of_sight_is_no_hit(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A replay would leave it unbound."""
+    path = tmp_path / "binds_out_of_sight.py"
+    path.write_text(f"def binds():\n    {text}\n")
+    names: dict[str, Any] = {"__name__": "binds_out_of_sight", "__file__": str(path)}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    binds = durable(names["binds"])
+    for _ in range(2):
+        names.pop("made_by", None)
+        with caplog.at_level("INFO", "resonate_nb"):
+            binds()
+        assert 1 == names["made_by"]
+    assert re.search("binds is not replayable: it (bound|stores into) .*made_by", caplog.text)
 
 
 def test_switched_off_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch):

@@ -368,7 +368,7 @@ got["value"] = f(1)
 """,
         "12",
         [2, 3],
-        or_said=r"plainly.*globals",
+        or_said=r"does not see.*globals",
     ),
     recompute(
         "25",

@@ -393,13 +393,17 @@ def give_back(engine: Engine, claimed: Claimed, elapsed_us: int, cpu_us: int, wh
     back()
 
 
+_UNBOUND = object()
+
+
 class _Try:
     """Around one run of the body: the current call, the files it opens, the generators it moves, its times, and the
     way back on an interrupt."""
 
-    def __init__(self, engine: Engine, claimed: Claimed) -> None:
+    def __init__(self, engine: Engine, request: Request, claimed: Claimed) -> None:
         self._engine = engine
         self._claimed = claimed
+        self._subject = None if request.work.is_cell else request.work.subject
         self._running = _context.Running(claimed.current)
         self._recording = _reads.recording(engine.root, engine.clock, engine.store.path)
         self.reads: _reads.Reads
@@ -411,7 +415,18 @@ class _Try:
         self._running.__enter__()
         self.reads = self._recording.__enter__()
         self.generators = Standing()
+        watched = () if self._subject is None else self._subject.watched()
+        self._names = tuple([(namespace, dict(namespace)) for namespace in watched])
         return self
+
+    def bound(self) -> list[str]:
+        """Variables that the body has bound or deleted where its text does not show it (`exec`, `globals()`)."""
+        found = []
+        for namespace, before in self._names:
+            now = dict(namespace)
+            names = {*before, *now}
+            found += [name for name in names if now.get(name, _UNBOUND) is not before.get(name, _UNBOUND)]
+        return sorted(name for name in found if name[:1] != "_")  # those are the kernel's own
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -430,7 +445,7 @@ class _Try:
 def attempt(engine: Engine, request: Request, claimed: Claimed) -> Tried:
     """Run the body here. What is no `Exception` gives the task back and goes through."""
     seconds, deadline = request.work.options.attempt_timeout, _deadline(claimed)
-    with _Try(engine, claimed) as run, claimed.holding.interrupts.let_through():
+    with _Try(engine, request, claimed) as run, claimed.holding.interrupts.let_through():
         limited = run_limited(request.body, seconds, engine.clock, deadline)
     return _tried(request, claimed.identity, run, limited)
 
@@ -444,7 +459,7 @@ async def attempt_async(engine: Engine, request: Request, claimed: Claimed) -> T
     is_interrupted = False
     loop = asyncio.get_running_loop()
     task = cast("asyncio.Task[Any]", asyncio.current_task())
-    with _Try(engine, claimed) as run:
+    with _Try(engine, request, claimed) as run:
         try:
             with claimed.holding.interrupts.let_through(), cancel_on_interrupt(loop, task):
                 body = cast("Awaitable[Any]", request.body())
@@ -471,7 +486,7 @@ def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any
     try:
         if limited.error is None and limited.has_value:
             draws = run.generators.moved()  # first: looking at the rest may import
-            effects = _effects(request, identity, limited.value)
+            effects = (*(f"bound `{name}`" for name in run.bound()), *_effects(request, identity, limited.value))
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
         effects = (f"could not be looked at afterwards ({in_words(error)})",)

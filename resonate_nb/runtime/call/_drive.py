@@ -15,7 +15,7 @@ from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
 from .. import _config, _context, _identity
 from .._engine import Engine
-from .._identity import Identity, Undurable
+from .._identity import Identity, Undurable, unsure_phrase
 from .._registry import plainly_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
@@ -332,6 +332,8 @@ def _begin(request: Request) -> Identity | Result:
         how = plainly_phrase(request.work.options, is_cell=request.work.is_cell)
         tell(f"{request.work.title} {how}: {why}", once=True, about=request.work.name)
         return Result(None, None, False, identity.reasons, why)
+    if identity.unsure:
+        say(unsure_phrase(request.work.title, identity.unsure), once=True, about=request.work.name)
     return identity
 
 

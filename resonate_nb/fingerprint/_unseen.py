@@ -1,0 +1,86 @@
+"""What code of Python and of packages takes from outside where no key sees it: files that are read by native code,
+child processes, the environment. Told by name; nothing is imported for it.
+
+Of files, those are meant whose opening raises no event to audit, so that they are not recorded with a result (measured
+with pandas 2.3, pyarrow 21, polars 1.34): `pandas.read_csv`, `numpy.load`, `numpy.memmap` and all that ends in Python's
+own `open` is recorded, and is not named here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ._uses import Use
+
+_FILE = "reads files by `{}()`, past Python; name them in files="
+_DATABASE = "reads a database by `{}()`; name its file in files="
+_CHILD = "starts processes by `{}()`, which may read anything; name what they read in files= or env="
+
+# Package, and what is last in the name of what of it is used.
+_PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "_sqlite3": (("connect", _DATABASE),),
+    "asyncio": (("create_subprocess_(exec|shell)", _CHILD),),
+    "concurrent": (("ProcessPoolExecutor", _CHILD),),
+    "cv2": (("imread|imreadmulti|VideoCapture|FileStorage", _FILE),),
+    "dask": (("read_(parquet|orc|hdf)", _FILE),),
+    "datasets": (("load_dataset|load_from_disk", _FILE),),
+    "duckdb": (("connect|execute|from_.*|query.*|read_.*|sql|table", _DATABASE),),
+    "fiona": (("open", _FILE),),
+    "geopandas": (("read_(file|parquet|feather)", _FILE),),
+    "h5py": (("File", _FILE),),
+    "lxml": (("parse|iterparse", _FILE),),
+    "multiprocessing": (("Pool|Process", _CHILD),),
+    "netCDF4": (("Dataset|MFDataset", _FILE),),
+    "os": (("system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile", _CHILD),),
+    "pandas": (("read_parquet|read_hdf|HDFStore", _FILE), ("read_sql.*", _DATABASE)),
+    "polars": (("(read|scan)_(?!database|clipboard).*", _FILE), ("read_database.*", _DATABASE)),
+    "posix": (("system|fork|forkpty|execve?|posix_spawnp?", _CHILD),),
+    "psutil": (("Popen", _CHILD),),
+    "pty": (("spawn|fork", _CHILD),),
+    "pyarrow": (
+        (
+            "read_.*|open_(csv|json|file|stream)|dataset|parquet_dataset|memory_map|OSFile|input_stream|"
+            "LocalFileSystem|ORCFile|ParquetDataset|ParquetFile|FileSystemDataset",
+            _FILE,
+        ),
+    ),
+    "pyogrio": (("read_.*|open_arrow", _FILE),),
+    "pyreadstat": (("read_.*", _FILE),),
+    "rasterio": (("open", _FILE),),
+    "sqlite3": (("connect", _DATABASE),),
+    "soundfile": (("read|blocks|SoundFile", _FILE),),
+    "subprocess": (("Popen|call|check_call|check_output|getoutput|getstatusoutput|run", _CHILD),),
+    "tables": (("open_file", _FILE),),
+    "vaex": (("open|open_many", _FILE),),
+    "xarray": (("(open|load)_(dataset|dataarray|mfdataset|zarr|datatree)", _FILE),),
+    "zarr": (("open.*|load", _FILE),),
+}
+
+
+def unseen(text: str, use: Use | None = None) -> str:
+    """What is said of the use of something by its full name; empty for nearly all."""
+    top, _, rest = text.partition(".")
+    last = rest.rpartition(".")[2]
+    for pattern, phrase in _PATTERNS.get(top, ()):
+        if re.fullmatch(pattern, last):
+            return "" if use is not None and use.target == ":memory:" else phrase.format(f"{top.lstrip('_')}.{last}")
+    return ""
+
+
+def environment(value: object, use: Use) -> str | None:
+    """What is said of a use that reads the environment; empty where it only stores there, None for all others."""
+    if value is os.environ or value is getattr(os, "environb", os.environ):
+        is_changed = use.is_changed
+    elif value is os.getenv or value is getattr(os, "getenvb", os.getenv):
+        is_changed = False
+    else:
+        return None
+    if is_changed or use.is_stored:
+        return ""
+    return environment_phrase(use.target) if use.target else "reads the environment; name what it takes in env="
+
+
+def environment_phrase(name: str) -> str:
+    """What is said of code that reads one variable of the environment."""
+    return f"reads the environment variable `{name}`; declare it with env=({name!r},)"
