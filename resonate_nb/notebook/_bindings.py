@@ -6,9 +6,10 @@ dict, so that objects which are the same object stay the same object.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, TypeGuard
 
@@ -94,6 +95,39 @@ def unmet(bundle: Bundle, namespace: Mapping[str, object]) -> str | None:
         if name not in namespace or _digest(name, namespace[name]) != digest:
             return str(name)
     return None
+
+
+def why_not_of(value: object, facts: CellFacts, namespace: Mapping[str, object]) -> str | None:
+    """Why what is stored of a cell is not to stand for a run of its text as it is now; None when it is.
+
+    A replay leaves no name missing that the text binds, and binds none that the text does not.
+    """
+    if not is_bundle(value):
+        return "it is no cell's"
+    if (name := unmet(value, namespace)) is not None:
+        return f"`{name}`, which it may bind, is not what it was then"
+    bound = {*value["names"], *_imported(value["imports"])}
+    for name in sorted(filter(is_recorded, facts.surely_bound - bound)):
+        return f"the cell as it is now binds `{name}` (line {facts.bound[name]}), which is not in it"
+    if not facts.has_star_import:
+        for name in sorted(bound - facts.bound.keys()):
+            return f"it binds `{name}`, which the cell as it is now does not"
+    for name in sorted(set(value["deletes"]) - facts.deleted.keys()):
+        return f"it deletes `{name}`, which the cell as it is now does not"
+    for name in sorted(filter(is_recorded, facts.surely_deleted - set(value["deletes"]))):
+        if name in namespace:
+            return f"the cell as it is now deletes `{name}`, which it does not"
+    return None
+
+
+def _imported(statements: Iterable[str]) -> Iterator[str]:
+    """The names that import statements bind, those of star imports aside."""
+    for statement in statements:
+        for node in ast.parse(statement).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for alias in node.names:
+                    if alias.name != "*":
+                        yield alias.asname or alias.name.partition(".")[0]
 
 
 def bind(shell: Any, bundle: Bundle, moves: Mapping[str, _generators.Record] | None = None) -> list[str]:

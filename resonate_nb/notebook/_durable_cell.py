@@ -6,15 +6,19 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
+from functools import partial
 from typing import Any, cast
 
+from resonate_nb.errors import PromiseNotFoundError, UnacceptableError
 from resonate_nb.fingerprint import CodeKey, Subject
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import (
+    Handle,
     Options,
     Request,
     Result,
     Work,
+    accept,
     call,
     call_async,
     duration,
@@ -28,7 +32,7 @@ from resonate_nb.runtime import (
 )
 
 from . import _generators
-from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet
+from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet, why_not_of
 from ._execute import Body, prepare, run, run_async
 from ._judge import Witness
 from ._record import Recorder, show, show_mark
@@ -92,6 +96,32 @@ async def run_cell_async(shell: Any, options: CellOptions, text: str) -> None:
         rerun = True
 
 
+def accept_cell(shell: Any, label: str | None, source: str | None) -> Handle:
+    """What a durable cell came to before it was edited counts for it as it is now: for the text and the names with
+    which it was last run in this session, be it stopped.
+
+    Args:
+        label: of the cell; "" for the last one without a label, None for whichever was last.
+        source: the id of the promise to accept; None for the newest of that label.
+
+    Raises:
+        PromiseNotFoundError, PromiseBusyError, UnacceptableError: as `runtime.accept`.
+    """
+    last = _last_uses.get((id(shell), label))
+    if last is None:
+        which = f"labelled {label!r}" if label else "without a label" if label == "" else "at all"
+        raise PromiseNotFoundError(
+            f"no durable cell {which} has been run in this session: run it as it is now, interrupt it if it begins to "
+            "compute, then accept"
+        )
+    return _Use(shell, *last).accept(source)
+
+
+def has_run(shell: Any, label: str) -> bool:
+    """Whether a durable cell of this label was run in this session."""
+    return (id(shell), label) in _last_uses
+
+
 def is_async(shell: Any, header: str, text: str) -> bool:
     """Whether a body awaits at its top level. Raises SyntaxError."""
     return prepare(shell, header, text).facts.is_async
@@ -105,6 +135,8 @@ class _Use:
         self.options = options
         self.body: Body = prepare(shell, options.header, text)
         self.title = _title(options, text)
+        for label in (None, options.label or ""):
+            _last_uses[id(shell), label] = options, text
         self._outputs: list[Output] = []
         self._witness: Witness | None = None
         """Of the names as they were before the first try."""
@@ -125,6 +157,14 @@ class _Use:
         else:
             return False
         return True
+
+    def accept(self, source: str | None) -> Handle:
+        """As `accept_cell`."""
+        facts = self.body.facts
+        if facts.foreign or facts.history:
+            raise UnacceptableError(f"{self.title} runs plainly, so there is nothing to accept")
+        doubt = partial(why_not_of, facts=facts, namespace=self.shell.user_ns)
+        return accept(self.request(rerun=False, is_async=False), source=source, doubt=doubt)
 
     def say_plainly(self, why: str) -> None:
         if is_enabled():  # switched off, every cell runs plainly, and nobody wants to hear of it
@@ -304,6 +344,8 @@ class _Observed:
         return [name for name in self._subject.changed_attributes() if name.rpartition(".")[2] not in said]
 
 
+_last_uses: dict[tuple[int, str | None], tuple[CellOptions, str]] = {}
+"""By shell and label, as they were last run: "" stands for those without one, None for whichever was last."""
 _subjects: OrderedDict[tuple[object, ...], Subject] = OrderedDict()
 
 
@@ -354,4 +396,4 @@ def _shown_from_the_cell(shell: Any, error: BaseException) -> BaseException:
     return error
 
 
-__all__ = ["CellOptions", "is_async", "run_cell", "run_cell_async"]
+__all__ = ["CellOptions", "accept_cell", "has_run", "is_async", "run_cell", "run_cell_async"]

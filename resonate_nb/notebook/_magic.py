@@ -19,15 +19,23 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from resonate_nb.clock import SystemClock
-from resonate_nb.errors import InvalidOptionError, PromiseBusyError, PromiseNotFoundError, StoreError
+from resonate_nb.errors import (
+    InvalidOptionError,
+    PromiseBusyError,
+    PromiseNotFoundError,
+    StoreError,
+    UnacceptableError,
+)
 from resonate_nb.runtime import (
     Handle,
     Source,
+    accept_promise,
     check,
     checked_options,
     checked_query,
     existing_engine,
     forget,
+    get,
     mark_rerun,
     newest_of,
     refuse_reserved,
@@ -47,7 +55,7 @@ from resonate_nb.view import (
 
 from ._bindings import bundle_text
 from ._cell import analyse
-from ._durable_cell import CellOptions, is_async, run_cell, run_cell_async
+from ._durable_cell import CellOptions, accept_cell, has_run, is_async, run_cell, run_cell_async
 from ._generators import note_load
 from ._hits import HitMark
 from ._live import LiveLine
@@ -61,7 +69,9 @@ _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
     "[--order oldest]"
 )
-_LINE_USAGE = "%durable ls [GLOB] | show ID | rerun ID | forget ID-OR-GLOB | inspect [GLOB] | check [--repair]"
+_LINE_USAGE = (
+    "%durable ls [GLOB] | show ID | rerun ID | accept [ID] | forget ID-OR-GLOB | inspect [GLOB] | check [--repair]"
+)
 _LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
 _STARTS_DURABLE = re.compile(r"%%durable(?=\s|$)")
@@ -124,11 +134,13 @@ class DurableMagics(Magics):
         %durable ls [GLOB]           list the newest 50: failures on top, then what goes on
         %durable show ID             arguments, value, error or recorded output of one, and its tries
         %durable rerun ID            its next use runs again; the present result is kept
+        %durable accept [ID]         what it came to before its last edit counts for it as it is now
         %durable forget ID-OR-GLOB   drop them: the next use runs
         %durable inspect [GLOB]      the live view, as rnb.inspect()
         %durable check [--repair]    is the store sound? with --repair, what is not is mended and set aside
 
-        For show and rerun the name of a function or the label of a cell means its newest promise. GLOB is a shell
+        For show, rerun and accept the name of a function or the label of a cell means its newest promise; accept
+        alone is about the durable cell that was run last, also if it was stopped. GLOB is a shell
         pattern over the whole id, e.g. "train*" or "clean/*". ls takes more, as rnb.search does:
 
         --state STATE      pending, resolved, rejected, canceled or "timed out"; also several times
@@ -144,6 +156,7 @@ class DurableMagics(Magics):
             "ls": self._ls,
             "show": self._show,
             "rerun": self._rerun,
+            "accept": self._accept,
             "forget": self._forget,
             "inspect": self._inspect,
             "check": self._check,
@@ -153,7 +166,7 @@ class DurableMagics(Magics):
             raise UsageError(f"{what}; use {_LINE_USAGE}")
         try:
             actions[command](words)
-        except (InvalidOptionError, PromiseNotFoundError, PromiseBusyError, StoreError) as error:
+        except (InvalidOptionError, PromiseNotFoundError, PromiseBusyError, UnacceptableError, StoreError) as error:
             raise UsageError(str(error)) from error
 
     def _ls(self, words: list[str]) -> None:
@@ -205,6 +218,21 @@ class DurableMagics(Magics):
     def _rerun(self, words: list[str]) -> None:
         (word,) = _exactly_one(words, "rerun ID")
         print(f"marked {mark_rerun(_id_of(word))}: its next use runs the next generation; the present one is kept")
+
+    def _accept(self, words: list[str]) -> None:
+        if len(words) > 1:
+            raise InvalidOptionError("use %durable accept [ID]; ids with spaces stand in quotes")
+        word = words[0] if words else None
+        found = None if word is None else get(word)
+        if word is None or (found is None and has_run(self.shell, word)):
+            handle, what = accept_cell(self.shell, word, None), "the cell"
+        elif found is not None and found.record.promise.param.headers.get("kind") == "cell":
+            name = found.record.promise.param.headers["name"]
+            handle, what = accept_cell(self.shell, "" if name == "cell" else name, found.id), "the cell"
+        else:
+            handle, what = accept_promise(word), "its next call"
+        run = "run it again, and it" if what == "the cell" else what
+        print(f"{handle.id}: {run} {'is replayed' if handle.done() else 'goes on from there'}")
 
     def _forget(self, words: list[str]) -> None:
         (pattern,) = _exactly_one(words, "forget ID-OR-GLOB")

@@ -31,7 +31,7 @@ from .call import MISS, Lane, Request, Result, call, call_async, without_our_fra
 know_services(is_service, service_text)
 
 if TYPE_CHECKING:
-    from ._accept import accept
+    from ._accept import accept, accept_promise
     from ._asked import Moment, States, checked_query, state_label
     from ._checking import Report, check
     from ._current import CurrentCall, current
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ._reading import Source, forget_generations, newest_of, record_of
 else:
     _LATE = {
-        "_accept": ("accept",),
+        "_accept": ("accept", "accept_promise"),
         "_asked": ("Moment", "States", "checked_query", "state_label"),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
@@ -84,6 +84,7 @@ __all__ = [
     "Work",
     "accept",
     "accept_packages",
+    "accept_promise",
     "call",
     "call_async",
     "check",

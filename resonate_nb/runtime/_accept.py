@@ -48,7 +48,7 @@ from ._earlier import versions_of
 from ._engine import Engine, next_id
 from ._handle import Handle
 from ._identity import Identity, Undurable, about_of
-from ._registry import Work
+from ._registry import Work, works_named
 from ._say import duration, say
 from ._tasks import LEASE_MS
 from .call import BY, FROM, Request, ended_how, load, made_at, origin_of, param_of, value_of, why_no_hit
@@ -96,7 +96,57 @@ def accept(
     if engine is None:
         raise PromiseNotFoundError(f"there is no store yet, so {work.title} has nothing to accept")
     shown = {} if owner is None else {owner: describe(request.arguments[owner])}
-    asked = _Asked(param_of(request, identity), source, doubt, owner, shown)
+    return _accepted(engine, work, identity, _Asked(param_of(request, identity), source, doubt, owner, shown))
+
+
+def accept_promise(id: str) -> Handle:
+    """What a promise of a function came to counts for the same call under the code of the function as it is now.
+
+    Args:
+        id: of the promise; the name of the function means its newest promise under other code.
+
+    Raises:
+        PromiseNotFoundError, PromiseBusyError, UnacceptableError: as `accept`.
+    """
+    engine = _config.existing_engine()
+    promise = None if engine is None else engine.find(id)
+    name = id if promise is None else promise.param.headers.get("name", "")
+    works = works_named(name)
+    if engine is None or (promise is None and not works):
+        raise PromiseNotFoundError(f"there is no promise {id!r}; `rnb.search('*')` lists what there is")
+    if len(works) != 1:
+        which = "no function of this name is defined here" if not works else "several versions of it are defined here"
+        raise UnacceptableError(f"{id!r} is a promise of {name!r}, and {which}: use accept(...) of the function itself")
+    work = works[0]
+    if promise is None:
+        promise = _newest_of_other_code(engine, work)
+    identity = _identity.identity_now(work, promise)
+    if isinstance(identity, Undurable):
+        raise UnacceptableError(
+            f"{work.title} runs plainly, so there is nothing to accept: {'; '.join(identity.reasons)}"
+        )
+    if identity is None or next(iter(identity.argument_parts), "") in ("self", "cls"):
+        raise UnacceptableError(
+            f"what the call of {promise.id!r} is by now cannot be told without its arguments: "
+            f"use accept(...) of the function itself"
+        )
+    about = _identity.about_now(identity, promise)
+    param = Value(_identity.param_headers(identity, work), about or None, None, len(about))
+    return _accepted(engine, work, identity, _Asked(param, promise.id, None, None, {}))
+
+
+def _newest_of_other_code(engine: Engine, work: Work) -> Promise:
+    with engine.store.read() as reader:
+        for promise in reader.recent(work.name, _MOST):
+            identity = None if ":" in promise.id else _identity.identity_now(work, promise)
+            if isinstance(identity, Undurable) or (identity is not None and identity.code != _code(promise)):
+                return promise
+    raise PromiseNotFoundError(
+        f"{work.title}: there is no promise of it under other code, so there is nothing to accept"
+    )
+
+
+def _accepted(engine: Engine, work: Work, identity: Identity, asked: _Asked) -> Handle:
     while True:
         with suppress(_ChangedError):
             return _Acceptance(engine, work, identity, asked).made()

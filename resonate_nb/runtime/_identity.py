@@ -15,7 +15,7 @@ from pathlib import Path
 from resonate_nb.clock import local_now
 from resonate_nb.errors import InvalidOptionError, StoreError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named, version_change
-from resonate_nb.protocol import Promise
+from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
 
 from . import _config
@@ -127,6 +127,35 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     )
 
 
+def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
+    """What the call that made a stored promise would be now; None where its arguments are needed to tell."""
+    key = work.subject.key()
+    if key.undurable:
+        return Undurable(key.undurable)
+    headers, about, is_automatic = promise.param.headers, about_of(promise), work.options.version is None
+    stem, _, version = split_id(promise.id)[0].rpartition("@")
+    was_automatic = headers.get("code", "").startswith(version)
+    content = about.get("content", {})
+    if "arguments" not in headers or (was_automatic is not is_automatic and (content or key.content_parts)):
+        return None
+    if not is_automatic and content != dict(key.content_parts):
+        return None  # it has joined the arguments
+    code = _join(key.code, key.content) if is_automatic and key.content_parts else key.code
+    now = code[:CODE_DIGITS] if is_automatic else str(work.options.version)
+    is_named = work.options.id is not None
+    wide = None if is_named else f"{work.name}/{headers['arguments']}@{code if is_automatic else now}"
+    return Identity(
+        f"{stem}@{now}",
+        code,
+        headers["arguments"],
+        key,
+        about.get("arguments", {}),
+        not is_named,
+        is_automatic,
+        wide,
+    )
+
+
 @lru_cache(maxsize=1024)
 def _join(first: str, second: str) -> str:
     return blake2b(f"{first}/{second}".encode(), digest_size=16).hexdigest()
@@ -194,6 +223,11 @@ def about_call(identity: Identity, shown: Mapping[str, str]) -> bytes:
         if texts
     ]
     return f"{{{','.join(texts)}}}".encode() if texts else b""
+
+
+def about_now(identity: Identity, promise: Promise) -> bytes:
+    """The same for the call of a stored promise as it is now, whose arguments are not at hand."""
+    return about_call(identity, about_of(promise).get("shown", {}))
 
 
 def about_of(promise: Promise) -> dict[str, dict[str, str]]:

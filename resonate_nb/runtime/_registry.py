@@ -195,5 +195,10 @@ def register(work: Work) -> None:
     _works[work.name, version] = work
 
 
+def works_named(name: str) -> list[Work]:
+    """All that is registered under a name, of whatever version."""
+    return [work for (known, _), work in _works.items() if known == name]
+
+
 def registered(name: str, version: str = "") -> Work | None:
     return _works.get((name, version))
