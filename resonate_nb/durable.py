@@ -6,7 +6,8 @@ its row in SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from resonate_nb.errors import ResonateNbError
@@ -40,6 +41,9 @@ def durable(
     on_drift: Literal["warn", "raise", "rerun", "ignore"] | None = None,
     on_rejected: Literal["rerun", "raise"] = "rerun",
     packages: Literal["minor", "exact", "ignore"] = "minor",
+    files: Sequence[str | os.PathLike[str]] = (),
+    env: Sequence[str] = (),
+    depends: Sequence[object] = (),
 ) -> Callable[[Callable[P, R]], DurableFunction[P, R]]: ...
 def durable(function: Any = None, /, **options: Any) -> Any:
     """Make a function durable: each call is a promise that outlives the process, run once and replayed ever after.
@@ -67,6 +71,10 @@ def durable(function: Any = None, /, **options: Any) -> Any:
         packages: how far the versions of the installed packages count that the code uses: ``"minor"`` (major and minor
             version, the default), ``"exact"``, or ``"ignore"``. A difference that is passed over is said at the first
             hit.
+        files: names of arguments that are paths (or lists of paths), and literal paths and patterns such as
+            ``"data/*.csv"``: what the files and folders hold counts. An unchanged file is not read again.
+        env: names of environment variables that count; their values are stored nowhere.
+        depends: further values that count by content, and functions, classes and modules that count by code.
 
     Raises:
         InvalidOptionError: an unknown option, or a wrong value.

@@ -29,6 +29,8 @@ class UnfingerprintableError(ResonateNbError, TypeError):
         self.reason = reason
 
     def __str__(self) -> str:
+        if self.type_name == "file":
+            return f"file {self.path!r} counts by its content, which cannot be told: {self.reason}"
         root = self.path.partition("[")[0].partition(".")[0].partition("<")[0]
         return (
             f"{self.path!r} is a {self.type_name}, which has no stable fingerprint ({self.reason}). "

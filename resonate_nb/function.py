@@ -29,12 +29,14 @@ from resonate_nb.runtime import (
     Work,
     call,
     call_async,
+    check_files,
     check_template,
     checked_options,
     existing_engine,
     identify,
     is_enabled,
     meets_another,
+    outside_of,
     register,
     say,
     without_our_frames,
@@ -78,8 +80,18 @@ class DurableFunction(Generic[P, R]):
         name = options.name or function.__qualname__.replace("<locals>.", "")
         if options.id is not None:
             _announce_template(name, options.id, tuple(self._signature.parameters), options)
+        if options.files:
+            check_files(name, options.files, tuple(self._signature.parameters), options.ignore)
+        outside = outside_of(options.files, options.env, self._signature.parameters)
+        self.__durable_depends__ = outside, options.depends
         if subject is None:
-            subject = Subject.of_function(plain_or_wrapper(function), ignore=options.ignore, packages=options.packages)
+            subject = Subject.of_function(
+                plain_or_wrapper(function),
+                ignore=options.ignore,
+                packages=options.packages,
+                outside=outside,
+                depends=options.depends,
+            )
         self._work = Work(name, subject, options)
         register(self._work)
         self._names = _positional(self._signature)

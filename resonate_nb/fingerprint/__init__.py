@@ -10,6 +10,7 @@ from ._code import CodeKey, Subject, forget_keys, reach, services_in
 from ._differences import differences
 from ._explain import Summary, describe
 from ._named import Digests, Noted, joint_of_scalars
+from ._outside import Outside
 from ._package import version_of
 from ._services import add_service, is_service, service_text
 from ._values import fingerprint_value, fingerprint_values, register_type
@@ -82,6 +83,7 @@ __all__ = [
     "CodeKey",
     "Digests",
     "Noted",
+    "Outside",
     "Packages",
     "Subject",
     "Summary",

@@ -17,6 +17,7 @@ from . import _registered, _services
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
+from ._outside import Outside
 from ._reach import Content, Reach
 from ._services import is_service
 from ._tree import digest_texts
@@ -72,7 +73,13 @@ class Subject(Dependent):
 
     @classmethod
     def of_function(
-        cls, function: FunctionType, *, ignore: Collection[str] = (), packages: Packages = "minor"
+        cls,
+        function: FunctionType,
+        *,
+        ignore: Collection[str] = (),
+        packages: Packages = "minor",
+        outside: Collection[Outside] = (),
+        depends: Collection[object] = (),
     ) -> Subject:
         """The subject of a function as `durable` received it.
 
@@ -80,11 +87,14 @@ class Subject(Dependent):
             function: the function, or the wrapper that other decorators made of it.
             ignore: names of globals and closure variables that do not count.
             packages: how far the versions of installed packages count.
+            outside: what lies outside of Python and counts.
+            depends: values, functions, classes and modules that count besides what it reads.
 
         Raises:
             UndecoratableError: its source cannot be had.
+            InvalidOptionError: something of `depends` has no stable content.
         """
-        return cls._of_code(function, ignore, packages, is_value=False)
+        return cls._of_code(function, ignore, packages, is_value=False, outside=outside, depends=depends)
 
     @classmethod
     def of_value(cls, thing: object, packages: Packages = "minor") -> Subject:
@@ -92,10 +102,21 @@ class Subject(Dependent):
         return cls._of_code(thing, (), packages, is_value=True)
 
     @classmethod
-    def _of_code(cls, thing: object, ignore: Collection[str], packages: Packages, *, is_value: bool) -> Subject:
+    def _of_code(
+        cls,
+        thing: object,
+        ignore: Collection[str],
+        packages: Packages,
+        *,
+        is_value: bool,
+        outside: Collection[Outside] = (),
+        depends: Collection[object] = (),
+    ) -> Subject:
         namespace = getattr(thing, "__globals__", {})
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
-        subject = cls(_Start(home, is_value, thing=thing), ignore, packages)
+        subject = cls(
+            _Start(home, is_value, thing=thing, outside=tuple(outside), depends=tuple(depends)), ignore, packages
+        )
         walk = subject._walk()
         subject._keep(walk)
         return subject
@@ -109,6 +130,7 @@ class Subject(Dependent):
         *,
         ignore: Collection[str] = (),
         packages: Packages = "minor",
+        outside: Collection[Outside] = (),
     ) -> Subject:
         """The subject of a cell.
 
@@ -118,12 +140,19 @@ class Subject(Dependent):
             reads: the names that it reads from there; an unbound one counts as unbound.
             ignore: names that do not count.
             packages: how far the versions of installed packages count.
+            outside: what lies outside of Python and counts.
         """
         home = str(namespace.get("__name__", "__main__"))
-        return cls(_Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads)), ignore, packages)
+        start = _Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads), outside=tuple(outside))
+        return cls(start, ignore, packages)
 
     def key(self) -> CodeKey:
-        """What it is now. Never raises for what it cannot cover: then `undurable` says why."""
+        """What it is now. Never raises for what it cannot cover: then `undurable` says why.
+
+        Raises:
+            UnfingerprintableError: a file that the user has said it depends on cannot be read.
+            InvalidOptionError: a value of `depends` has no stable content any more.
+        """
         last = self._last
         if last is not None and last.check.holds():
             if last.is_settled:
@@ -132,10 +161,16 @@ class Subject(Dependent):
             if key is not None:
                 return key
         try:
-            return self._keep(self._walk())
+            walk = self._walk()
         except UndecoratableError as error:
             # It had a source when it was decorated; its code was replaced since.
             return _without_key(str(error))
+        walk.look_outside()
+        return self._keep(walk)
+
+    def outside(self) -> Mapping[str, str]:
+        """What lies outside of Python and counts, by its names in `content_parts`, as it is now."""
+        return {} if self._last is None else {name: found.hex() for name, found in self._last.walk.outside().items()}
 
     def standing(self) -> CodeKey | None:
         """The very object that `key` gave last, where it can be told at a glance that it would give it again.
@@ -168,9 +203,9 @@ class Subject(Dependent):
         start = self._start
         walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value)
         if start.tree is not None:
-            walk.from_cell(start.tree, start.namespace, start.reads)
+            walk.from_cell(start.tree, start.namespace, start.reads, start.outside)
         else:
-            walk.from_code(start.thing)
+            walk.from_code(start.thing, start.outside, start.depends)
         return walk
 
     def _keep(self, walk: Reach) -> CodeKey:
@@ -227,6 +262,8 @@ class _Start:
     tree: ast.Module | None = None
     namespace: dict[str, Any] = None  # type: ignore[assignment]
     reads: frozenset[str] = frozenset()
+    outside: tuple[Outside, ...] = ()
+    depends: tuple[object, ...] = ()
 
 
 def _without_key(reason: str) -> CodeKey:
@@ -241,7 +278,11 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
     content = digest_texts([*texts, now.joint.hex()]).hex()
     if known is not None and content == known.content:
         return known
-    values = {item.path: item.value for item in walk.items if not (item.is_stable or is_service(type(item.value)))}
+    values = {
+        item.path: item.value
+        for item in walk.items
+        if not (item.is_stable or isinstance(item.value, Outside) or is_service(type(item.value)))
+    }
     if known is not None:
         return replace(
             known,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..records import dataclass
 from ._guards import Guards
 from ._loaded import Absent, Found
+from ._outside import Outside
 from ._package import Origin, origin_of_function, origin_of_module
 from ._tree import digest
 from ._uses import Facts, Use
@@ -107,6 +108,10 @@ class Walk(Protocol):
 
     def reach(self, value: object, exposed: bool = False, path: str = "") -> str | None:
         """The token of a piece of code; None if the value is no code."""
+        ...
+
+    def also(self, outside: Iterable[Outside], depends: Iterable[object]) -> list[str]:
+        """What the user has said that it depends on besides joins the walk; the tokens of `depends`."""
         ...
 
     def ignore_in(self, value: object, names: frozenset[str]) -> None:

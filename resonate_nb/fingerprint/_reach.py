@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ..errors import UndecoratableError, UnfingerprintableError
+from ..errors import InvalidOptionError, UndecoratableError, UnfingerprintableError
 from ..records import dataclass
 from . import _registered
 from ._classes import ClassReader
@@ -23,7 +23,8 @@ from ._hidden import brings_back
 from ._loaded import Absent, Found
 from ._named import plain_bytes
 from ._names import NameReader
-from ._nodes import Item, Node, Place, Tree, builtins_of, is_stable, is_users
+from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, is_users
+from ._outside import Outside
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
 from ._scope import facts_of_cell
 from ._tree import clean, digest, digest_texts, encode, text_of
@@ -33,6 +34,7 @@ from ._values import Walker
 from ._wrappers import WrapperReader
 
 MAX_NODES = 5_000
+_DEPENDS = "depends["
 
 
 class _OtherCode(Exception):
@@ -106,7 +108,7 @@ class Reach:
         classes = ClassReader(self)
         self._wrappers = WrapperReader(self, functions.read, functions.read_of_package, classes.read)
 
-    def from_code(self, thing: object) -> None:
+    def from_code(self, thing: object, outside: Iterable[Outside] = (), depends: Iterable[object] = ()) -> None:
         """Walk from a function, or whatever stands in its place."""
         # A function that is a value may have its hints read by whoever is given it.
         exposed = self.is_value and not isinstance(thing, type)
@@ -115,10 +117,18 @@ class Reach:
             raise UndecoratableError(
                 f"{thing!r} is not a function of this notebook or of a local file; wrap it in a function of your own"
             )
-        self.top_token = token
+        self.top_token = " ".join((token, *self.also(outside, depends)))
         self._finish()
 
-    def from_cell(self, tree: ast.Module, namespace: dict[str, Any], reads: frozenset[str]) -> None:
+    def also(self, outside: Iterable[Outside], depends: Iterable[object]) -> list[str]:
+        """What the user has said that it depends on besides joins the walk; the tokens of `depends`."""
+        for each in outside:
+            self.item(("outside", each.name), each.name, each)
+        return [any_token(self, value, (id(value), "depends"), f"{_DEPENDS}{at}]") for at, value in enumerate(depends)]
+
+    def from_cell(
+        self, tree: ast.Module, namespace: dict[str, Any], reads: frozenset[str], outside: Iterable[Outside] = ()
+    ) -> None:
         """Walk from a cell."""
 
         def read(node: Node) -> None:
@@ -132,6 +142,7 @@ class Reach:
                     self._names.take(node, place, Use(Root.GLOBAL, name))
 
         self.add(tree, "cell", read)
+        self.also(outside, ())
         self._finish()
 
     def _finish(self) -> None:
@@ -187,6 +198,8 @@ class Reach:
                 self.refuse(f"{node.label} is nested too deeply to be read")
 
     def _write(self, walker: Walker, item: Item) -> None:
+        if isinstance(item.value, Outside):
+            return  # read when a key is asked for (`look_outside`): a decoration reads no files
         if item.value is UNBOUND:
             item.digest = digest([b"unbound"])
             return
@@ -195,6 +208,11 @@ class Reach:
             item.digest = writer.digest(item.path, item.value)
         except UnfingerprintableError as error:
             name = item.path.partition("[")[0]
+            if item.path.startswith(_DEPENDS):
+                raise InvalidOptionError(
+                    f"`{error.path}` is a {error.type_name}, which has no stable content ({error.reason}); "
+                    "depends= takes values that have one, and functions, classes and modules"
+                ) from None
             self.refuse(
                 f"`{error.path}` is a {error.type_name}, which has no stable content ({error.reason}); "
                 f"pass what it is made of, leave it out of the key with ignore=({name!r},), or say what counts of it "
@@ -217,6 +235,20 @@ class Reach:
         self.kept.append(value)
         self.met_tokens.append(token)
         return found
+
+    def look_outside(self) -> None:
+        """What lies outside of Python is read.
+
+        Raises:
+            UnfingerprintableError: it cannot be.
+        """
+        for item in self.items:
+            if isinstance(item.value, Outside):
+                item.digest = item.value.read()
+
+    def outside(self) -> dict[str, bytes]:
+        """The same, read now, by name; the walk stays as it is."""
+        return {item.path: item.value.read() for item in self.items if isinstance(item.value, Outside)}
 
     def content(self) -> Content:
         """The data as it was when the walk was made."""
@@ -247,7 +279,7 @@ class Reach:
 
         walker = Walker(reach)
         try:
-            digests = [item.digest if item.is_stable else walker.digest(item.path, item.value) for item in self.items]
+            digests = [_digest_now(walker, item) for item in self.items]
         except (_OtherCode, UnfingerprintableError):
             return None
         return Content(digests, walker.joint(), walker.services()) if order + 1 == len(self._met) else None
@@ -344,6 +376,12 @@ class Reach:
             return "named __main__"
         known = self._tokens.get(id(module))
         return known or self.add(module, f"module {module.__name__}", self._names.read_module)
+
+
+def _digest_now(walker: Walker, item: Item) -> bytes:
+    if item.is_stable:
+        return item.digest
+    return item.value.read() if isinstance(item.value, Outside) else walker.digest(item.path, item.value)
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -87,6 +87,9 @@ class WrapperReader:
                 return f"named {module}.{cls.__qualname__}"
             inner = self._walk.reach(wrapped, exposed, path)
             self._walk.ignore_in(wrapped, frozenset(getattr(value, "__durable_ignore__", ())))
+            outside, depends = getattr(value, "__durable_depends__", ((), ()))
+            if (also := self._walk.also(outside, depends)) and inner is not None:
+                inner = " ".join((inner, "depends on", *also))
             if inner is None or owner is None or isinstance(wrapped, MethodType):
                 return inner
             return f"{inner} of {self._bound(value, owner, path)}"

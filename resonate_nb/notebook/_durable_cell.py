@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
 from functools import partial
@@ -26,6 +26,7 @@ from resonate_nb.runtime import (
     generators_phrase,
     get,
     is_enabled,
+    outside_of,
     plainly_phrase,
     say,
     without_our_frames,
@@ -337,6 +338,10 @@ class _Observed:
         self.last = self._subject.key()
         return self.last
 
+    def outside(self) -> Mapping[str, str]:
+        """What lies outside of Python and counts, as it is now."""
+        return self._subject.outside()
+
     def changed_attributes(self) -> list[str]:
         """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""
         effects = self.last.effects if self.last is not None else ()
@@ -351,7 +356,7 @@ _subjects: OrderedDict[tuple[object, ...], Subject] = OrderedDict()
 
 def _subject(shell: Any, body: Body, options: Options) -> Subject:
     """The subject of a text, kept: a key is cheap where nothing that it reaches has changed."""
-    kept = (id(shell.user_ns), body.text, options.ignore, options.packages)
+    kept = (id(shell.user_ns), body.text, options.ignore, options.packages, options.files, options.env)
     subject = _subjects.pop(kept, None)
     if subject is None:
         subject = Subject.of_cell(
@@ -360,6 +365,7 @@ def _subject(shell: Any, body: Body, options: Options) -> Subject:
             body.facts.reads.keys(),
             ignore=options.ignore,
             packages=options.packages,
+            outside=outside_of(options.files, options.env, variable=shell.user_ns.get),
         )
     _subjects[kept] = subject
     while len(_subjects) > _MAX_SUBJECTS:

@@ -36,6 +36,7 @@ from resonate_nb.runtime import (
     existing_engine,
     forget,
     get,
+    is_path,
     mark_rerun,
     newest_of,
     refuse_reserved,
@@ -63,7 +64,7 @@ from ._said import SaidLines
 
 _CELL_USAGE = (
     "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] "
-    "[--packages HOW] [--rerun] [--no-replay]"
+    "[--packages HOW] [--files PATH ...] [--env NAME ...] [--rerun] [--no-replay]"
 )
 _LS_USAGE = (
     "%durable ls [GLOB] [--state STATE] [--name NAME] [--tag KEY=TEXT] [--since WHEN] [--until WHEN] [--limit N] "
@@ -111,6 +112,22 @@ class DurableMagics(Magics):
         default="minor",
         metavar="HOW",
         help="how far versions of installed packages count: minor (the default), exact, or ignore",
+    )
+    @argument(
+        "--files",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="files, folders or patterns (data/*.csv) whose content counts, or variables that hold paths",
+    )
+    @argument(
+        "--env",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="environment variables that count; their values are stored nowhere",
     )
     @argument("--rerun", action="store_true", help="run the body even when there is a result; the old one is kept")
     @argument("--no-replay", action="store_true", help="on a hit bind the names, do not show the recorded output")
@@ -282,12 +299,17 @@ def parse_cell_line(line: str) -> CellOptions:
     parser = DurableMagics.durable.parser
     parser.allow_abbrev = False
     try:
-        asked = parser.parse_args(_words(line), argparse.Namespace(ignore=[]))
+        asked = parser.parse_args(_words(line), argparse.Namespace(ignore=[], files=[], env=[]))
         if asked.label is not None:
             refuse_reserved(asked.label, "label")
         for name in asked.ignore:
             if not name.isidentifier():
                 raise InvalidOptionError(f"--ignore takes names of variables, not {name!r}")
+        for entry in asked.files:
+            if not is_path(entry) and not entry.isidentifier():
+                raise InvalidOptionError(
+                    f"--files takes paths, patterns such as data/*.csv, and names of variables, not {entry!r}"
+                )
         options = checked_options(
             version=asked.version,
             ignore=asked.ignore,
@@ -295,6 +317,8 @@ def parse_cell_line(line: str) -> CellOptions:
             timeout=_length_of(asked.timeout, "--timeout"),
             max_age=_length_of(asked.max_age, "--max-age"),
             packages=asked.packages,
+            files=asked.files,
+            env=asked.env,
         )
     except UsageError as error:
         hint = (

@@ -15,6 +15,7 @@ from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._held import hold_interrupt
 from ._hits import saved_in_all
 from ._identity import Identity, Undurable, check_template, identify, meets_another
+from ._outside import check_files, is_path, outside_of
 from ._registry import (
     OPTION_NAMES,
     Options,
@@ -88,6 +89,7 @@ __all__ = [
     "call",
     "call_async",
     "check",
+    "check_files",
     "check_template",
     "checked_options",
     "checked_query",
@@ -105,12 +107,14 @@ __all__ = [
     "identify",
     "is_enabled",
     "is_numpy_fresh",
+    "is_path",
     "live",
     "log_call",
     "mark_rerun",
     "meets_another",
     "newest_of",
     "open_engine",
+    "outside_of",
     "plainly_phrase",
     "record_of",
     "refuse_reserved",

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, StoreError, UnwritableStoreError
@@ -14,6 +14,9 @@ from resonate_nb.store import Durability, SqliteStore, Store, locate
 
 from ._engine import Engine
 from ._say import say, warn
+
+if TYPE_CHECKING:
+    from resonate_nb.store import DigestMemory
 
 _lock = threading.RLock()
 
@@ -124,6 +127,11 @@ def enter_engine() -> Engine:
 def open_engine() -> Engine | None:
     """The engine, if something durable has been used in this process already."""
     return _engine
+
+
+def digest_memory() -> DigestMemory | None:
+    """What is remembered of files beside the store in use; None where no store is, yet."""
+    return None if _engine is None else _engine.digests
 
 
 def existing_engine() -> Engine | None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from glob import escape
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from resonate_nb.clock import Clock, SystemClock
@@ -39,6 +40,9 @@ from ._say import say, warn
 from ._tasks import Also, Tasks
 from ._timers import Timers
 from ._tries import tries_of
+
+if TYPE_CHECKING:
+    from resonate_nb.store import DigestMemory
 
 
 class _Known:
@@ -106,6 +110,7 @@ class Engine:
         self.timers = Timers(self)
         self.tasks = Tasks(self)
         self._signer = signer
+        self._digests: DigestMemory | None = None
         self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
         """Who was warned that the store cannot be written to, since it last could."""
@@ -129,6 +134,15 @@ class Engine:
         if self._signer is None:
             self._signer = Signer(load_key())
         return self._signer
+
+    @property
+    def digests(self) -> DigestMemory | None:
+        """What is remembered of files beside the store; None where nothing can be."""
+        if self._digests is None and self.store.path is not None and not self.store.is_read_only:
+            from resonate_nb.store import DigestMemory  # few calls depend on large files, and it takes diskcache
+
+            self._digests = DigestMemory(self.store.path)
+        return self._digests
 
     def need_key(self) -> None:
         """There is a key to sign with. Raises UnwritableStoreError where there is none: nothing can be stored then."""
@@ -398,6 +412,8 @@ class Engine:
         self.tasks.pay()
         self.timers.close()
         self.feed.close()
+        if self._digests is not None:
+            self._digests.close()
         for store in (*self._former, self.store):
             store.close()
 

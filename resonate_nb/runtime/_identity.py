@@ -19,6 +19,7 @@ from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
 
 from . import _config
+from ._outside import file_parts, is_outside, title_of
 from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 
 CODE_DIGITS = 8
@@ -93,6 +94,9 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         digests = fingerprint_named(arguments, options.packages)
         joint, parts, services = digests.joint, digests.parts, digests.services
         unsure = digests.unsure
+        if options.files and (files := file_parts(options.files, arguments)):
+            parts = {**parts, **files}
+            joint = _join(joint, " ".join(text for part in files.items() for text in part))
     else:
         joint, parts, services, unsure = _NO_ARGUMENTS, {}, (), ()
     content_joins_arguments = options.version is not None or work.is_cell
@@ -273,9 +277,9 @@ def what_is_new(
         stored = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind])
         if stored is None and kind == "code of":
             continue  # of an earlier version of this package, which did not keep them
-        if kind == "argument" and not phrases:
-            continue  # another call of the same code is no news
         theirs = stored or {}
+        if kind == "argument" and not phrases and not _differ_outside_alone(ours, theirs):
+            continue  # another call of the same code is no news
         changed = [name for name in ours if name in theirs and theirs[name] != ours[name]]
         named = [name for name in changed if " " in name]  # not a name of Python's, but one that says what it is
         found = [f"`{name}`" for name in changed if name not in named]
@@ -289,12 +293,17 @@ def what_is_new(
     return f"changed since its last run: {', '.join(phrases)}" if phrases else None
 
 
+def _differ_outside_alone(ours: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
+    """Whether it is the same call, but for what lies outside of Python."""
+    return all(is_outside(name) for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+
+
 def _named_part(name: str, versions: Mapping[str, str], identity: Identity) -> str:
     """A part of a key that carries its kind in its name, as people are told of it."""
     kind, _, rest = name.partition(" ")
     if kind == "package" and rest in versions and rest in identity.key.packages:
         return f"package {version_change(rest, versions[rest], identity.key.packages[rest])}"
-    return name
+    return title_of(name, identity.argument_parts.get(name) or identity.key.content_parts.get(name, ""))
 
 
 def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str]:

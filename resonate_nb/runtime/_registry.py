@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -43,6 +44,10 @@ class Options:
     """None warns of a settled promise, and raises where a pending one would be taken over."""
     on_rejected: OnRejected = "rerun"
     packages: Packages = "minor"
+    files: tuple[str, ...] = ()
+    """Names of parameters whose arguments are paths, and literal paths and patterns."""
+    env: tuple[str, ...] = ()
+    depends: tuple[object, ...] = ()
 
 
 OPTION_NAMES = tuple(each.name for each in fields(Options))
@@ -69,6 +74,9 @@ def checked_options(
     on_drift: object = None,
     on_rejected: object = "rerun",
     packages: object = "minor",
+    files: object = (),
+    env: object = (),
+    depends: object = (),
 ) -> Options:
     """The options as a record. Raises InvalidOptionError that names the option, what was given and what to write."""
     if id is not None:
@@ -107,6 +115,9 @@ def checked_options(
         None if on_drift is None else _one_of("on_drift", on_drift, OnDrift),
         _one_of("on_rejected", on_rejected, OnRejected),
         _one_of("packages", packages, Packages),
+        _files(files),
+        _env(env),
+        _depends(depends),
     )
 
 
@@ -116,6 +127,37 @@ def _one_of(option: str, given: object, choices: Any) -> Any:
         listed = " or ".join(repr(word) for word in words)
         raise InvalidOptionError(f"{option} must be {listed}, not {given!r}")
     return given
+
+
+def _files(given: object) -> tuple[str, ...]:
+    entries = (given,) if isinstance(given, str | os.PathLike) else given
+    if not isinstance(entries, tuple | list | set | frozenset) or not all(
+        isinstance(entry, str | os.PathLike) and os.fspath(entry) for entry in entries
+    ):
+        raise InvalidOptionError(
+            f"files must be names of arguments that are paths, or paths, such as ('path', 'data/*.csv'), not {given!r}"
+        )
+    # What is given as a path is one, whatever it looks like.
+    spelled = [entry if isinstance(entry, str) else os.path.join(os.curdir, entry) for entry in entries]
+    return tuple(sorted(set(spelled)))
+
+
+def _env(given: object) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, tuple | list | set | frozenset) or not all(
+        isinstance(name, str) and name and not set(name) & {"=", "\0"} for name in names
+    ):
+        raise InvalidOptionError(f"env must be names of environment variables, e.g. env=('MODE',), not {given!r}")
+    return tuple(sorted(set(names)))
+
+
+def _depends(given: object) -> tuple[object, ...]:
+    if not isinstance(given, tuple | list):
+        raise InvalidOptionError(
+            f"depends must be a tuple of values, functions, classes or modules, e.g. depends=(config, helper), "
+            f"not {given!r}"
+        )
+    return tuple(given)
 
 
 def _policy(retry: object) -> Policy | None:

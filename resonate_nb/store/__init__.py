@@ -5,6 +5,7 @@
 - ``promises.db``: one SQLite database with a row per promise and its task, attempts, notes, fences;
 - ``values/``: a file per value above `INLINE_BYTES`, written whole before its row, unlinked after its row's commit;
 - ``owners/``: a locked file per living process;
+- ``digests/``: what is remembered of the user's files (`DigestMemory`); may be deleted at any time;
 - ``signal``: two mapped words that tell other processes of changes;
 - ``damaged/<date>/``: pieces that were found damaged, kept beside what took their place; ``suspect`` while the next
   opener has to read the database through;
@@ -32,21 +33,28 @@ from ._port import (
 from ._sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from ._digests import DigestMemory
     from ._memory import MemoryStore
 else:
 
     def __getattr__(name: str) -> Any:
-        if name != "MemoryStore":  # that one is loaded when somebody has one
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from ._memory import MemoryStore
+        # Loaded when somebody has one.
+        if name == "MemoryStore":
+            from ._memory import MemoryStore
 
-        return MemoryStore
+            return MemoryStore
+        if name == "DigestMemory":
+            from ._digests import DigestMemory
+
+            return DigestMemory
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
     "INLINE_BYTES",
     "Ahead",
     "Attempt",
+    "DigestMemory",
     "Durability",
     "Extent",
     "MemoryStore",

@@ -46,6 +46,9 @@ async def fetch_named(url: str) -> bytes:
     on_drift="raise",
     on_rejected="raise",
     packages="exact",
+    files=("path", Path("data")),
+    env=("MODE",),
+    depends=({"a": 1}, Path),
 )
 def charge(card: str) -> str:
     call = rnb.current()

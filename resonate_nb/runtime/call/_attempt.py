@@ -34,11 +34,13 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads
+from .._earlier import nearest
 from .._engine import Engine
 from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
+from .._outside import file_parts, is_outside, title_of
 from .._packages import recorded
 from .._registry import Work
 from .._say import say
@@ -281,6 +283,7 @@ class _Record:
         self._cell = f"cell:{work.name if work.name != 'cell' else identity.code}" if work.is_cell else None
         # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
         self._earlier = engine.newest(work.name) if self._is_new_code and not work.is_cell else None
+        self._with_files = work if work.options.files and not work.is_cell else None
         self.number = 1
         self.used = 0
         self.news: str | None = None
@@ -295,7 +298,7 @@ class _Record:
         """Whether a promise is made beside which there is nothing to write, or to learn."""
         run = self._run
         is_plain = run.taken_over is None and run.superseded is None and not run.reason
-        return is_plain and not self._has_versions and not self._has_deadline and self._cell is None
+        return is_plain and not (self._has_versions or self._has_deadline or self._cell or self._with_files)
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
         superseded = self._run.superseded
@@ -324,6 +327,9 @@ class _Record:
             latest = transaction.note(self._cell, "latest")
             self._earlier = None if latest is None else transaction.get(latest.decode())
             transaction.put_note(self._cell, "latest", run.id.encode())
+        if self._with_files is not None:
+            # The same call again, where a file that it depends on has changed, is news whenever it comes.
+            self._earlier = nearest(transaction, self._with_files, identity)
         if self._earlier is not None and (self._earlier.param.headers.get("kind") == "cell") == bool(self._cell):
             parts = transaction.note(f"code:{self._earlier.param.headers.get('code', '')}", "parts")
             versions = recorded(transaction, self._earlier)
@@ -506,11 +512,16 @@ def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any
 def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...]:
     """What the body did that a hit could not repeat, by name."""
     found = [f"stores into {effect}" for effect in identity.key.effects]
+    if request.work.options.files:
+        found += _changed_files(request, identity)
     if request.arguments:
         found += [f"changed its argument `{name}` in place" for name in _changed_arguments(request, identity)]
     if not request.work.is_cell:
         # Cheap when nothing has changed; the cell's own face judges what a cell changed.
         found += _changed_globals(identity.key, request.work.subject.key())
+    elif identity.key.content_parts:
+        after = request.work.subject.outside()
+        found += _changed_outside(identity.key.content_parts, after)
     if request.judge is not None:
         found += request.judge(value)
     return tuple(found)
@@ -519,12 +530,27 @@ def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...
 def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
     if before.content == after.content:
         return []
-    named = [
+    named = _changed_outside(before.content_parts, after.content_parts)
+    named += [
         f"changed the global `{name}`"
         for name, digest in before.content_parts.items()
-        if after.content_parts.get(name) != digest
+        if after.content_parts.get(name) != digest and not is_outside(name)
     ]
     return named or ["changed something that its code reads (an attribute of a class or function)"]
+
+
+def _changed_outside(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """A result that was computed while a file changed is of neither content."""
+    return [
+        f"ran while {title_of(name)} changed"
+        for name, digest in before.items()
+        if is_outside(name) and after.get(name) != digest
+    ]
+
+
+def _changed_files(request: Request, identity: Identity) -> list[str]:
+    after = file_parts(request.work.options.files, request.arguments)
+    return _changed_outside({name: identity.argument_parts.get(name, "") for name in after}, after)
 
 
 _IMMUTABLE = frozenset((type(None), bool, int, float, complex, str, bytes))
@@ -537,4 +563,4 @@ def _changed_arguments(request: Request, identity: Identity) -> list[str]:
         after = fingerprint_named(request.arguments, request.work.options.packages).parts
     except UnfingerprintableError as error:
         return [error.path.split("[")[0].split(".")[0]]
-    return [name for name, digest in identity.argument_parts.items() if after.get(name) != digest]
+    return [name for name, digest in after.items() if identity.argument_parts.get(name) != digest]

@@ -98,10 +98,11 @@ class Lane:
         self._names = names
         self._least = least
         options = work.options
-        is_named = names is not None and options.id is None and options.version is None
+        # Files are looked at each time, and the calls around this one hear of them.
+        is_named = names is not None and options.id is None and options.version is None and not options.files
         self._is_named = is_named and options.max_age is None
         """Whether a row that was read ahead is this call's by its arguments and code alone, whenever it was made."""
-        is_dated = options.max_age is not None or "{" in (options.id or "")
+        is_dated = options.max_age is not None or "{" in (options.id or "") or bool(options.files)
         self._is_warm = options.keyed_by == "args" and not is_dated
         """Whether equal arguments are the same promise, whenever and wherever they are given."""
         self._known: _Known | None = None

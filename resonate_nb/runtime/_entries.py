@@ -1,0 +1,139 @@
+"""What a declared path stands for: the content of a file, of a folder with all in it, or of all that a pattern finds.
+
+A folder counts by the names in it and their contents, hidden ones too; what editors, version control and Python leave
+behind (`_LITTER`) and stores of this package do not count. Links count by what they lead to, a broken one as missing,
+pipes and devices by name. What is missing is as good a content as any other.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from glob import glob, has_magic
+
+from blake3 import blake3
+
+from resonate_nb.errors import UnfingerprintableError
+
+from ._digests import Progress, digest_of
+
+DIGEST_BYTES = 16
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_LITTER = frozenset(
+    (
+        *(".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".hg", ".svn", ".ipynb_checkpoints", "__pycache__"),
+        *(".resonate_nb", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
+    )
+)
+_STORE_FILE = "promises.db"
+
+
+def _digest(kind: bytes, *parts: bytes) -> bytes:
+    content = blake3(kind)
+    for part in parts:
+        content.update(len(part).to_bytes(8, "little"))
+        content.update(part)
+    return content.digest(DIGEST_BYTES)
+
+
+MISSING = _digest(b"missing")
+"""The digest of what is not there."""
+
+
+def entry_digest(spelled: str | bytes | os.PathLike[str]) -> bytes:
+    """The digest of what a path or pattern stands for now, seen from the working directory.
+
+    Raises:
+        UnfingerprintableError: it cannot be read, is neither file nor folder, or changes while it is read.
+    """
+    text = os.path.expanduser(os.fsdecode(spelled))
+    if _URL.match(text):
+        raise UnfingerprintableError(text, "file", "it is an address, and only what lies on a disk can be looked at")
+    progress = Progress()
+    try:
+        found = _stat(text)
+        if found is None and has_magic(text):
+            return _of_pattern(text, progress)
+        if found is not None and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise UnfingerprintableError(text, "file", "it is neither a file nor a folder")
+        return _of_path(text, found, progress, ())
+    finally:
+        progress.end()
+
+
+def is_pattern(spelled: str) -> bool:
+    """Whether it is one for several files, as long as there is no single one of just this name."""
+    return has_magic(spelled)
+
+
+def _of_path(path: str, found: os.stat_result | None, progress: Progress, above: tuple[tuple[int, int], ...]) -> bytes:
+    if found is None:
+        return MISSING
+    if stat.S_ISDIR(found.st_mode):
+        return _of_folder(path, found, progress, above)
+    if not stat.S_ISREG(found.st_mode):
+        return _digest(b"special", str(stat.S_IFMT(found.st_mode)).encode())
+    try:
+        return _digest(b"file", bytes.fromhex(digest_of(os.path.abspath(path), found, progress)))
+    except FileNotFoundError:
+        return MISSING
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _of_folder(path: str, found: os.stat_result, progress: Progress, above: tuple[tuple[int, int], ...]) -> bytes:
+    here = found.st_dev, found.st_ino
+    if here in above:
+        return _digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
+    parts: list[bytes] = []
+    for name in sorted(_names(path)):
+        inner = os.path.join(path, os.fsdecode(name))
+        parts += (name, _of_path(inner, _stat(inner), progress, (*above, here)))
+    return _digest(b"folder", *parts)
+
+
+def _names(path: str) -> Iterator[bytes]:
+    try:
+        names = os.listdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(path, error) from error
+    if _STORE_FILE in names and "owners" in names:
+        return  # a store, wherever it was put: it changes with each call
+    for name in names:
+        if name not in _LITTER:
+            yield os.fsencode(name)
+
+
+def _of_pattern(pattern: str, progress: Progress) -> bytes:
+    # `**` finds what is in the folders by itself.
+    is_deep = pattern.endswith("**") or pattern.endswith(f"**{os.sep}")
+    parts: list[bytes] = []
+    for path in sorted(map(os.fsencode, set(glob(pattern, recursive=True)))):
+        name = os.fsdecode(path)
+        if not _LITTER.isdisjoint(name.split(os.sep)):
+            continue
+        found = _stat(name)
+        is_folder = found is not None and stat.S_ISDIR(found.st_mode)
+        parts += (path, b"folder" if is_deep and is_folder else _of_path(name, found, progress, ()))
+    return _digest(b"pattern", *parts) if parts else MISSING
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """None for what is not there, a broken link among it."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise _refused(path, error) from error
+
+
+def _refused(path: str, error: OSError) -> UnfingerprintableError:
+    return UnfingerprintableError(path, "file", f"it cannot be read ({error.strerror or error})")

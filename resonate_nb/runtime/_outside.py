@@ -1,0 +1,147 @@
+"""`files=` and `env=`: what a user has declared to count although Python cannot see it.
+
+The content of files that arguments name joins the arguments; that of literal paths, and of environment variables,
+joins the data that the code reads. Nothing of either is stored but digests: a variable may hold a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+
+from blake3 import blake3
+
+from resonate_nb.errors import InvalidOptionError, UnfingerprintableError
+from resonate_nb.fingerprint import Outside
+
+from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern
+
+Spelled = str | bytes | os.PathLike[str]
+
+_PATH_LETTERS = frozenset("/\\.*?[~")
+_MOST_NAMED = 32
+"""Files of one argument that are told apart by name; of more it is only said that they changed."""
+
+
+def check_files(title: str, files: Collection[str], parameters: Collection[str], ignored: Collection[str]) -> None:
+    """Each names a parameter, or is a path.
+
+    Raises:
+        InvalidOptionError: one is neither, or names a parameter that `ignore` leaves out.
+    """
+    for entry in files:
+        if entry in ignored and entry in parameters:
+            raise InvalidOptionError(
+                f"{title}: {entry!r} is in files=, so its content counts, and in ignore=, which leaves it out; "
+                "take it out of one of the two"
+            )
+        if entry not in parameters and not is_path(entry):
+            has = f"one of its parameters ({', '.join(parameters)})" if parameters else "a parameter (it has none)"
+            raise InvalidOptionError(
+                f"{title}: files={entry!r} names no parameter and looks like no path; write {has}, "
+                f"or a path or pattern such as './{entry}' or 'data/*.csv'"
+            )
+
+
+def is_path(entry: str) -> bool:
+    """Whether a word is a path or a pattern, and no name of Python's."""
+    return not _PATH_LETTERS.isdisjoint(entry)
+
+
+def outside_of(
+    files: Collection[str],
+    env: Collection[str],
+    parameters: Collection[str] = (),
+    variable: Callable[[str], object] | None = None,
+) -> tuple[Outside, ...]:
+    """What joins the data that the code reads. `variable` gives the value of a name that stands for paths."""
+    found = [Outside(f"env {name}", partial(_env_digest, name)) for name in env]
+    for entry in files:
+        if entry in parameters:
+            continue
+        if is_path(entry):
+            found.append(Outside(part_of(entry), partial(entry_digest, entry)))
+        elif variable is not None:
+            found.append(Outside(f"files of `{entry}`", partial(_variable_digest, variable, entry)))
+    return tuple(found)
+
+
+def file_parts(files: Collection[str], arguments: Mapping[str, object]) -> dict[str, str]:
+    """The digests of the files that the arguments name, by what they are called in the key.
+
+    Raises:
+        UnfingerprintableError: an argument is no path, or its file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for name in files:
+        if name in arguments:
+            paths = list(paths_of(name, arguments[name]))
+            if len(paths) > _MOST_NAMED:
+                found[f"files of `{name}`"] = _joined(paths).hex()
+            else:
+                found |= {part_of(os.fsdecode(path)): entry_digest(path).hex() for path in paths}
+    return found
+
+
+def paths_of(name: str, value: object) -> Iterator[Spelled]:
+    """The paths that an argument, or a list or dict of paths, stands for.
+
+    Raises:
+        UnfingerprintableError: it is something else.
+    """
+    match value:
+        case None:
+            return
+        case str() | bytes() | os.PathLike():
+            yield value
+        case Mapping():
+            for each in value.values():
+                yield from paths_of(name, each)
+        case list() | tuple():
+            for each in value:
+                yield from paths_of(name, each)
+        case set() | frozenset():
+            yield from sorted((path for each in value for path in paths_of(name, each)), key=os.fsencode)
+        case _:
+            kind = type(value).__qualname__
+            reason = f"it is a {kind}, and files= takes arguments that are paths: str, Path, or lists of them"
+            raise UnfingerprintableError(name, "file", reason)
+
+
+def part_of(spelled: str) -> str:
+    """What a path is called in a key."""
+    return f"{'files' if is_pattern(spelled) or spelled.endswith(os.sep) else 'file'} {spelled}"
+
+
+def title_of(name: str, digest: str = "") -> str:
+    """How people are told of a part of the key: a name of Python's in backticks, all else by its kind."""
+    kind, _, rest = name.partition(" ")
+    match kind:
+        case "env":
+            return f"environment variable `{rest}`"
+        case "file" | "files":
+            return f"{name} (missing)" if digest == MISSING.hex() else name
+        case _:
+            return name if rest else f"`{name}`"
+
+
+def is_outside(name: str) -> bool:
+    """Whether a part of the key lies outside of Python."""
+    return name.startswith(("env ", "file ", "files "))
+
+
+def _env_digest(name: str) -> bytes:
+    value = os.environ.get(name)
+    content = blake3(b"unset" if value is None else b"set")
+    if value is not None:
+        content.update(name.encode("utf-8", "surrogateescape") + b"=" + value.encode("utf-8", "surrogateescape"))
+    return content.digest(DIGEST_BYTES)
+
+
+def _variable_digest(variable: Callable[[str], object], name: str) -> bytes:
+    return _joined(list(paths_of(name, variable(name))))
+
+
+def _joined(paths: Collection[Spelled]) -> bytes:
+    return blake3(b"".join(entry_digest(path) for path in paths)).digest(DIGEST_BYTES)
