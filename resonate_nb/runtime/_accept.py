@@ -219,7 +219,11 @@ class _Acceptance:
             raise IdReuseError(present.id, differing)
         if present.state is State.PENDING:
             self._refuse_running(present)
-            return None
+            before = present.param.headers.get(FROM)
+            if before is None or self._asked.source not in (None, before):
+                return None
+            say(f"{work.title}: {present.id} goes on from {before} already")
+            return Handle(engine, present.id)
         if differing is not None and work.options.on_reuse == "rerun":
             return None
         has_value = present.state is State.RESOLVED and not _identity.has_drifted(identity, present)

@@ -119,6 +119,18 @@ def test_what_fails_after_it_was_accepted_keeps_its_steps(orders: Orders):
     assert ["charge", "ship", "ship", "end now", "end now"] == orders.work.runs
 
 
+def test_twice_is_once_also_when_it_was_stopped_again(orders: Orders, said: list[str]):
+    before, now = orders.version("before"), orders.version("now")
+    stops(orders, before, "ship")
+    handle = now.accept("book")
+    assert handle == now.accept("book")
+    assert handle.id == stops(orders, now, "end now")
+    assert handle == now.accept("book")
+    assert any(f"{handle.id} goes on from {before.get('book').id} already" in line for line in said)
+    now("book")
+    assert ["charge", "ship", "ship", "end now", "end now"] == orders.work.runs
+
+
 def test_what_the_new_code_had_begun_already_counts_as_well(orders: Orders):
     before, now = orders.version("before"), orders.version("now", "check", "charge", "ship")
     stops(orders, before, "end before")
