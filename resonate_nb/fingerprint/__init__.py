@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._code import CodeKey, Subject, forget_keys, reach, services_in
-from ._differences import differences
-from ._explain import Summary, describe
 from ._named import Digests, Noted, joint_of_scalars
 from ._outside import Outside
 from ._package import version_of
 from ._services import add_service, is_service, service_text
 from ._values import fingerprint_value, fingerprint_values, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
+
+if TYPE_CHECKING:
+    from ._explain import Summary
 
 
 def fingerprint(value: object) -> str:
@@ -79,6 +80,31 @@ def register_service(type: type | str, identity: Callable[[Any], object] | None 
     forget_keys()
 
 
+def describe(value: object, noted: Noted = (), name: str = "") -> Summary:
+    """What `differences` compares: a summary of a value, of at most 4 KB as JSON; never a secret.
+
+    Args:
+        value: anything that has a fingerprint.
+        noted: what the walk that gave it its fingerprint noted of its parts (`Digests.noted`).
+        name: what it is called, which may say that it is a secret.
+    """
+    from ._explain import describe  # a hit needs nothing of it
+
+    return describe(value, noted, name)
+
+
+def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...]:
+    """Phrases such as ``column `dep_delay` renamed to `delay```, ``rows 336,776 → 336,770``, ``3 → 4``; at least one.
+
+    Args:
+        before: what `describe` gave of the value as it was; None where nothing was kept.
+        after: and of the value as it is, which has another fingerprint.
+    """
+    from ._differences import differences
+
+    return differences(before, after)
+
+
 __all__ = [
     "CodeKey",
     "Digests",
@@ -86,7 +112,6 @@ __all__ = [
     "Outside",
     "Packages",
     "Subject",
-    "Summary",
     "counted",
     "declare_versions",
     "describe",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from threading import RLock
 from types import FunctionType, MappingProxyType, ModuleType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakSet
 
 from ..errors import UndecoratableError, UnfingerprintableError
@@ -23,7 +23,11 @@ from ._services import is_service
 from ._tree import digest_texts
 from ._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 
+if TYPE_CHECKING:
+    from ._explain import Summary
+
 _MAX_KNOWN = 512
+_SLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,19 @@ class Subject(Dependent):
     def forget(self) -> None:
         """The next key is made anew: something counts otherwise than it did."""
         self._last = None
+
+    def described(self, names: Collection[str]) -> Mapping[str, Summary]:
+        """Summaries of data that it reads, by the names of `CodeKey.content_parts`, as of its last key."""
+        from ._explain import describe  # only a comparison, and the birth of a promise, ask for it
+
+        items = () if self._last is None else self._last.walk.items
+        kept = (item for item in items if item.path in names and not isinstance(item.value, Outside))
+        return {item.path: describe(item.value, item.noted, item.path) for item in kept}
+
+    def slow(self) -> Mapping[str, float]:
+        """Data that it reads of which a walk has taken more than a second: name -> seconds."""
+        items = () if self._last is None else self._last.walk.items
+        return {item.path: item.seconds for item in items if item.seconds > _SLOW_SECONDS}
 
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)

@@ -20,15 +20,18 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ._guards import UNBOUND
 from ._instances import is_users_class
 from ._named import Noted
 from ._pen import short_digest
 from ._scalars import atoms
 from ._secrets import is_secret
 from ._seen import MOST_COLUMNS, seen
+from ._services import service_text
 from ._walk import Attribute
 
 Summary = dict[str, Any]
+"""Plain JSON."""
 
 _MOST_PARTS = 32
 _MOST_LETTERS = 80
@@ -65,8 +68,12 @@ def type_name(value: object) -> str:
 
 
 def _summary(value: object, digests: Mapping[object, str], name: str, room: int) -> Summary:
+    if value is UNBOUND:
+        return {"type": "nothing", "text": "unbound"}
     cls = type(value)
     found: Summary = {"type": type_name(value)}
+    if (text := service_text(value)) is not None:
+        return found | {"text": _cut(text, _MOST_LETTERS)}
     if cls in _PLAIN or _is_standard(value):
         text = _text(value)
         if issubclass(cls, str) and is_secret(name, value):  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..records import dataclass
 from ._guards import Guards
 from ._loaded import Absent, Found
+from ._named import Noted
 from ._outside import Outside
 from ._package import Origin, origin_of_function, origin_of_module
 from ._tree import digest
@@ -52,6 +53,10 @@ class Item:
     is_stable: bool
     """It is a scalar, or a tuple of them: its identity says all."""
     digest: bytes = b""
+    noted: Noted = ()
+    """What the last walk over it noted of its parts."""
+    seconds: float = 0.0
+    """The longest that a walk over it took."""
 
 
 @dataclass(frozen=True, slots=True)

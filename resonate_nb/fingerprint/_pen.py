@@ -35,6 +35,11 @@ def short_digest(piece: Piece) -> str:
     return xxh3_64_hexdigest(pending[start:end])[:_SHORT]
 
 
+def without_bytes(piece: Piece) -> Piece:
+    """The piece as it may be kept for long: what is large is not kept alive for it."""
+    return piece if isinstance(piece, str) or len(piece[0]) < _FLUSH_BYTES // 16 else short_digest(piece)
+
+
 class Pen:
     """Collects the canonical bytes of one item; `digest` is the 128-bit fingerprint of all that was written."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from ..clock import SystemClock
 from ..errors import InvalidOptionError, UndecoratableError, UnfingerprintableError
 from ..records import dataclass
 from . import _registered
@@ -26,6 +27,7 @@ from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, is_users
 from ._outside import Outside
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
+from ._pen import without_bytes
 from ._scope import facts_of_cell
 from ._tree import clean, digest, digest_texts, encode, text_of
 from ._unseen import unseen
@@ -35,6 +37,7 @@ from ._wrappers import WrapperReader
 
 MAX_NODES = 5_000
 _DEPENDS = "depends["
+_CLOCK = SystemClock()
 
 
 class _OtherCode(Exception):
@@ -205,7 +208,7 @@ class Reach:
             return
         writer = Walker(self._reach_from_value) if item.is_stable else walker
         try:
-            item.digest = writer.digest(item.path, item.value)
+            item.digest = _written(writer, item)
         except UnfingerprintableError as error:
             name = item.path.partition("[")[0]
             if item.path.startswith(_DEPENDS):
@@ -381,7 +384,15 @@ class Reach:
 def _digest_now(walker: Walker, item: Item) -> bytes:
     if item.is_stable:
         return item.digest
-    return item.value.read() if isinstance(item.value, Outside) else walker.digest(item.path, item.value)
+    return item.value.read() if isinstance(item.value, Outside) else _written(walker, item)
+
+
+def _written(walker: Walker, item: Item) -> bytes:
+    began = _CLOCK.monotonic()
+    found = walker.digest(item.path, item.value)
+    item.seconds = max(item.seconds, _CLOCK.monotonic() - began)
+    item.noted = [(step, without_bytes(piece)) for step, piece in walker.noted]
+    return found
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -15,7 +15,8 @@ from sklearn.linear_model import Ridge
 from test_values_property import VALUES
 from values_under_test import Model, everything, fp, reach
 
-from resonate_nb.fingerprint import Summary, describe, differences, fingerprint_named
+from resonate_nb.fingerprint import describe, differences, fingerprint_named
+from resonate_nb.fingerprint._explain import Summary
 from resonate_nb.fingerprint._values import walked_values
 
 
