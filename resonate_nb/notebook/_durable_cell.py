@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
 from functools import partial
@@ -341,6 +341,9 @@ class _Observed:
     def outside(self) -> Mapping[str, str]:
         """What lies outside of Python and counts, as it is now."""
         return self._subject.outside()
+
+    def described(self, names: Collection[str]) -> Mapping[str, Any]:
+        return self._subject.described(names)
 
     def changed_attributes(self) -> list[str]:
         """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""

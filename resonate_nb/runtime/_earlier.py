@@ -15,6 +15,10 @@ from resonate_nb.store import Query, Reader
 from ._identity import Identity, about_of
 from ._registry import Work
 
+FIRST = "first run"
+"""Why a call runs that there is nothing to compare with."""
+NEW_ARGUMENTS = "first run with these arguments"
+"""And one whose code ran before, with other plain arguments."""
 _MOST_VERSIONS = 16
 """Of one call: so many are looked at, the newest."""
 _MOST_RECENT = 32

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from glob import escape
 from typing import TYPE_CHECKING
@@ -78,6 +79,8 @@ class _Knowing:
         return self._view.fence(id)
 
 
+_MOST_PARTS = 10_000
+_COMPARING_SECONDS = 0.25
 _MARKS = "marks:"
 """The key under which notes about the whole store lie; no promise id of ours has this form."""
 
@@ -119,6 +122,10 @@ class Engine:
         self._is_closing = False
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
+        self.known_parts: set[str] = set()
+        """Digests of data whose summaries are in the store."""
+        self._compared: dict[str, float] = {}
+        """Name of a function -> when its large arguments were last compared with earlier ones, monotonic seconds."""
         self.packages = Ledger(self.clock)
         _engines.add(self)
         self.hits = HitCounts()
@@ -276,6 +283,20 @@ class Engine:
     def note_code(self, code: str) -> None:
         """The sources behind this fingerprint are committed."""
         self._known_code.add(code)
+
+    def note_parts(self, digests: Collection[str]) -> None:
+        """The summaries of these pieces of data are committed."""
+        if len(self.known_parts) + len(digests) > _MOST_PARTS:
+            self.known_parts.clear()
+        self.known_parts.update(digests)
+
+    def may_compare(self, name: str) -> bool:
+        """Whether it is time to look again how large arguments of this function differ from earlier ones."""
+        now = self.clock.monotonic()
+        if now - self._compared.get(name, -math.inf) < _COMPARING_SECONDS:
+            return False
+        self._compared[name] = now
+        return True
 
     def peek(self, ids: Sequence[str]) -> list[Promise | None]:
         """The promises of exactly these ids, judged at this instant; one read transaction, no lock."""

@@ -11,21 +11,23 @@ from contextlib import suppress
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from resonate_nb.clock import local_now
 from resonate_nb.errors import InvalidOptionError, StoreError
-from resonate_nb.fingerprint import CodeKey, fingerprint_named, version_change
+from resonate_nb.fingerprint import CodeKey, Noted, fingerprint_named, version_change
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
 
 from . import _config
-from ._outside import file_parts, is_outside, title_of
+from ._outside import file_parts
 from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 
 CODE_DIGITS = 8
 ARGUMENT_DIGITS = 16
 
 _NO_ARGUMENTS = "0" * 32
+_NOTHING: Mapping[str, Noted] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Identity:
     argument_parts: Mapping[str, str]
     is_automatic_id: bool
     is_automatic_version: bool
+    noted: Mapping[str, Noted] = MappingProxyType({})
+    """What the walk noted of the parts of the arguments; empty where all of them are plain."""
     wide_base: str | None = None
     """The id with every digit of the fingerprints, for when two calls meet in the short form; None where this is it."""
     argument_services: tuple[str, ...] = ()
@@ -93,12 +97,13 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     if arguments:
         digests = fingerprint_named(arguments, options.packages)
         joint, parts, services = digests.joint, digests.parts, digests.services
-        unsure = digests.unsure
+        unsure, noted = digests.unsure, digests.noted
         if options.files and (files := file_parts(options.files, arguments)):
             parts = {**parts, **files}
             joint = _join(joint, " ".join(text for part in files.items() for text in part))
     else:
         joint, parts, services, unsure = _NO_ARGUMENTS, {}, (), ()
+        noted = _NOTHING
     content_joins_arguments = options.version is not None or work.is_cell
     if content_joins_arguments:
         code = key.code
@@ -125,6 +130,7 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         parts,
         options.id is None,
         options.version is None,
+        noted,
         None if wide == base else wide,
         services,
         unsure,
@@ -156,7 +162,7 @@ def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
         about.get("arguments", {}),
         not is_named,
         is_automatic,
-        wide,
+        wide_base=wide,
     )
 
 
@@ -256,56 +262,6 @@ def sources_note(identity: Identity) -> bytes:
     return _encode(dict(identity.key.sources)).encode()
 
 
-def what_is_new(
-    identity: Identity, promise: Promise, stored_parts: bytes | None, versions: Mapping[str, str]
-) -> str | None:
-    """One phrase that says which part differs from an earlier call of this name; None when none does.
-
-    `stored_parts` is what `parts_note` stored of that call's code, `versions` those of the packages it ran with.
-    """
-    before = about_of(promise)
-    if stored_parts is not None:
-        before["code"] = json.loads(stored_parts)
-    if not before:
-        return None
-    phrases: list[str] = []
-    for kind, ours in (
-        ("code of", identity.key.code_parts),
-        ("global", identity.key.content_parts),
-        ("argument", identity.argument_parts),
-    ):
-        stored = before.get({"code of": "code", "global": "content", "argument": "arguments"}[kind])
-        if stored is None and kind == "code of":
-            continue  # of an earlier version of this package, which did not keep them
-        theirs = stored or {}
-        if kind == "argument" and not phrases and not _differ_outside_alone(ours, theirs):
-            continue  # another call of the same code is no news
-        changed = [name for name in ours if name in theirs and theirs[name] != ours[name]]
-        named = [name for name in changed if " " in name]  # not a name of Python's, but one that says what it is
-        found = [f"`{name}`" for name in changed if name not in named]
-        found += [f"`{name}` (new)" for name in ours if name not in theirs]
-        found += [f"`{name}` (gone)" for name in theirs if name not in ours]
-        if found == ["`cell`"] and kind == "code of":
-            phrases.append("its code")
-        elif found:
-            phrases.append(f"{kind} {', '.join(found[:4])}" + (" …" if len(found) > 4 else ""))
-        phrases += [_named_part(name, versions, identity) for name in named[:4]] + ["…"] * (len(named) > 4)
-    return f"changed since its last run: {', '.join(phrases)}" if phrases else None
-
-
-def _differ_outside_alone(ours: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
-    """Whether it is the same call, but for what lies outside of Python."""
-    return all(is_outside(name) for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
-
-
-def _named_part(name: str, versions: Mapping[str, str], identity: Identity) -> str:
-    """A part of a key that carries its kind in its name, as people are told of it."""
-    kind, _, rest = name.partition(" ")
-    if kind == "package" and rest in versions and rest in identity.key.packages:
-        return f"package {version_change(rest, versions[rest], identity.key.packages[rest])}"
-    return title_of(name, identity.argument_parts.get(name) or identity.key.content_parts.get(name, ""))
-
-
 def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str]:
     """How the packages that the code uses differ from those of an earlier run of it."""
     now = identity.key.packages
@@ -318,20 +274,23 @@ def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str
 
 def code_diff(before: bytes | None, identity: Identity) -> str:
     """A unified diff of the canonical sources, from those stored to ours; "" when there is nothing to compare."""
-    import difflib
-
     theirs: dict[str, str] = json.loads(before) if before else {}
     ours = identity.key.sources
-    lines: list[str] = []
-    for part in sorted({*theirs, *ours}):
-        lines += difflib.unified_diff(
-            theirs.get(part, "").splitlines(),
-            ours.get(part, "").splitlines(),
-            f"{part} (stored)",
-            f"{part} (now)",
-            lineterm="",
-            n=2,
-        )
+    return "\n".join(filter(None, (part_diff(part, theirs, ours) for part in sorted({*theirs, *ours}))))
+
+
+def part_diff(part: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """A unified diff of the canonical source of one part of the code; "" where it is the same."""
+    import difflib  # slow to load, and most calls are no news
+
+    lines = difflib.unified_diff(
+        before.get(part, "").splitlines(),
+        now.get(part, "").splitlines(),
+        f"{part} (stored)",
+        f"{part} (now)",
+        lineterm="",
+        n=2,
+    )
     return "\n".join(lines)
 
 

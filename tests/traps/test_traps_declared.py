@@ -86,7 +86,7 @@ FOLDER = {"options": "files=('d/',)", "before": TREE}
 PATTERN = {"options": "files=('d/*.txt',)", "before": TREE}
 
 CASES = [
-    Declared("an argument's file changes", change=TWO, runs=1, says="f runs; changed since its last run: file a.txt", **PATH),
+    Declared("an argument's file changes", change=TWO, runs=1, says="f runs: file a.txt changed", **PATH),
     Declared("an argument's file stays", change=nothing, runs=0, **PATH),
     Declared("it is touched", change=touch, runs=0, **PATH),
     Declared("it is replaced by a copy", change=copied, runs=0, **PATH),

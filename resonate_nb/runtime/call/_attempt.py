@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from types import TracebackType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from resonate_nb.codec import describe, in_words
 from resonate_nb.errors import UnfingerprintableError
@@ -34,20 +34,21 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Transaction
 
 from .. import _context, _identity, _reads
-from .._earlier import nearest
 from .._engine import Engine
 from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
 from .._identity import Identity
 from .._limit import Limited, LimitPassed, run_limited, run_limited_async
 from .._outside import file_parts, is_outside, title_of
-from .._packages import recorded
 from .._registry import Work
 from .._say import say
 from .._tasks import LEASE_MS, Holding
 from .._tries import FAILED, ended, spent, tries_of
 from ._children import ADOPTS, NO_CHILDREN, KnownChildren, parent_of, steps_before
 from ._plan import Run
+
+if TYPE_CHECKING:
+    from .._news import News
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,10 @@ class Claimed:
     owed: Callable[[], Claimed | None] | None = None
     """Claims it after all, where the store could not be written to before the body; None when somebody else was
     faster."""
-    news: str | None = None
-    """Which part of the key is new beside the last computed call of this name."""
+    news: News | None = None
+    """What is new beside an earlier promise; None where nobody looked: other arguments for code that ran before."""
+    data: Mapping[str, bytes] = field(default_factory=dict)
+    """Of a child: summaries of data that are stored with it, by digest."""
     not_before: int = 0
     """When the try is to begin, epoch milliseconds, after one that failed; 0 once it has begun. Nothing in the store
     tells of it before."""
@@ -172,6 +175,7 @@ def claim(
     if promise.state.is_settled:
         return promise
     engine.note_code(identity.code)
+    engine.note_parts(record.data)
     engine.tasks.hold(holding, promise)
     children = NO_CHILDREN if parent is None else parent.children.below(promise.id)
     if before is not None or run.adopts is not None:
@@ -254,6 +258,35 @@ def param_of(request: Request, identity: Identity, adopts: str | None = None) ->
     return Value(headers, about, None, len(about)) if about else Value(headers)
 
 
+def news_of_call(engine: Engine, request: Request, identity: Identity, before: Promise | None = None) -> News:
+    """What is new of a call beside an earlier promise, in the store as it is now."""
+    from .._news import news_of  # a hit needs nothing of it
+
+    with engine.store.read() as reader:
+        return news_of(reader, request.work, identity, request.arguments, before)
+
+
+def data_notes_of(engine: Engine, request: Request, identity: Identity) -> Mapping[str, bytes]:
+    """What of the call's data is to be kept for later comparisons, and is not in the store as far as is known."""
+    is_new_data = engine.is_new_code(identity.code) or not identity.is_automatic_version or request.work.is_cell
+    with_globals = is_new_data and bool(identity.key.content_parts)
+    if not identity.noted and not with_globals:
+        return _NO_DATA
+    from .._changes import data_notes  # plain calls need nothing of it
+
+    known = engine.known_parts
+    return data_notes(request.work, identity, request.arguments, known, with_globals=with_globals)
+
+
+_NO_DATA: Mapping[str, bytes] = {}
+
+
+def why_note(reason: str, news: News | None) -> bytes | None:
+    """What is stored of why it runs; None for what is plain: it had never run so."""
+    text = reason or (news.reason if news is not None and (news.changes or news.is_added) else "")
+    return text.encode("utf-8", "backslashreplace") if text else None
+
+
 def born(promise: Promise, first_version: int) -> str:
     """Tells a generation from every other one, a forgotten one of the same id and millisecond included."""
     return f"{promise.id}|{promise.created_at}|{first_version}"
@@ -281,12 +314,11 @@ class _Record:
         self._has_deadline = work.options.timeout is not None
         # Cells without a label share a name and nothing else: one is known again by its code only.
         self._cell = f"cell:{work.name if work.name != 'cell' else identity.code}" if work.is_cell else None
-        # Other arguments for code that was met before are no news; new code, or a cell's changed input, is.
-        self._earlier = engine.newest(work.name) if self._is_new_code and not work.is_cell else None
-        self._with_files = work if work.options.files and not work.is_cell else None
+        self._with_files = bool(work.options.files) and not work.is_cell
+        self.data = data_notes_of(engine, request, identity)
+        self.news = self._news(request)
         self.number = 1
         self.used = 0
-        self.news: str | None = None
         self.not_before = 0
         self.failed_at = 0
         """When the last try that failed had ended, epoch milliseconds."""
@@ -298,7 +330,21 @@ class _Record:
         """Whether a promise is made beside which there is nothing to write, or to learn."""
         run = self._run
         is_plain = run.taken_over is None and run.superseded is None and not run.reason
+        is_plain = is_plain and not self.data
         return is_plain and not (self._has_versions or self._has_deadline or self._cell or self._with_files)
+
+    def _news(self, request: Request) -> News | None:
+        """What is new of the call; None where that is not looked for.
+
+        Of code that ran before, with plain arguments, it is known: they are others. Where arguments are large it is
+        asked which part of them is, now and then: a loop over ten thousand frames has better things to do. The same
+        call again, where a file that it depends on has changed, is news whenever it comes.
+        """
+        before = self._run.superseded or self._run.taken_over
+        is_known = not (self._is_new_code or self._cell or self._with_files or before)
+        if is_known and not (self.data and self._engine.may_compare(request.work.name)):
+            return None
+        return news_of_call(self._engine, request, self._identity, before)
 
     def write(self, transaction: Transaction, replies: list[Reply]) -> None:
         superseded = self._run.superseded
@@ -321,25 +367,22 @@ class _Record:
             if self._has_deadline:
                 # A promise that its deadline settles tells nothing of its tries, and nobody may be left to do so.
                 transaction.put_attempt(Attempt(run.id, 1, self._engine.store.owner, self._now))
-        if run.reason:
-            transaction.put_note(run.id, "why", run.reason.encode("utf-8", "backslashreplace"))
         if self._cell is not None:
-            latest = transaction.note(self._cell, "latest")
-            self._earlier = None if latest is None else transaction.get(latest.decode())
             transaction.put_note(self._cell, "latest", run.id.encode())
-        if self._with_files is not None:
-            # The same call again, where a file that it depends on has changed, is news whenever it comes.
-            self._earlier = nearest(transaction, self._with_files, identity)
-        if self._earlier is not None and (self._earlier.param.headers.get("kind") == "cell") == bool(self._cell):
-            parts = transaction.note(f"code:{self._earlier.param.headers.get('code', '')}", "parts")
-            versions = recorded(transaction, self._earlier)
-            self.news = _identity.what_is_new(identity, self._earlier, parts, versions)
         is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
         if self._is_new_code and is_first and identity.is_automatic_version:
             steps = steps_before(transaction, identity.base)
             are, them = ("are", "them") if steps > 1 else ("is", "it")
             said = f"{steps} step{'s' * (steps > 1)} done under the code before {are} not used (accept keeps {them})"
-            self.news = "; ".join(filter(None, (self.news, said))) if steps else self.news
+            if steps and self.news is not None:
+                self.news = self.news.adding(said)
+        why = why_note(run.reason, self.news)
+        if why:
+            transaction.put_note(run.id, "why", why)
+        if self.news is not None and self.news.changes:
+            transaction.put_note(run.id, "changes", self.news.to_json())
+        for digest, summary in self.data.items():
+            transaction.put_note(f"part:{digest}", "data", summary)
         if self._is_new_code:
             transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
             transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))

@@ -14,12 +14,24 @@ from resonate_nb.errors import ReadOnlyStoreError, UnwritableStoreError
 from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
 from .. import _config, _context, _identity
+from .._earlier import FIRST, NEW_ARGUMENTS
 from .._engine import Engine
 from .._identity import Identity, Undurable, unsure_phrase
 from .._registry import plainly_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
-from ._attempt import Claimed, Request, Tried, attempt, attempt_async, claim, param_of, unclaimed
+from ._attempt import (
+    Claimed,
+    Request,
+    Tried,
+    attempt,
+    attempt_async,
+    claim,
+    data_notes_of,
+    news_of_call,
+    param_of,
+    unclaimed,
+)
 from ._children import Under, is_lost, parent_of, placed
 from ._plan import Hit, Refuse, Run, Wait, plan, plan_child, run_again
 from ._result import Result, joined, late, replay, returned, stored_error, without_our_frames, write_down
@@ -199,7 +211,7 @@ def _own_steps(engine: Engine, request: Request, identity: Identity, reason: str
                 with engine.tasks.holding(step.id) as holding:
                     claimed = _claim(engine, request, identity, step, holding)
                     if isinstance(claimed, Promise):
-                        return late(request, claimed, None, step.reason or "first run")
+                        return late(request, claimed, None, step.reason or FIRST)
                     if claimed is not None:
                         why = _say_why(request, step, claimed)
                         result = yield from _run(engine, request, claimed, why)
@@ -263,11 +275,15 @@ def _under(engine: Engine, request: Request, identity: Identity, parent: _contex
     born = f"{parent.born}{run.id[len(parent.id) :]}"
     current = _context.Current(promise, 1, born, parent.fence, parent.children.below(run.id))
     with Under(parent.fence) as under:
-        claimed = Claimed(promise, identity, under, current, started_at=promise.created_at, is_child=True)
+        news = news_of_call(engine, request, identity) if engine.is_new_code(identity.code) else None
+        data = {} if news is None else data_notes_of(engine, request, identity)
+        started_at = promise.created_at
+        claimed = Claimed(promise, identity, under, current, started_at=started_at, is_child=True, news=news, data=data)
         if run.reason:
             say(f"{request.work.title}: runs again, {run.reason}")
         # It does not wait between tries: those with a policy are promises of their own.
-        return cast(Result, (yield from _run(engine, request, claimed, run.reason or "first run")))
+        why = run.reason or (NEW_ARGUMENTS if news is None else news.reason)
+        return cast(Result, (yield from _run(engine, request, claimed, why)))
 
 
 def _run(
@@ -372,11 +388,12 @@ def _say_why(request: Request, run: Run, claimed: Claimed) -> str:
     if run.reason:
         say(f"{title}: runs again, {run.reason}")
         return run.reason
-    new = claimed.news
-    if new:
-        say(f"{title} runs; {new}", once=True, about=request.work.name)
-        return new
-    return "first run"
+    news = claimed.news
+    if news is None:
+        return NEW_ARGUMENTS if request.arguments and not claimed.is_unborn else FIRST
+    if news.is_said:
+        say(f"{title} runs: {news.reason}", once=True, about=request.work.name)
+    return news.reason
 
 
 def _say_joining(request: Request, step: Wait) -> None:

@@ -57,8 +57,8 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
             return Settled(claimed.promise)
         claimed = late
     notes = _notes(request)
-    if claimed.is_child and split_id(claimed.promise.id)[1] > 1:
-        notes["why"] = why.encode("utf-8", "backslashreplace")
+    if claimed.is_child:
+        notes |= _why_notes(claimed, why)
     if tried.error is not None:
         settled = _reject(engine, request, claimed, tried, tried.error, notes)
     else:
@@ -66,6 +66,16 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     if not tried.is_awaited:
         save(engine, request, tried)
     return settled
+
+
+def _why_notes(claimed: Claimed, why: str) -> dict[str, bytes]:
+    """What a child that was not in the store before says of why it ran."""
+    news = claimed.news
+    has_changes = news is not None and bool(news.changes)
+    if not has_changes and split_id(claimed.promise.id)[1] == 1:
+        return {}
+    notes = {"why": why.encode("utf-8", "backslashreplace")}
+    return notes | {"changes": news.to_json()} if news is not None and has_changes else notes
 
 
 def save(engine: Engine, request: Request, tried: Tried) -> None:
@@ -276,6 +286,8 @@ def _put_beside(engine: Engine, claimed: Claimed, transaction: Transaction) -> N
     if engine.is_new_code(identity.code):
         transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
         transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+    for digest, summary in claimed.data.items():
+        transaction.put_note(f"part:{digest}", "data", summary)
     if engine.is_new_code(identity.code) or identity.code in engine.packages.odd:
         engine.packages.note(transaction, id, identity.code, identity.key.packages)
     base, generation = split_id(id)
@@ -371,6 +383,7 @@ def _commit(
         return Reply(Status.CONFLICT, promise), counter
     if claimed.is_child:
         engine.note_code(claimed.identity.code)
+        engine.note_parts(claimed.data)
     return reply, counter
 
 

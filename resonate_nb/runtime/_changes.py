@@ -1,0 +1,213 @@
+"""Which pieces of a call are others than they were when an earlier promise was made, each in a few words.
+
+What is compared was stored at the birth of promises: digests per part with each, and once per fingerprint the sources
+of its code (note ``sources`` of ``code:…``) and the summary of a piece of data (note ``data`` of ``part:…``).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from resonate_nb.fingerprint import describe, differences, version_change
+from resonate_nb.protocol import Promise
+from resonate_nb.records import dataclass
+from resonate_nb.store import Reader
+
+from ._earlier import FIRST, NEW_ARGUMENTS, parts_of, stored_parts_of
+from ._identity import Identity, about_of, part_diff
+from ._outside import is_outside, title_of
+from ._packages import recorded
+from ._registry import Work
+
+_MOST_TEXTS = 3
+_MOST_PHRASES = 3
+_MOST_DIFF = 20_000
+"""Characters of one diff; of a longer one the end is left out."""
+_PLAIN = frozenset((int, float, complex, str, bytes, bool, type(None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One piece that is another than it was."""
+
+    kind: str
+    """``function``, ``class``, ``module``, ``cell``, ``package``, ``global``, ``argument``, ``file``, ``env``, …"""
+    name: str
+    text: str
+    """All of it in one phrase: ``code of `helper` changed``, ``argument `n`: 3 → 4``."""
+    diff: str = ""
+    """Of code: a unified diff of its canonical source."""
+    is_plain: bool = False
+    """A plain argument, of which another value is no news."""
+
+
+def changes_since(
+    reader: Reader, earlier: Promise, work: Work, identity: Identity, arguments: Mapping[str, object]
+) -> tuple[Change, ...]:
+    """What is another now than when `earlier` was made: code first, then packages, data and arguments; what is merely
+    new or gone comes last of each."""
+    return (
+        *_code_changes(reader, earlier, identity),
+        *_data_changes(reader, earlier, work, identity, arguments),
+    )
+
+
+def reason_of(changes: Sequence[Change]) -> str:
+    """One line: ``code of `helper` changed; global `df`: rows 3 → 2``."""
+    if not changes:
+        return FIRST
+    if all(change.is_plain for change in changes):
+        return NEW_ARGUMENTS
+    texts = [change.text for change in changes]
+    more = len(texts) - _MOST_TEXTS
+    return "; ".join(texts[:_MOST_TEXTS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def to_json(changes: Sequence[Change]) -> bytes:
+    """As they are stored with a promise."""
+    return json.dumps([[change.kind, change.name, change.text, change.diff] for change in changes]).encode()
+
+
+def from_json(data: bytes | None) -> tuple[Change, ...]:
+    """As `to_json` wrote them."""
+    return tuple(Change(*each) for each in json.loads(data)) if data else ()
+
+
+def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[Change]:
+    code = earlier.param.headers.get("code", "")
+    if code == identity.code:
+        return []
+    ours = identity.key.code_parts
+    stored = reader.note(f"code:{code}", "parts")
+    if stored is None:
+        # Of a release that did not keep them.
+        same_data = about_of(earlier).get("content", {}) == dict(identity.key.content_parts)
+        return [Change("function", "", "its code changed")] if same_data else []
+    theirs: dict[str, str] = json.loads(stored)
+    sources: dict[str, str] = json.loads(reader.note(f"code:{code}", "sources") or b"{}")
+    versions = recorded(reader, earlier)
+    found: list[Change] = []
+    others: list[Change] = []
+    for name in {**ours, **theirs}:
+        if ours.get(name) == theirs.get(name):
+            continue
+        kind, shown = _kind_of(name, identity.key.sources.get(name) or sources.get(name, ""))
+        is_package, has_both = kind == "package", name in ours and name in theirs
+        if not has_both:
+            what = f"package {shown}" if is_package else f"`{shown}`"
+            text = f"now uses {what}" if name in ours else f"no longer uses {what}"
+        else:
+            text = _package_change(shown, versions, identity) if is_package else f"{_code_of(kind, shown)} changed"
+        change = Change(kind, shown, text, _cut(part_diff(name, sources, identity.key.sources)))
+        (found if has_both and not is_package else others).append(change)
+    return found + others
+
+
+def _kind_of(part: str, source: str) -> tuple[str, str]:
+    kind, _, rest = part.partition(" ")
+    if rest and kind in ("package", "module"):
+        return kind, rest
+    if part == "cell":
+        return "cell", part
+    return ("class" if source.lstrip().startswith("class ") else "function"), part
+
+
+def _code_of(kind: str, name: str) -> str:
+    if kind == "cell":
+        return "its code"
+    return f"code of {'module ' if kind == 'module' else ''}`{name}`"
+
+
+def _package_change(name: str, versions: Mapping[str, str], identity: Identity) -> str:
+    now = identity.key.packages
+    if name in versions and name in now:
+        return f"package {version_change(name, versions[name], now[name])}"
+    return f"package {name} changed"
+
+
+def _data_changes(
+    reader: Reader, earlier: Promise, work: Work, identity: Identity, arguments: Mapping[str, object]
+) -> list[Change]:
+    ours, theirs = parts_of(identity), stored_parts_of(earlier)
+    differing = [place for place in {**ours, **theirs} if ours.get(place) != theirs.get(place)]
+    if not differing:
+        return []
+    now = _summaries(work, identity, arguments, [place for place in differing if place in ours])
+    before = reader.notes("data", [f"part:{theirs[place]}" for place in differing if place in theirs])
+    shown = about_of(earlier).get("shown", {})
+    found: list[Change] = []
+    others: list[Change] = []
+    is_other_call = any(kind == "argument" and not is_outside(name) for kind, name in differing)
+    for place in differing:
+        kind, name = place
+        has_both = place in ours and place in theirs
+        if is_outside(name):
+            if has_both or not is_other_call:  # other arguments name other files
+                what = name.partition(" ")[0]
+                found.append(Change(what, name, f"{title_of(name, ours.get(place, ''))} changed"))
+            continue
+        if not has_both:
+            verb = "now reads" if place in ours else "no longer reads"
+            if kind == "argument":
+                others.append(Change(kind, name, f"argument `{name}` {'is new' if place in ours else 'is gone'}"))
+            else:
+                others.append(Change(kind, name, f"{verb} `{name}`"))
+            continue
+        kept = before.get(f"part:{theirs[place]}")
+        old = json.loads(kept) if kept is not None else _from_shown(shown.get(name)) if kind == "argument" else None
+        phrases = differences(old, now.get(place))
+        said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
+        is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN
+        found.append(Change(kind, name, f"{kind} `{name}`: {said}", is_plain=is_plain))
+    return found + others
+
+
+def _summaries(
+    work: Work, identity: Identity, arguments: Mapping[str, object], places: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    globals_ = work.subject.described({name for kind, name in places if kind == "global" and not is_outside(name)})
+    found = {("global", name): summary for name, summary in globals_.items()}
+    for place in places:
+        kind, name = place
+        if kind == "argument" and name in arguments:
+            found[place] = describe(arguments[name], identity.noted.get(name, ()), name)
+    return found
+
+
+def _from_shown(text: str | None) -> dict[str, Any] | None:
+    """The summary of a plain argument, of which only the text was kept."""
+    try:
+        return None if text is None else describe(ast.literal_eval(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def data_notes(
+    work: Work, identity: Identity, arguments: Mapping[str, object], known: Collection[str], *, with_globals: bool
+) -> dict[str, bytes]:
+    """What is to be kept of the data of a call to compare it later: digest of a piece -> its summary.
+
+    Left out are pieces that are `known`, and plain arguments, whose short texts are stored with the promise anyway.
+    """
+    places = {
+        ("argument", name): digest
+        for name, digest in identity.argument_parts.items()
+        if identity.noted and digest not in known and type(arguments.get(name)) not in _PLAIN
+    }
+    if with_globals:
+        places |= {
+            ("global", name): digest
+            for name, digest in identity.key.content_parts.items()
+            if digest not in known and not is_outside(name)
+        }
+    if not places:
+        return {}
+    summaries = _summaries(work, identity, arguments, places)
+    return {places[place]: json.dumps(summary).encode() for place, summary in summaries.items()}
+
+
+def _cut(diff: str) -> str:
+    return diff if len(diff) <= _MOST_DIFF else f"{diff[:_MOST_DIFF]}\n…"

@@ -1,0 +1,66 @@
+"""Why a call that finds nothing under its id runs: what is new beside the earlier promise that is nearest to it.
+
+One text, made here: it is said and logged when the body runs, stored with the promise, and what `why` answers before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from resonate_nb.protocol import Promise
+from resonate_nb.records import dataclass
+from resonate_nb.store import Reader
+
+from ._changes import Change, changes_since, reason_of, to_json
+from ._earlier import FIRST, NEW_ARGUMENTS, nearest
+from ._identity import Identity
+from ._registry import Work
+
+_OUTSIDE = {"file", "files", "env"}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new of a call."""
+
+    reason: str = FIRST
+    """In one line."""
+    changes: tuple[Change, ...] = ()
+    earlier: str | None = None
+    """Id of the promise that it is compared with."""
+    is_added: bool = False
+    """The reason says more than the changes do."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the person is told: other arguments for code that ran before are no news."""
+        kinds = {change.kind for change in self.changes}
+        is_outside_alone = bool(kinds) and kinds <= _OUTSIDE
+        return self.is_added or is_outside_alone or bool(kinds - _OUTSIDE - {"argument"})
+
+    def to_json(self) -> bytes:
+        """The changes as they are stored with a promise."""
+        return to_json(self.changes)
+
+    def adding(self, text: str) -> News:
+        """The same with something more to say."""
+        reason = f"{self.reason}; {text}" if self.changes else text
+        return replace(self, reason=reason, is_added=True)
+
+
+def news_of(
+    reader: Reader,
+    work: Work,
+    identity: Identity,
+    arguments: Mapping[str, object],
+    before: Promise | None = None,
+) -> News:
+    """What is new of a call beside `before`, or beside the promise that it would have been."""
+    earlier = before or nearest(reader, work, identity)
+    if earlier is None:
+        return News()
+    changes = changes_since(reader, earlier, work, identity, arguments)
+    if not changes:
+        return News(NEW_ARGUMENTS if arguments else FIRST, (), earlier.id)
+    return News(reason_of(changes), changes, earlier.id)
