@@ -203,6 +203,8 @@ def dtype_key(dtype: Any) -> bytes:
                 raise Refusal("its StringDType has an unusual missing value")
             return f"StringDType {dtype.coerce} {type(missing).__name__}".encode()
         return f"StringDType {dtype.coerce}".encode()
+    if dtype.type.__module__ == "ml_dtypes":  # bfloat16 and others that jax brings along
+        return f"ml_dtypes.{dtype.name}".encode()
     if dtype.char not in _PLAIN_CHARS or dtype.type.__module__ != "numpy":
         raise Refusal(f"dtype {dtype.name} is not numpy's own")
     if dtype.char == "V":

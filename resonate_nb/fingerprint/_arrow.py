@@ -11,8 +11,84 @@ from typing import Any
 
 from . import _arrays
 from ._containers import sequence
+from ._reduced import handler_of as handler_of_others
 from ._remembered import LEAST_BYTES, written
-from ._walk import Children, Walk
+from ._scalars import text
+from ._walk import CONTENT, Attribute, Children, Handler, Part, Refusal, Walk
+
+
+def handler_of(cls: type) -> Handler:
+    """The handler for objects of one class of pyarrow; raises Refusal for a type that is not covered."""
+    pa = sys.modules["pyarrow"]
+    if issubclass(cls, (pa.Table, pa.RecordBatch)):
+        return _table
+    if issubclass(cls, (pa.Array, pa.ChunkedArray)):
+        return _array
+    if issubclass(cls, pa.Scalar):
+        return _scalar
+    if issubclass(cls, pa.DataType):
+        return _type
+    if issubclass(cls, pa.Field):
+        return _field
+    if issubclass(cls, pa.Schema):
+        return _schema
+    if issubclass(cls, pa.Buffer):
+        return lambda walk, value: walk.pen.blob(b"arrowbuffer", memoryview(value).cast("B"))
+    if cls.__module__ in ("pyarrow._compute", "pyarrow._csv", "pyarrow._json", "pyarrow._parquet"):
+        return handler_of_others(cls)
+    raise Refusal("what it stands for is elsewhere; pass the table, or the path")
+
+
+# All of these are immutable: they never count by identity.
+
+
+def _table(walk: Walk, value: Any) -> Children:
+    walk.pen.blob(b"arrowtable", type(value).__name__.encode())
+    walk.pen.head(b"n", value.num_rows)
+    yield Attribute("schema"), value.schema
+    for name, column in zip(value.schema.names, value.columns, strict=True):
+        yield name, Part(iter(_whole(walk, column) or ()))
+
+
+def _array(walk: Walk, value: Any) -> Children | None:
+    walk.pen.blob(b"arrowarray", b"chunked" if hasattr(value, "chunks") else b"")
+    return _whole(walk, value)
+
+
+def _whole(walk: Walk, value: Any) -> Children | None:
+    pa = sys.modules["pyarrow"]
+    return chunked(walk, value if isinstance(value, pa.ChunkedArray) else pa.chunked_array([value]))
+
+
+def _scalar(walk: Walk, value: Any) -> Children | None:
+    walk.pen.write(b"arrowscalar;")
+    pa = sys.modules["pyarrow"]
+    kind = value.type
+    if pa.types.is_nested(kind) or pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
+        walk.pen.blob(b"arrow", text(str(kind)))
+        return iter(((CONTENT, value.as_py()),))
+    return _whole(walk, pa.array([value], kind))
+
+
+def _type(walk: Walk, value: Any) -> Children | None:
+    walk.pen.blob(b"arrowtype", text(str(value)))
+    return iter((Attribute("field"), value.field(number)) for number in range(value.num_fields))
+
+
+def _field(walk: Walk, value: Any) -> Children:
+    walk.pen.blob(b"arrowfield", text(value.name))
+    walk.pen.head(b"nullable", int(value.nullable))
+    return iter(((Attribute("type"), value.type), (Attribute("metadata"), _sorted(value.metadata))))
+
+
+def _schema(walk: Walk, value: Any) -> Children:
+    walk.pen.head(b"arrowschema", len(value))
+    yield from enumerate(value)
+    yield Attribute("metadata"), _sorted(value.metadata)
+
+
+def _sorted(metadata: dict[bytes, bytes] | None) -> list[tuple[bytes, bytes]] | None:
+    return None if metadata is None else sorted(metadata.items())
 
 
 def chunked(walk: Walk, value: Any) -> Children | None:
@@ -30,7 +106,7 @@ def chunked(walk: Walk, value: Any) -> Children | None:
     texts = types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
     fixed = (types.is_primitive(kind) and not types.is_boolean(kind)) or types.is_decimal(kind)
     if not (texts or fixed or types.is_boolean(kind)):
-        return sequence(walk, b"objects", value.to_pylist())
+        return _others(walk, pa, value, chunks)
     if value.nbytes < LEAST_BYTES:
         return _flat(walk, pa, value, chunks, texts, fixed)
     buffers = [buffer for chunk in chunks for buffer in chunk.buffers() if buffer is not None]
@@ -53,6 +129,59 @@ def _flat(walk: Walk, pa: Any, value: Any, chunks: list[Any], texts: bool, fixed
     else:
         _texts(walk, chunks, pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
     return None
+
+
+def _others(walk: Walk, pa: Any, value: Any, chunks: list[Any]) -> Children | None:
+    """Write values that have no buffer of their own: nested ones by their parts, rows of plain ones as objects."""
+    types, kind = pa.types, value.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return chunked(walk, pa.chunked_array([chunk.storage for chunk in chunks], kind.storage_type))
+    if types.is_run_end_encoded(kind) or types.is_union(kind):
+        raise Refusal(f"Arrow's type {kind} is not covered")
+    if types.is_struct(kind):
+        return _structs(walk, pa, kind, chunks)
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    if is_list and (types.is_nested(kind.value_type) or not types.is_primitive(kind.value_type)):
+        return _lists(walk, pa, kind, chunks)
+    if types.is_map(kind):
+        return _lists(walk, pa, kind, chunks)
+    return sequence(walk, b"objects", value.to_pylist())
+
+
+def _structs(walk: Walk, pa: Any, kind: Any, chunks: list[Any]) -> Children:
+    walk.pen.stream(b"nulls", sum(map(len, chunks)), (_booleans(chunk.is_null()) for chunk in chunks))
+    chunks = [chunk.filter(chunk.is_valid()) for chunk in chunks]
+    for number in range(kind.num_fields):
+        field = kind.field(number)
+        parts = pa.chunked_array([chunk.field(number) for chunk in chunks], field.type)
+        yield Attribute(field.name), Part(iter(chunked(walk, parts) or ()))
+
+
+def _lists(walk: Walk, pa: Any, kind: Any, chunks: list[Any]) -> Children:
+    walk.pen.stream(b"nulls", sum(map(len, chunks)), (_booleans(chunk.is_null()) for chunk in chunks))
+    chunks = [chunk.filter(chunk.is_valid()) for chunk in chunks]
+    lengths = [_lengths(chunk) for chunk in chunks]
+    walk.pen.stream(
+        b"lengths", sum(part.nbytes for part in lengths), (c for part in lengths for c in _arrays.chunks(part))
+    )
+    inside = pa.struct([kind.key_field, kind.item_field]) if pa.types.is_map(kind) else kind.value_type
+    parts = pa.chunked_array([_inside(pa, chunk) for chunk in chunks], inside)
+    yield Attribute("inside"), Part(iter(chunked(walk, parts) or ()))
+
+
+def _lengths(chunk: Any) -> Any:
+    numpy = sys.modules["numpy"]
+    if hasattr(chunk, "offsets"):
+        return numpy.diff(chunk.offsets.to_numpy()).astype("<i8")
+    return numpy.full(len(chunk), chunk.type.list_size, "<i8")
+
+
+def _inside(pa: Any, chunk: Any) -> Any:
+    if not pa.types.is_map(chunk.type):
+        return chunk.flatten()
+    low, high = chunk.offsets[0].as_py(), chunk.offsets[-1].as_py()
+    keys, items = chunk.keys[low:high], chunk.items[low:high]
+    return pa.StructArray.from_arrays([keys, items], fields=[chunk.type.key_field, chunk.type.item_field])
 
 
 def _dictionary(walk: Walk, pa: Any, value: Any) -> Children:

@@ -195,10 +195,6 @@ class Subject(Dependent):
         """Attributes of the classes and local modules that it reaches, bound to something else since the last key."""
         return () if self._last is None else tuple(self._last.walk.guards.changed_attributes())
 
-    def forget(self) -> None:
-        """The next key is made anew: something counts otherwise than it did."""
-        self._last = None
-
     def described(self, names: Collection[str]) -> Mapping[str, Summary]:
         """Summaries of data that it reads, by the names of `CodeKey.content_parts`, as of its last key."""
         from ._explain import describe  # only a comparison, and the birth of a promise, ask for it
@@ -332,7 +328,7 @@ def forget_keys() -> None:
     """All keys are made anew when they are asked for."""
     with _lock:
         for subject in _subjects:
-            subject.forget()
+            subject.forget_versions()
 
 
 _subjects: WeakSet[Subject] = WeakSet()

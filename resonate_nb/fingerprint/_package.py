@@ -111,6 +111,8 @@ def origin_of_function(function: FunctionType) -> Origin:
     if home.partition(".")[0] == _US:
         return Origin.OURS
     filename = function.__code__.co_filename
+    if filename.startswith("<") and home.startswith("namedtuple_"):
+        return Origin.STANDARD  # what `namedtuple` makes for its classes, whosever they are
     by_file = origin_of_file(filename) if not filename.startswith("<") else Origin.USER
     if by_file is not Origin.USER or not home or home == "__main__":
         return by_file

@@ -102,38 +102,43 @@ def _difference(value: Any, copy: Any, digest: Digest) -> str:
     is_equal = _says_equal(copy, value)
     if is_equal is False and _says_equal(value, value) is True:
         return "a copy of it made by pickle is not equal to it"
-    written = _named_state(value)
+    if is_equal is True:
+        return ""  # what pickle leaves out is a cache: the class says so
+    written, has_names = _named_state(value)
     theirs = attributes_of(copy)
-    for name, mine in attributes_of(value).items():
+    for name, mine in attributes_of(value).items() if has_names else ():
         given = written.get(name, _ABSENT)
         if given is mine or type(mine).__name__ in _NO_CONTENT:
             continue
-        if name in theirs and _is_rebuilt(mine, theirs[name], digest):
+        if name in theirs and _is_rebuilt(mine, theirs[name], digest, has_state=bool(written)):
             continue
-        # Pickled in another form (a handle as the bytes behind it); left out, it is a cache if the class says so.
-        if (given is _ABSENT or given is None) and is_equal is not True:
+        # Else it was pickled in another form, such as a handle as the bytes behind it.
+        if given is _ABSENT or given is None:
             return f"pickle leaves out its attribute {name!r}"
     return ""
 
 
-def _is_rebuilt(mine: object, theirs: object, digest: Digest) -> bool:
+def _is_rebuilt(mine: object, theirs: object, digest: Digest, has_state: bool) -> bool:
     if mine is theirs:
         return True
     found = digest(mine)
-    return found is not None and found == digest(theirs)
+    # What cannot be read, such as a handle, was made anew from the arguments where there is nothing else.
+    return found == digest(theirs) if found is not None else not has_state
 
 
-def _named_state(value: object) -> dict[str, object]:
+def _named_state(value: object) -> tuple[dict[str, object], bool]:
+    """The attributes that a pickle writes by name; and whether it writes nothing in a form of its own."""
     try:
         made = reduced(value)
     except Refusal:
-        return {}
+        return {}, True
     state = None if isinstance(made, str) else made[2]
+    parts = state if type(state) is tuple and len(state) == 2 else (state,)
     found: dict[str, object] = {}
-    for part in state if type(state) is tuple else (state,):
+    for part in parts:
         if isinstance(part, dict):
             found.update(part)
-    return found
+    return found, all(part is None or isinstance(part, dict) for part in parts)
 
 
 def _says_equal(one: Any, other: Any) -> bool | None:

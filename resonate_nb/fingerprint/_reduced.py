@@ -24,7 +24,7 @@ _OUTSIDE = frozenset(
     {
         *("adlfs", "boto3", "botocore", "chromadb", "dask", "deltalake", "distributed", "docker", "duckdb"),
         *("fsspec", "gcsfs", "google", "h5py", "ibis", "kubernetes", "lancedb", "mlflow", "netCDF4"),
-        *("playwright", "polars", "pyarrow", "pyiceberg", "pyspark", "rasterio", "ray", "s3fs", "selenium"),
+        *("playwright", "pyiceberg", "pyspark", "rasterio", "ray", "s3fs", "selenium"),
         *("tables", "tensorstore", "tiledb", "vaex", "wandb", "zarr"),
         *("bz2", "dbm", "ftplib", "gzip", "http", "imaplib", "lzma", "mailbox", "mmap", "poplib", "pty"),
         *("queue", "sched", "select", "selectors", "shelve", "signal", "smtplib", "socket", "socketserver"),

@@ -14,16 +14,24 @@ from typing import Any
 from ..errors import UnfingerprintableError
 from . import (
     _arrays,
+    _arrow,
+    _compiled,
     _containers,
     _drawings,
     _estimators,
     _frames,
+    _graphs,
     _hints,
+    _images,
     _instances,
+    _jax,
+    _polars,
     _reduced,
     _registered,
     _scalars,
     _services,
+    _torch,
+    _xarray,
     _zones,
 )
 from ._named import Digests, Noted, plain_digests
@@ -46,8 +54,17 @@ _PACKAGES: dict[str, Callable[[type], Handler]] = {
     "pandas": _frames.handler_of,
     "sklearn": _estimators.handler_of,
     "scipy": _estimators.sparse_handler_of,
+    "polars": _polars.handler_of,
+    "pyarrow": _arrow.handler_of,
     "pytz": _zones.handler_of,
     "dateutil": _zones.handler_of,
+    "xarray": _xarray.handler_of,
+    "networkx": _graphs.handler_of,
+    "PIL": _images.handler_of,
+    "torch": _torch.handler_of,
+    "jax": _jax.handler_of,
+    "jaxlib": _jax.handler_of,
+    "numba": _compiled.numba_handler_of,
     "matplotlib": _drawings.handler_of,
 }
 
@@ -239,6 +256,8 @@ class Walker(Walk):
             handler = _arrays.named
         elif "numpy" in sys.modules and issubclass(cls, sys.modules["numpy"].ndarray):
             handler = _arrays.subclass_of(cls)
+        elif (theirs := _torch.subclass_of(cls)) is not None:
+            handler = theirs
         elif _instances.is_plain(cls) or (_instances.is_users_class(cls) and not _instances.hidden_state(cls)):
             handler = _instances.instance_of(cls)
         elif cls.__name__ in _REASONS:

@@ -76,7 +76,8 @@ class WrapperReader:
         cls = type(value)
         module = cls.__module__ if isinstance(cls.__module__, str) else ""
         origin = origin_of_module(module)
-        if origin is Origin.USER:
+        # The class of what Cython compiles is in a module without a file.
+        if origin is Origin.USER and not module.startswith("_cython_"):
             return None
         if not callable(value) or is_service(cls):
             return None
