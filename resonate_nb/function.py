@@ -16,7 +16,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resonate_nb.errors import InvalidOptionError, ResonateNbError, UndecoratableError
-from resonate_nb.fingerprint import CodeKey, Subject
+from resonate_nb.fingerprint import CodeKey, Declared, Subject
 from resonate_nb.runtime import (
     MISS,
     OPTION_NAMES,
@@ -82,15 +82,16 @@ class DurableFunction(Generic[P, R]):
             _announce_template(name, options.id, tuple(self._signature.parameters), options)
         if options.files:
             check_files(name, options.files, tuple(self._signature.parameters), options.ignore)
-        outside = outside_of(options.files, options.env, self._signature.parameters)
-        self.__durable_depends__ = outside, options.depends
+        declared = Declared(
+            outside_of(options.files, options.env, self._signature.parameters), options.depends, bool(options.files)
+        )
+        self.__durable_declared__ = declared
         if subject is None:
             subject = Subject.of_function(
                 plain_or_wrapper(function),
                 ignore=options.ignore,
                 packages=options.packages,
-                outside=outside,
-                depends=options.depends,
+                declared=declared,
             )
         self._work = Work(name, subject, options)
         register(self._work)

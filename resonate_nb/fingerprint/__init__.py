@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._code import CodeKey, Subject, forget_keys, reach, services_in
 from ._named import Digests, Noted, joint_of_scalars
-from ._outside import Outside
+from ._outside import Declared, Outside
 from ._package import version_of
 from ._services import add_service, is_service, service_text
 from ._values import fingerprint_value, fingerprint_values, register_type
@@ -107,6 +107,7 @@ def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...
 
 __all__ = [
     "CodeKey",
+    "Declared",
     "Digests",
     "Noted",
     "Outside",

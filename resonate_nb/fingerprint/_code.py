@@ -17,7 +17,7 @@ from . import _registered, _services
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
-from ._outside import Outside
+from ._outside import NOTHING, Declared, Outside
 from ._reach import Content, Reach
 from ._services import is_service
 from ._tree import digest_texts
@@ -82,8 +82,7 @@ class Subject(Dependent):
         *,
         ignore: Collection[str] = (),
         packages: Packages = "minor",
-        outside: Collection[Outside] = (),
-        depends: Collection[object] = (),
+        declared: Declared = NOTHING,
     ) -> Subject:
         """The subject of a function as `durable` received it.
 
@@ -91,14 +90,13 @@ class Subject(Dependent):
             function: the function, or the wrapper that other decorators made of it.
             ignore: names of globals and closure variables that do not count.
             packages: how far the versions of installed packages count.
-            outside: what lies outside of Python and counts.
-            depends: values, functions, classes and modules that count besides what it reads.
+            declared: what counts besides what it reads.
 
         Raises:
             UndecoratableError: its source cannot be had.
             InvalidOptionError: something of `depends` has no stable content.
         """
-        return cls._of_code(function, ignore, packages, is_value=False, outside=outside, depends=depends)
+        return cls._of_code(function, ignore, packages, is_value=False, declared=declared)
 
     @classmethod
     def of_value(cls, thing: object, packages: Packages = "minor") -> Subject:
@@ -113,14 +111,11 @@ class Subject(Dependent):
         packages: Packages,
         *,
         is_value: bool,
-        outside: Collection[Outside] = (),
-        depends: Collection[object] = (),
+        declared: Declared = NOTHING,
     ) -> Subject:
         namespace = getattr(thing, "__globals__", {})
         home = str(namespace.get("__name__", getattr(thing, "__module__", "__main__")))
-        subject = cls(
-            _Start(home, is_value, thing=thing, outside=tuple(outside), depends=tuple(depends)), ignore, packages
-        )
+        subject = cls(_Start(home, is_value, thing=thing, declared=declared), ignore, packages)
         walk = subject._walk()
         subject._keep(walk)
         return subject
@@ -134,7 +129,7 @@ class Subject(Dependent):
         *,
         ignore: Collection[str] = (),
         packages: Packages = "minor",
-        outside: Collection[Outside] = (),
+        declared: Declared = NOTHING,
     ) -> Subject:
         """The subject of a cell.
 
@@ -144,10 +139,10 @@ class Subject(Dependent):
             reads: the names that it reads from there; an unbound one counts as unbound.
             ignore: names that do not count.
             packages: how far the versions of installed packages count.
-            outside: what lies outside of Python and counts.
+            declared: what counts besides what it reads.
         """
         home = str(namespace.get("__name__", "__main__"))
-        start = _Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads), outside=tuple(outside))
+        start = _Start(home, False, tree=tree, namespace=namespace, reads=frozenset(reads), declared=declared)
         return cls(start, ignore, packages)
 
     def key(self) -> CodeKey:
@@ -216,9 +211,9 @@ class Subject(Dependent):
         start = self._start
         walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value)
         if start.tree is not None:
-            walk.from_cell(start.tree, start.namespace, start.reads, start.outside)
+            walk.from_cell(start.tree, start.namespace, start.reads, start.declared)
         else:
-            walk.from_code(start.thing, start.outside, start.depends)
+            walk.from_code(start.thing, start.declared)
         return walk
 
     def _keep(self, walk: Reach) -> CodeKey:
@@ -275,8 +270,7 @@ class _Start:
     tree: ast.Module | None = None
     namespace: dict[str, Any] = None  # type: ignore[assignment]
     reads: frozenset[str] = frozenset()
-    outside: tuple[Outside, ...] = ()
-    depends: tuple[object, ...] = ()
+    declared: Declared = NOTHING
 
 
 def _without_key(reason: str) -> CodeKey:
@@ -316,7 +310,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         MappingProxyType(content_parts),
         MappingProxyType({node.label: node.source for node in walk.nodes}),
         tuple(walk.undurable),
-        tuple(walk.unsure),
+        walk.unsure_of(),
         tuple(walk.effects),
         MappingProxyType(values),
         MappingProxyType(dict(sorted(walk.packages.items()))),

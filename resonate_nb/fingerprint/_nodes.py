@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import field
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from ..records import dataclass
 from ._guards import Guards
 from ._loaded import Absent, Found
 from ._named import Noted
-from ._outside import Outside
+from ._outside import Declared
 from ._package import Origin, origin_of_function, origin_of_module
 from ._tree import digest
 from ._uses import Facts, Use
@@ -115,8 +115,8 @@ class Walk(Protocol):
         """The token of a piece of code; None if the value is no code."""
         ...
 
-    def also(self, outside: Iterable[Outside], depends: Iterable[object]) -> list[str]:
-        """What the user has said that it depends on besides joins the walk; the tokens of `depends`."""
+    def also(self, declared: Declared) -> list[str]:
+        """What the user has declared besides joins the walk; the tokens of `depends`."""
         ...
 
     def ignore_in(self, value: object, names: frozenset[str]) -> None:

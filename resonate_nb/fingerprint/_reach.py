@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -25,7 +25,7 @@ from ._loaded import Absent, Found
 from ._named import plain_bytes
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, is_users
-from ._outside import Outside
+from ._outside import NOTHING, Declared, Outside
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
 from ._pen import without_bytes
 from ._scope import facts_of_cell
@@ -74,6 +74,7 @@ class Reach:
         """Exact versions, by import name."""
         self.undurable: dict[str, None] = {}
         self.unsure: dict[str, None] = {}
+        self._declared: list[Declared] = []
         self.effects: dict[str, None] = {}
         self.guards = Guards()
         self.registered = _registered.count()
@@ -111,7 +112,7 @@ class Reach:
         classes = ClassReader(self)
         self._wrappers = WrapperReader(self, functions.read, functions.read_of_package, classes.read)
 
-    def from_code(self, thing: object, outside: Iterable[Outside] = (), depends: Iterable[object] = ()) -> None:
+    def from_code(self, thing: object, declared: Declared = NOTHING) -> None:
         """Walk from a function, or whatever stands in its place."""
         # A function that is a value may have its hints read by whoever is given it.
         exposed = self.is_value and not isinstance(thing, type)
@@ -120,17 +121,21 @@ class Reach:
             raise UndecoratableError(
                 f"{thing!r} is not a function of this notebook or of a local file; wrap it in a function of your own"
             )
-        self.top_token = " ".join((token, *self.also(outside, depends)))
+        self.top_token = " ".join((token, *self.also(declared)))
         self._finish()
 
-    def also(self, outside: Iterable[Outside], depends: Iterable[object]) -> list[str]:
-        """What the user has said that it depends on besides joins the walk; the tokens of `depends`."""
-        for each in outside:
+    def also(self, declared: Declared) -> list[str]:
+        """What the user has declared besides joins the walk; the tokens of `depends`."""
+        self._declared.append(declared)
+        for each in declared.outside:
             self.item(("outside", each.name), each.name, each)
-        return [any_token(self, value, (id(value), "depends"), f"{_DEPENDS}{at}]") for at, value in enumerate(depends)]
+        return [
+            any_token(self, value, (id(value), "depends"), f"{_DEPENDS}{at}]")
+            for at, value in enumerate(declared.depends)
+        ]
 
     def from_cell(
-        self, tree: ast.Module, namespace: dict[str, Any], reads: frozenset[str], outside: Iterable[Outside] = ()
+        self, tree: ast.Module, namespace: dict[str, Any], reads: frozenset[str], declared: Declared = NOTHING
     ) -> None:
         """Walk from a cell."""
 
@@ -145,7 +150,7 @@ class Reach:
                     self._names.take(node, place, Use(Root.GLOBAL, name))
 
         self.add(tree, "cell", read)
-        self.also(outside, ())
+        self.also(declared)
         self._finish()
 
     def _finish(self) -> None:
@@ -248,6 +253,11 @@ class Reach:
         for item in self.items:
             if isinstance(item.value, Outside):
                 item.digest = item.value.read()
+
+    def unsure_of(self) -> tuple[str, ...]:
+        """What the key does not see, but for what the user has declared."""
+        told = [(text, text.partition(";")[2]) for text in self.unsure]
+        return tuple(text for text, way_out in told if not any(each.answers(way_out) for each in self._declared))
 
     def outside(self) -> dict[str, bytes]:
         """The same, read now, by name; the walk stays as it is."""

@@ -10,6 +10,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ._nodes import Node, Walk, any_token, is_users
+from ._outside import Declared
 from ._package import Origin, is_importable, origin_of_function, origin_of_module
 from ._services import is_service
 
@@ -88,8 +89,8 @@ class WrapperReader:
                 return f"named {module}.{cls.__qualname__}"
             inner = self._walk.reach(wrapped, exposed, path)
             self._walk.ignore_in(wrapped, frozenset(getattr(value, "__durable_ignore__", ())))
-            outside, depends = getattr(value, "__durable_depends__", ((), ()))
-            if (also := self._walk.also(outside, depends)) and inner is not None:
+            declared = getattr(value, "__durable_declared__", None)
+            if isinstance(declared, Declared) and (also := self._walk.also(declared)) and inner is not None:
                 inner = " ".join((inner, "depends on", *also))
             if inner is None or owner is None or isinstance(wrapped, MethodType):
                 return inner

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from resonate_nb.errors import PromiseNotFoundError, UnacceptableError
-from resonate_nb.fingerprint import CodeKey, Subject
+from resonate_nb.fingerprint import CodeKey, Declared, Subject
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import (
     Handle,
@@ -368,7 +368,9 @@ def _subject(shell: Any, body: Body, options: Options) -> Subject:
             body.facts.reads.keys(),
             ignore=options.ignore,
             packages=options.packages,
-            outside=outside_of(options.files, options.env, variable=shell.user_ns.get),
+            declared=Declared(
+                outside_of(options.files, options.env, variable=shell.user_ns.get), names_files=bool(options.files)
+            ),
         )
     _subjects[kept] = subject
     while len(_subjects) > _MAX_SUBJECTS:

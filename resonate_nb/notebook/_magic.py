@@ -29,6 +29,7 @@ from resonate_nb.errors import (
 from resonate_nb.runtime import (
     Handle,
     Source,
+    accept_packages,
     accept_promise,
     check,
     checked_options,
@@ -71,7 +72,8 @@ _LS_USAGE = (
     "[--order oldest]"
 )
 _LINE_USAGE = (
-    "%durable ls [GLOB] | show ID | rerun ID | accept [ID] | forget ID-OR-GLOB | inspect [GLOB] | check [--repair]"
+    "%durable ls [GLOB] | show ID | rerun ID | accept [ID] | accept --packages | forget ID-OR-GLOB | inspect [GLOB] | "
+    "check [--repair]"
 )
 _LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
@@ -152,6 +154,7 @@ class DurableMagics(Magics):
         %durable show ID             arguments, value, error or recorded output of one, and its tries
         %durable rerun ID            its next use runs again; the present result is kept
         %durable accept [ID]         what it came to before its last edit counts for it as it is now
+        %durable accept --packages   after an upgrade: the packages' versions now count as those before, in this store
         %durable forget ID-OR-GLOB   drop them: the next use runs
         %durable inspect [GLOB]      the live view, as rnb.inspect()
         %durable check [--repair]    is the store sound? with --repair, what is not is mended and set aside
@@ -237,6 +240,13 @@ class DurableMagics(Magics):
         print(f"marked {mark_rerun(_id_of(word))}: its next use runs the next generation; the present one is kept")
 
     def _accept(self, words: list[str]) -> None:
+        if "--packages" in words:
+            parser = _Parser("%durable accept --packages [NAME ...] [--undo]")
+            parser.add_argument("--packages", nargs="*")
+            parser.add_argument("--undo", action="store_true")
+            asked = parser.parse_args(words)
+            print(accept_packages(asked.packages, undo=asked.undo))
+            return
         if len(words) > 1:
             raise InvalidOptionError("use %durable accept [ID]; ids with spaces stand in quotes")
         word = words[0] if words else None

@@ -289,3 +289,26 @@ def test_cells_take_files_and_variables(tmp_path: Path) -> None:
     assert 1 == book.run(cells, MODE="x").runs
     wrong = book.run("%load_ext resonate_nb\n# %%\n%%durable --files a-b\n1")
     assert "--files takes paths, patterns such as data/*.csv, and names of variables, not 'a-b'" in wrong.errors[0][2]
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "unsure"),
+    [
+        pytest.param("return os.environ['MODE']", "", True, id="nothing is declared"),
+        pytest.param("return os.environ['MODE']", "env='MODE'", False, id="the variable is"),
+        pytest.param("return os.environ['MODE']", "env='OTHER'", True, id="another one is"),
+        pytest.param("return os.getenv('MODE')", "env=('OTHER', 'MODE')", False, id="asked for by a function"),
+        pytest.param("return dict(os.environ)['MODE']", "env='MODE'", False, id="all of them are read"),
+        pytest.param("return subprocess.run(['true']).returncode", "", True, id="a child process"),
+        pytest.param("return subprocess.run(['true']).returncode", "files='./a.txt'", False, id="and what it reads"),
+        pytest.param("return sqlite3.connect(':memory:' * x) and 1", "", True, id="a database"),
+        pytest.param("return sqlite3.connect(':memory:' * x) and 1", "files='./a.txt'", False, id="and its file"),
+    ],
+)  # fmt: skip
+def test_what_is_declared_is_not_unsure(body: str, options: str, unsure: bool, tmp_path: Path) -> None:
+    """The line about what the key does not see names a way out; who took it hears no more of it."""
+    outcome = Notebook(tmp_path).run(
+        f"import os, sqlite3, subprocess\nx = 1\n@durable({options})\ndef f():\n    {body}\n# %%\nf()", MODE="x"
+    )
+    assert [] == outcome.errors, outcome.said
+    assert unsure is ("its key does not see everything" in outcome.said), outcome.said

@@ -183,3 +183,18 @@ def test_an_unknown_package_is_refused_by_name(tmp_path: Path) -> None:
     use(book, "3.0.2", "f(1)")
     outcome = book.run("from resonate_nb.runtime import accept_packages\naccept_packages(['pandsa'])")
     assert "'pandsa'; those it knows: IPython, notalib" in outcome.errors[0][2]
+
+
+def test_the_magic_declares_lists_and_takes_back(tmp_path: Path) -> None:
+    """%durable accept --packages [NAME ...] [--undo]."""
+    book = Notebook(tmp_path)
+    load = "%load_ext resonate_nb\n# %%\n"
+    use(book, "3.0.2", "f(1)")
+    accepted = use(book, "3.1.0", f"{load}%durable accept --packages\n# %%\nf(1)")
+    assert 0 == accepted.runs
+    assert "notalib 3.1.0 counts as 3.0.2\n" in accepted.said
+    undone = use(book, "3.1.0", f"{load}%durable accept --packages notalib --undo\n# %%\nf(1)")
+    assert 1 == undone.runs
+    assert "notalib 3.1.0 counts as 3.0.2 no more\n" in undone.said
+    outcome = book.run(f"{load}%durable accept --packages pandsa")
+    assert "no result in this store was computed with a package 'pandsa'" in outcome.errors[0][2]
