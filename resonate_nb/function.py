@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, MethodType
@@ -64,16 +65,12 @@ class DurableFunction(Generic[P, R]):
         self, function: Callable[P, R], options: Options, *, kind: str = "plain", subject: Subject | None = None
     ) -> None:
         functools.update_wrapper(self, function)
-        # What `inspect` asks of anything that should pass for a function (signature, coroutine checks, getsource).
-        plain = _function_below(function)
-        self.__code__: CodeType = plain.__code__
-        self.__defaults__ = plain.__defaults__
-        self.__kwdefaults__ = plain.__kwdefaults__
+        self._plain = _function_below(function)
         self.__wrapped__: Callable[P, R] = function
         self.__durable_ignore__ = options.ignore
         self._options = options
         self._kind = kind
-        self._signature = inspect.signature(function)
+        self._look_at_signature()
         self._is_async = inspect.iscoroutinefunction(function)
         if self._is_async:
             self._is_coroutine = _coroutine_mark()
@@ -95,9 +92,47 @@ class DurableFunction(Generic[P, R]):
             )
         self._work = Work(name, subject, options)
         register(self._work)
+        self._make_lane()
+
+    # What `inspect` asks of anything that should pass for a function (signature, coroutine checks, getsource), and what
+    # code sets that takes it for one: it is the function's own.
+
+    @property
+    def __code__(self) -> CodeType:
+        return self._plain.__code__
+
+    @__code__.setter
+    def __code__(self, code: CodeType) -> None:
+        self._plain.__code__ = code
+
+    @property
+    def __defaults__(self) -> tuple[Any, ...] | None:
+        return self._plain.__defaults__
+
+    @__defaults__.setter
+    def __defaults__(self, defaults: tuple[Any, ...] | None) -> None:
+        self._plain.__defaults__ = defaults
+
+    @property
+    def __kwdefaults__(self) -> dict[str, Any] | None:
+        return self._plain.__kwdefaults__
+
+    @__kwdefaults__.setter
+    def __kwdefaults__(self, defaults: dict[str, Any] | None) -> None:
+        self._plain.__kwdefaults__ = defaults  # type: ignore[assignment, unused-ignore]
+
+    def _look_at_signature(self) -> None:
+        self._signature = inspect.signature(self.__wrapped__)
         self._names = _positional(self._signature)
-        least = _least_given(self._signature)
-        self._lane = Lane(self._work, None if options.ignore else self._names, least)
+        self._seen = _signed(self._plain)
+
+    def _make_lane(self) -> None:
+        names = None if self._options.ignore else self._names
+        self._lane = Lane(self._work, names, _least_given(self._signature))
+
+    def replace_by(self, other: DurableFunction[Any, Any]) -> None:
+        """From here on it is what the other one is: who reloads a module does so with all that was imported from it."""
+        vars(self).update(vars(other))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run or replay. Raises what the function raised."""
@@ -267,6 +302,10 @@ class DurableFunction(Generic[P, R]):
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with defaults, in the signature's order, ignored ones left out. TypeError as the function's."""
+        if not _is_signed(self._plain, self._seen):
+            # Its code or its defaults were replaced, by hand or by `%autoreload`.
+            self._look_at_signature()
+            self._make_lane()
         names = self._names
         if names is not None and not kwargs and len(args) == len(names) and not self._options.ignore:
             return dict(zip(names, args, strict=True))
@@ -403,6 +442,20 @@ def decorated(given: Any, options: Options) -> DurableFunction[Any, Any]:
             "return a list, or make the step that consumes it durable"
         )
     return DurableFunction(given, options, kind=kind)
+
+
+_Signed = tuple[CodeType, tuple[Any, ...] | None, tuple[Any, ...]]
+"""The code and the defaults of a function."""
+
+
+def _signed(function: FunctionType) -> _Signed:
+    return function.__code__, function.__defaults__, tuple((function.__kwdefaults__ or {}).values())
+
+
+def _is_signed(function: FunctionType, seen: _Signed) -> bool:
+    code, defaults, named = _signed(function)
+    same = code is seen[0] and defaults is seen[1] and len(named) == len(seen[2])
+    return same and all(map(operator.is_, named, seen[2]))
 
 
 def _positional(signature: inspect.Signature) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import enum
 import re
@@ -72,6 +73,9 @@ class ClassReader:
             node.edge("base", str(self._walk.reach(base)))
         if type(cls) is not type:
             node.edge("metaclass", str(self._walk.reach(type(cls))))
+        if isinstance(cls, abc.ABCMeta):
+            for token in sorted(str(self._walk.reach(each)) for each in self._walk.guards.registered(cls)):
+                node.edge("registered", token)
         is_exposed = node.is_exposed or _may_be_read(cls)
         for number, (name, hint) in enumerate(members.get("__annotations__", {}).items()):
             node.edge(f"hint {number} {name}", self._hint(hint, node, name))

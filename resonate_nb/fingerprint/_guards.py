@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from _abc import _get_dump  # type: ignore[import-not-found]
 from collections.abc import Collection
 from dataclasses import field
 from operator import is_, itemgetter
@@ -33,6 +34,23 @@ class Guards:
 
     watched: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Namespaces in which the code may bind names that it does not spell."""
+
+    members: dict[tuple[type, tuple[str, ...]], tuple[int, tuple[object, ...]]] = field(default_factory=dict)
+    """Some members of classes of packages, and how many such a class has."""
+
+    registries: dict[type, frozenset[object]] = field(default_factory=dict)
+    """Abstract classes, and what was registered with them."""
+
+    def registered(self, cls: type) -> list[type]:
+        """The classes that were registered with an abstract one, as of now."""
+        found = registered(cls)
+        self.registries[cls] = found
+        return [each for each in (reference() for reference in found) if each is not None]
+
+    def some_of(self, cls: type, names: tuple[str, ...]) -> None:
+        """Note some members of a class, and that it gets no new ones."""
+        members = cls.__dict__
+        self.members[cls, names] = len(members), tuple(members[name] for name in names)
 
     def name(self, namespace: dict[str, Any], name: str, value: object) -> None:
         """Note what a name stands for; the first look counts."""
@@ -130,7 +148,15 @@ class Check:
         self._bare = tuple(namespace for namespace, _ in missing.values() if not namespace)
         self._missing = tuple((namespace, tuple(names)) for namespace, names in missing.values() if namespace)
         self._cells = tuple(guards.cells)
-        self._has_more = bool(others or self._keywords or guards.classes or guards.mappings or guards.namespaces)
+        self._has_more = bool(
+            others
+            or self._keywords
+            or guards.classes
+            or guards.mappings
+            or guards.namespaces
+            or guards.members
+            or guards.registries
+        )
 
     def holds(self) -> bool:
         """Whether everything is still the same object."""
@@ -189,6 +215,13 @@ class Check:
                 or (cls.__bases__ is not bases and not _same(cls.__bases__, bases))
             ):
                 return False
+        for (cls, some), (count, held) in guards.members.items():
+            members = cls.__dict__
+            if len(members) != count or not all(map(is_, held, map(members.get, some))):
+                return False
+        for cls, before in guards.registries.items():
+            if registered(cls) != before:
+                return False
         for mapping, keys, values in guards.mappings:
             if not _same(keys, mapping) or not _same(values, mapping.values()):
                 return False
@@ -243,6 +276,11 @@ def _differ(before: object, now: object) -> bool:
 
 def _same(first: Collection[object], second: Collection[object]) -> bool:
     return len(first) == len(second) and all(map(is_, first, second))
+
+
+def registered(cls: type) -> frozenset[Any]:
+    """Weak references to the classes that were registered with an abstract one."""
+    return frozenset(_get_dump(cls)[0])
 
 
 def content_of(cell: CellType) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import importlib
 import importlib.util
 import sys
@@ -16,7 +17,7 @@ from ._resolve import names_in_query
 from ._tree import encode_constant
 from ._unseen import environment
 from ._uses import Facts, Root, Use
-from ._wrappers import is_dispatching, put_in
+from ._wrappers import is_dispatching, put_in, put_into
 
 
 class NameReader:
@@ -26,11 +27,17 @@ class NameReader:
         self._walk = walk
         self._names_more = False
         """The code that is read names variables in ways that do not show."""
+        self._attributes: set[str] = set()
+        """What it asks its data for."""
+        self._classes: list[tuple[str, type]] = []
+        """Of packages, by name."""
 
     def read(self, node: Node, place: Place, facts: Facts) -> None:
         if facts.reflects:
             self._walk.reflects = True
         self._names_more = False
+        self._attributes.clear()
+        self._classes.clear()
         for word in facts.hides:
             # In a cell it may lead to the very names that the cell binds.
             if place.is_cell:
@@ -42,7 +49,6 @@ class NameReader:
                 self._walk.loadable_kinds.add(type)
         for use in facts.uses:
             self.take(node, place, use)
-        self._read_attributes(node, facts.attributes)
         for root, name in facts.stores:
             is_closure = root is Root.FREE and name in place.closure
             if not self._walk.is_ignored(name):
@@ -56,18 +62,25 @@ class NameReader:
             attributes = (Use(Root.GLOBAL, name, is_soft=True) for name in sorted(facts.attributes))
             for use in (*facts.spoken, *attributes):
                 self.take(node, place, use)
+        self._read_attributes(node, facts.attributes | self._attributes)
         for module in facts.stars:
             self.take(node, place, Use(Root.IMPORT, module))
 
     def _read_attributes(self, node: Node, attributes: frozenset[str]) -> None:
-        """What the user has put into the classes of pandas: a frame that is an argument has it as well."""
-        pandas = sys.modules.get("pandas")
-        for kind in ("DataFrame", "Index", "Series") if pandas is not None else ():
-            owner = getattr(pandas, kind, None)
-            for name in sorted(attributes & vars(owner).keys()) if isinstance(owner, type) else ():
+        """What the user has put into classes of packages: of those that are named, and of those whose objects are
+        handed around, since a frame that is an argument has it as well."""
+        owners = {owner: kind for kind, owner in (*self._classes, *(put_into() if attributes else ()))}
+        for owner, kind in owners.items():
+            names = tuple(sorted(attributes & vars(owner).keys()))
+            self._walk.guards.some_of(owner, names)
+            for name in names:
                 inner = put_in(vars(owner)[name])
                 if isinstance(inner, FunctionType | type) and is_users(inner):
                     node.edge(f"{kind}.{name}", str(self._walk.reach(inner, True)))
+            if isinstance(owner, abc.ABCMeta):
+                theirs = [each for each in self._walk.guards.registered(owner) if is_users(each)]
+                for token in sorted(str(self._walk.reach(each)) for each in theirs):
+                    node.edge(f"{kind} registered", token)
 
     def _read_text(self, node: Node, place: Place, use: Use) -> bool:
         """Follow what a text names that is held under a name; whether it is one."""
@@ -140,7 +153,10 @@ class NameReader:
             self._walk.effects[f"{storing} in {node.label}"] = None
         is_bare = not (use.is_called or use.is_decorator or use.is_soft or chain)
         token = self._walk.reach(value, is_bare, path)
+        if isinstance(value, type) and not is_users(value):
+            self._classes.append((value.__name__, value))
         if token is None:
+            self._attributes.update(chain)
             return self._walk.item(key, path, value)
         if use.is_stored:
             self._walk.effects[f"{'.'.join((use.name, *use.chain))} in {node.label}"] = None
@@ -239,6 +255,8 @@ class NameReader:
             if isinstance(value, FunctionType | type) and is_users(value):
                 key = (id(namespace), name)
                 return self._follow(node, place, value, key, ".".join(chain), use, chain[position + 1 :])
+        if isinstance(value, type):
+            self._classes.append((value.__name__, value))
         if value is UNBOUND or value is module:
             if use.is_stored and chain:
                 self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None

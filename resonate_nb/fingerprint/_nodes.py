@@ -139,8 +139,11 @@ class Walk(Protocol):
         """This walk gives no key, for this reason."""
         ...
 
-    def miss(self, what: str, node: Node) -> None:
-        """The key does not see this of a piece of code, and stands all the same. A way out may follow behind a `;`."""
+    def miss(self, what: str, node: Node | None = None) -> None:
+        """The key does not see this of a piece of code (that which is read), and stands all the same.
+
+        A way out may follow behind a `;`.
+        """
         ...
 
 

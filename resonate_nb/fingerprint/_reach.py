@@ -301,8 +301,14 @@ class Reach:
         """This walk gives no key, for this reason."""
         self.undurable[reason] = None
 
-    def miss(self, what: str, node: Node) -> None:
-        """The key does not see this of a piece of code, and stands all the same. A way out may follow behind a `;`."""
+    def miss(self, what: str, node: Node | None = None) -> None:
+        """The key does not see this of a piece of code (that which is read), and stands all the same.
+
+        A way out may follow behind a `;`.
+        """
+        node = node or self._reading
+        if node is None:
+            return  # a name that is looked up by itself: whoever uses it is read, and says so
         said, mark, way_out = what.partition(";")
         self.unsure[f"{said} in {node.label}{mark}{way_out}"] = None
 
@@ -330,8 +336,8 @@ class Reach:
         if origin is Origin.PACKAGE:
             self.packages[top] = version_of(top)
         self.loadable_kinds |= set(brings_back(text))
-        if (found := unseen(text, use)) and self._reading is not None:
-            self.miss(found, self._reading)
+        if found := unseen(text, use):
+            self.miss(found)
         if origin is Origin.USER:
             # An extension module of the user's own: its file is all there is to go by.
             return f"named {text} {binary_of(module)}"
@@ -385,7 +391,7 @@ class Reach:
             return self.package(module.__name__, module.__name__)
         if module.__name__ == "__main__" and self._reading is not None:
             # All that a notebook ever made would count, and nearly none of it is meant.
-            self.miss("uses the module `__main__` as a whole", self._reading)
+            self.miss("uses the module `__main__` as a whole")
             return "named __main__"
         known = self._tokens.get(id(module))
         return known or self.add(module, f"module {module.__name__}", self._names.read_module)

@@ -368,7 +368,6 @@ class _Reader(ast.NodeVisitor):
         name, chain = self._mangled(name), tuple(map(self._mangled, chain))
         for word in (name, *chain):
             self._word(word)
-        self._attributes.update(chain)
         self._loads.append((self.scope, Load(name, chain, call, is_stored, is_decorator, item, is_changed)))
 
     def _word(self, word: str) -> None:
@@ -402,6 +401,8 @@ class _Reader(ast.NodeVisitor):
                 uses.update((use, None) for word in found for use in resolver.soft(scope, self._mangled(word)))
             else:
                 uses.update((use, None) for use in resolver.uses(scope, found))
+                if isinstance(resolver.owner(scope, found.name), Scope):
+                    self._attributes.update(found.chain)
         for scope in resolver.scopes(self._stores):
             for imported in scope.imports.values():
                 # An unused import still runs the module; and `import a.b` makes `a.b` an attribute.

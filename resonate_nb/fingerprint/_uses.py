@@ -75,7 +75,7 @@ class Facts:
     stars: tuple[str, ...] = ()
     """Modules of which it imports every name."""
     attributes: frozenset[str] = frozenset()
-    """All names of attributes in it, of whatever."""
+    """The names of attributes in it, of all that is not from outside."""
     spoken: tuple[Use, ...] = ()
     """Variables by all the words in its texts: they may be meant where names are made at run time."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from ._kernel import in_place_of, is_shell
 from ._nodes import Node, Walk, any_token, is_users
 from ._outside import Declared
 from ._package import Origin, is_importable, origin_of_function, origin_of_module
@@ -40,6 +41,12 @@ class WrapperReader:
         self._read_class = read_class
 
     def token(self, value: object, exposed: bool, path: str) -> str | None:
+        stands_for = in_place_of(value)
+        if stands_for is not None:
+            return self._walk.reach(stands_for, exposed, path)
+        if is_shell(value):
+            self._walk.miss("uses the shell")
+            return "named the shell"
         match value:
             case FunctionType():
                 return self._function_token(value, exposed)
@@ -190,6 +197,31 @@ def _qualname_of(function: FunctionType) -> str:
     # IPython's autoreload compiles an edited method in a class of its own and puts its code into the old function:
     # the next session, which imports the edited file, must find the same key.
     return function.__qualname__ if name.startswith("__autoreload_class__.") else name
+
+
+_HANDED_AROUND = (
+    ("pandas", ("DataFrame", "Index", "Series")),
+    ("pandas.core.groupby", ("DataFrameGroupBy", "SeriesGroupBy")),
+    ("pathlib", ("Path", "PurePath")),
+    ("polars", ("DataFrame", "Expr", "LazyFrame", "Series")),
+    ("requests", ("Response", "Session")),
+    ("sklearn.base", ("BaseEstimator",)),
+    ("torch", ("Tensor",)),
+    ("torch.nn", ("Module",)),
+    ("xarray", ("DataArray", "Dataset")),
+)
+"""Classes that people put methods of their own into, and whose objects are arguments and results."""
+
+
+def put_into() -> Iterator[tuple[str, type]]:
+    """Those classes that are loaded, by name."""
+    for module, names in _HANDED_AROUND:
+        loaded = sys.modules.get(module)
+        for name in names if loaded is not None else ():
+            # Not `getattr`: a module's own would be asked for what it has put off.
+            owner = loaded.__dict__.get(name)
+            if isinstance(owner, type):
+                yield name, owner
 
 
 def put_in(member: object) -> object:

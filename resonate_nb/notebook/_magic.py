@@ -61,6 +61,7 @@ from ._durable_cell import CellOptions, accept_cell, has_run, is_async, run_cell
 from ._generators import note_load
 from ._hits import HitMark
 from ._live import LiveLine
+from ._reload import Reloads
 from ._said import SaidLines
 
 _CELL_USAGE = (
@@ -438,6 +439,7 @@ def load_ipython_extension(shell: Any) -> None:
     if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
+    Reloads(shell).start()
     if getattr(shell, "kernel", None) is not None:
         said = SaidLines(shell)
         said.start()
@@ -458,6 +460,7 @@ def unload_ipython_extension(shell: Any) -> None:
     speak_on(None)
     SaidLines.stop(shell)
     HitMark(shell).stop()
+    Reloads(shell).stop()
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)
     shell.display_formatter.formatters["text/html"].pop(Handle, None)

@@ -171,3 +171,39 @@ def test_pools_of_processes_call_it(tmp_path: Path):
     assert "by name ['2', '3']" == done.stdout.splitlines()[0]
     assert "by value ['2', '2', '3', '3']" == done.stdout.splitlines()[1]
     assert "double runs plainly" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["f", "f.__wrapped__"])
+def test_defaults_that_are_replaced_after_decoration_count(where: str) -> None:
+    """As of a plain function: they are what a call takes from then on."""
+
+    @durable
+    def f(x, n=1, *, k=1):
+        return x + n + k
+
+    names = {"f": f}
+    assert 3 == f(1)
+    assert 3 == f(1)
+    exec(f"{where}.__defaults__ = (10,)", names)
+    assert 12 == f(1)
+    exec(f"{where}.__kwdefaults__ = {{'k': 100}}", names)
+    assert 111 == f(1)
+    exec(f"{where}.__kwdefaults__['k'] = 1000", names)
+    assert 1011 == f(1)
+    assert (10,) == f.__defaults__
+    assert 3 == f(1, 1, k=1)
+
+
+def test_code_that_is_replaced_after_decoration_counts_with_its_parameters() -> None:
+    @durable
+    def f(x):
+        return x
+
+    def other(y, z=5):
+        return y * z
+
+    assert 2 == f(2)
+    f.__code__, f.__defaults__ = other.__code__, other.__defaults__
+    assert 10 == f(2)
+    assert 6 == f(y=2, z=3)
+    assert "(y, z=5)" == str(inspect.signature(f))
