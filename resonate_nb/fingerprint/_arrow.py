@@ -109,9 +109,12 @@ def chunked(walk: Walk, value: Any) -> Children | None:
         return _others(walk, pa, value, chunks)
     if value.nbytes < LEAST_BYTES:
         return _flat(walk, pa, value, chunks, texts, fixed)
-    buffers = [buffer for chunk in chunks for buffer in chunk.buffers() if buffer is not None]
-    stretches = [(buffer.address, buffer.address + buffer.size) for buffer in buffers]
-    return written(walk, value, (id(value), "arrow"), stretches, lambda: _flat(walk, pa, value, chunks, texts, fixed))
+    buffers = [buffer for chunk in chunks for buffer in chunk.buffers()]
+    stretches = [(buffer.address, buffer.address + buffer.size) for buffer in buffers if buffer is not None]
+    parts = [(chunk.offset, len(chunk)) for chunk in chunks]
+    nulls = [buffer is None for buffer in buffers]
+    place = ("arrow", str(kind), *parts, *nulls, *stretches)
+    return written(walk, place, stretches, lambda: _flat(walk, pa, value, chunks, texts, fixed))
 
 
 def _flat(walk: Walk, pa: Any, value: Any, chunks: list[Any], texts: bool, fixed: bool) -> Children | None:

@@ -20,6 +20,7 @@ from ._nodes import Tree
 from ._outside import NOTHING, Declared, Outside
 from ._reach import Content, Reach
 from ._services import is_service
+from ._standing import Standing
 from ._tree import digest_texts
 from ._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 
@@ -233,16 +234,16 @@ class Subject(Dependent):
 
     def _with_data_of_now(self, last: _Last) -> CodeKey | None:
         """The key of the same code with its data as it is now; None if the data holds other code."""
-        plain = last.walk.plain()
-        if plain is not None and plain == last.plain:
+        marks = last.walk.marks()
+        if marks is not None and marks == last.marks:
             return last.key
         content = last.walk.content_now()
         if content is None:
             return None
         key = last.key if content == last.content else _key_of(last.walk, content, last.key, self._packages)
         # Another thread may have changed it meanwhile: remembered is only what stood before and after.
-        plain = plain if plain == last.walk.plain() else None
-        self._last = replace(last, key=key, content=content, plain=plain)
+        marks = marks if marks == last.walk.marks() else None
+        self._last = replace(last, key=key, content=content, marks=marks)
         return key
 
 
@@ -256,8 +257,8 @@ class _Last:
     is_settled: bool
     """The check alone tells whether the key stands: there is no data that may change in place."""
     content: Content
-    plain: list[bytes] | None
-    """The data as `Reach.plain` gave it, where it did."""
+    marks: list[bytes | Standing] | None
+    """The data as `Reach.marks` gave it, where it did."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

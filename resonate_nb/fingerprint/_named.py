@@ -63,7 +63,7 @@ def plain_digests(values: Mapping[str, object]) -> Digests | None:
         if written is None:
             return None
         key.append(written)
-    if len(values) > 1 and not _MUTABLE.isdisjoint(map(type, values.values())) and _is_shared(values):
+    if is_shared(values):
         return None
     place = tuple(key)
     found = _known.get(place)
@@ -87,6 +87,11 @@ def joint_of_scalars(names: tuple[str, ...], values: tuple[object, ...]) -> str 
     if order is not None:
         digests = [digests[position] for position in order]
     return blake3(b"".join((head, *digests, _NO_LINKS))).digest(DIGEST_BYTES).hex()
+
+
+def is_plain(cls: type) -> bool:
+    """Whether values of a type may be plain."""
+    return cls in _WRITERS
 
 
 def plain_bytes(value: object) -> bytes | None:
@@ -114,8 +119,10 @@ def _head(names: tuple[str, ...]) -> tuple[list[int] | None, bytes]:
     return None if order == list(range(len(names))) else order, pen.written()
 
 
-def _is_shared(values: Mapping[str, object]) -> bool:
-    """Whether two names stand for one object that can change: the joint fingerprint tells."""
+def is_shared(values: Mapping[str, object]) -> bool:
+    """Whether two names stand for one list or dict: the joint fingerprint tells."""
+    if len(values) < 2 or _MUTABLE.isdisjoint(map(type, values.values())):
+        return False
     mutable = [id(value) for value in values.values() if type(value) in _MUTABLE]
     return len(set(mutable)) < len(mutable)
 

@@ -28,7 +28,7 @@ _API: Final = 0xAA
 _ASYNC, _UNPOPULATED = 1 << 15, 1 << 13
 _REGISTER_WRITES = 1 << 1
 _WP_MATCHING, _CHECK_ASYNC = 1, 2
-_WRITTEN, _FILE = 1 << 1, 1 << 2
+_WRITTEN, _FILE, _PRESENT = 1 << 1, 1 << 2, 1 << 3
 _REGIONS = 256
 
 
@@ -73,9 +73,9 @@ class Pages:
             return False  # another mapping by now
 
     def is_private(self, low: int, high: int) -> bool:
-        """Whether no page is of a file or shared with other processes, which write unseen. Of pages that were read."""
+        """Whether every page is in memory, and none is of a file or shared with other processes, which write unseen."""
         try:
-            return self._scan(low, high, 0, _FILE, 1, 1)[0] == 0
+            return self._scan(low, high, 0, _FILE, 1, 1)[0] == 0 and self._scan(low, high, 0, 0, 1, 1, _PRESENT)[0] == 0
         except OSError:
             return False
 
@@ -91,10 +91,15 @@ class Pages:
         os.close(self._faults)
         os.close(self._map)
 
-    def _scan(self, low: int, high: int, flags: int, kind: int, regions: int, most: int) -> tuple[int, int]:
-        """How many regions of pages of a kind were found, put down in `_regions`; and where the walk ended."""
-        where = self._regions.buffer_info()[0]
-        asked = bytearray(struct.pack("12Q", 96, flags, low, high, 0, where, regions, most, 0, 0, kind, kind))
+    def _scan(
+        self, low: int, high: int, flags: int, kind: int, regions: int, most: int, lacking: int = 0
+    ) -> tuple[int, int]:
+        """How many regions of pages of a kind, or lacking one, were found, put down in `_regions`; and where the walk
+        ended."""
+        where, told = self._regions.buffer_info()[0], kind | lacking
+        asked = bytearray(
+            struct.pack("12Q", 96, flags, low, high, 0, where, regions, most, lacking, lacking, kind, told)
+        )
         count = fcntl.ioctl(self._map, _PAGEMAP_SCAN, asked)
         return count, struct.unpack_from("Q", asked, 32)[0]
 

@@ -29,6 +29,7 @@ from ._outside import NOTHING, Declared, Outside
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
 from ._pen import without_bytes
 from ._scope import facts_of_cell
+from ._standing import Standing, standing
 from ._tree import clean, digest, digest_texts, encode, text_of
 from ._unseen import unseen
 from ._uses import Root, Use
@@ -267,15 +268,15 @@ class Reach:
         """The data as it was when the walk was made."""
         return Content([item.digest for item in self.items], self.joint, self.services)
 
-    def plain(self) -> list[bytes] | None:
-        """The data that may change as it is now, in bytes, where all of it is plain; else None."""
-        found = []
+    def marks(self) -> list[bytes | Standing] | None:
+        """What may change, in marks that are equal for as long as it is the same; None where something has none."""
+        found: list[bytes | Standing] = []
         for item in self.items:
             if not item.is_stable:
-                written = plain_bytes(item.value)
-                if written is None:
+                mark = plain_bytes(item.value) or standing(item.value)
+                if mark is None:
                     return None
-                found.append(written)
+                found.append(mark)
         return found
 
     def content_now(self) -> Content | None:

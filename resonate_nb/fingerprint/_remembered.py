@@ -9,11 +9,9 @@ microseconds; memory that is written to time and again between two looks is ther
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, Final
-from weakref import ref
 
 from ._pages import PAGE_BYTES, Pages, opened
 from ._pen import Pen
@@ -34,48 +32,47 @@ def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Childre
     """
     if array.nbytes < LEAST_BYTES:
         return write()
-    owner = array
-    while isinstance(owner.base, sys.modules["numpy"].ndarray):
-        owner = owner.base
     ends = None
     if array.dtype.hasobject:
-        if not array.flags.c_contiguous:
+        if not array.flags.forc:
             return write()
-        ends = lambda: _ends(array)  # noqa: E731
+        ends = lambda: ends_of(array)  # noqa: E731
     stretch = memory_of(array)
-    place = (id(owner), kind, stretch, array.itemsize, array.shape, array.strides)
-    return written(walk, owner, place, (stretch,), write, ends)
+    return written(walk, (kind, stretch, array.itemsize, array.shape, array.strides), (stretch,), write, ends)
 
 
-def _ends(array: Any) -> object:
-    """The objects that the ends of an array point to: they stay alive, or an address may come back as another's."""
-    flat, few = array.reshape(-1), PAGE_BYTES // array.itemsize + 1
+def ends_of(array: Any) -> object:
+    """The objects that the ends of an array point to: kept alive, or an address may come back as another's."""
+    flat, few = (array if array.flags.c_contiguous else array.T).reshape(-1), PAGE_BYTES // array.itemsize + 1
     return flat[:few].tolist(), flat[-few:].tolist()
 
 
 def written(
     walk: Walk,
-    owner: object,
     place: tuple[object, ...],
     stretches: Sequence[Stretch],
     write: Callable[[], Children | None],
     ends: Callable[[], object] | None = None,
 ) -> Children | None:
-    """The same of any memory: that of `owner` (which can be referred to weakly), and named by `place`."""
-    pages = _opened()
+    """The same of any memory; `place` says where it lies and how it is read.
+
+    Nothing refers to what owns it, not even weakly: numpy resizes no array that somebody refers to. Other memory that
+    comes to lie in the same place was written to, or it is the same.
+    """
+    pages = pages_of_now()
     if pages is None:
         return write()
-    with _lock:
+    with lock:
         entry = _entries.get(place)
-        if entry is not None and entry.owner() is owner:
+        if entry is not None:
             if entry.holds():
                 _entries[place] = _entries.pop(place)
                 walk.pen.write(entry.written)
                 return None
-            if entry.is_passed_by():
+            if entry.patience.is_over(entry):
                 return write()
-        made = _Entry(owner, place, pages, 0 if entry is None else entry.strikes)
-        made.watch(stretches)
+        made = _Entry(pages, Patience() if entry is None else entry.patience)
+        made.begin(stretches)
     outer, walk.pen = walk.pen, Pen()
     children: Children | None = None
     is_done = False
@@ -84,41 +81,35 @@ def written(
         is_done = children is None
     finally:
         inner, walk.pen = walk.pen, outer
-        with _lock:
+        with lock:
             if is_done and _pages is pages and made.is_proof():
                 made.written, made.ends = inner.written(), None if ends is None else ends()
                 if (before := _entries.pop(place, None)) is not None:
                     before.leave()
                 _entries[place] = made
                 while len(_entries) > _MOST:
-                    _drop(next(iter(_entries)))
+                    _entries.pop(next(iter(_entries))).release()
             else:
                 made.release()
     outer.write(inner.written())
     return children
 
 
-class _Entry:
-    """What was written of a piece of memory, and how to see that it is the same."""
+class Watch:
+    """Stretches of memory to which the kernel notes writes, from `begin` on."""
 
-    __slots__ = ("_edges", "_pages", "_passes", "_watched", "ends", "is_lost", "owner", "strikes", "written")
+    __slots__ = ("_edges", "_pages", "is_lost", "watched")
 
-    def __init__(self, owner: object, place: tuple[object, ...], pages: Pages, strikes: int) -> None:
-        self.owner = ref(owner, lambda _: _drop(place))
-        self.written = b""
-        self.ends: object = None
+    def __init__(self, pages: Pages) -> None:
         self.is_lost = False
         """What the kernel noted of it is known no more."""
-        self.strikes = strikes
-        """How often it was written to while it was watched."""
-        self._passes = 0
         self._pages = pages
-        self._watched: list[Stretch] = []
+        self.watched: list[Stretch] = []
         """Whole pages."""
         self._edges: list[tuple[int, int, bytes]] = []
         """What lies before and after those: address, length, content."""
 
-    def watch(self, stretches: Sequence[Stretch]) -> None:
+    def begin(self, stretches: Sequence[Stretch]) -> None:
         """Writes are noted from here on; the memory is to be read after. Called with the lock held."""
         _watching.add(self)
         for low, high in stretches:
@@ -141,51 +132,73 @@ class _Entry:
             for other in list(_watching):
                 if other is not self and other.meets(start, end):
                     other.is_lost = True
-        self._watched.append((low, high))
+        self.watched.append((low, high))
 
     def meets(self, start: int, end: int) -> bool:
         """Whether it watches pages of a stretch."""
-        return any(low < end and start < high for low, high in self._watched)
+        return any(low < end and start < high for low, high in self.watched)
 
     def holds(self) -> bool:
-        """Whether the memory is what it was."""
+        """Whether the memory is what it was. Called with the lock held, and only while the memory is there."""
         if self.is_lost or any(_raw(start, size) != held for start, size, held in self._edges):
             return False
-        return all(self._pages.is_unwritten(low, high) for low, high in self._watched)
+        return all(self._pages.is_unwritten(low, high) for low, high in self.watched)
 
     def is_proof(self) -> bool:
         """Whether it holds now that the memory was read, and no other process can write there."""
-        return self.holds() and all(self._pages.is_private(low, high) for low, high in self._watched)
-
-    def is_passed_by(self) -> bool:
-        """Whether it is not to be watched this time, since it was written to before. Asked where it does not hold."""
-        if self._passes == 0:
-            self.strikes += 1
-            self._passes = min(2**self.strikes, _MOST_PASSES)
-            self.is_lost = True
-            self.release()
-        self._passes -= 1
-        return self._passes > 0
+        return self.holds() and all(self._pages.is_private(low, high) for low, high in self.watched)
 
     def leave(self) -> None:
         """Others watch what it watched."""
         _watching.discard(self)
-        self._watched.clear()
+        self.watched.clear()
 
     def release(self) -> None:
         """Writes to what nobody else watches are noted no more."""
         _watching.discard(self)
-        for low, high in self._watched:
+        for low, high in self.watched:
             if not any(other.meets(low, high) for other in list(_watching)):
                 self._pages.release(low, high)
-        self._watched.clear()
+        self.watched.clear()
+
+
+class Patience:
+    """How often memory is watched that is written to time and again between two looks: less and less."""
+
+    __slots__ = ("_passes", "_strikes")
+
+    def __init__(self) -> None:
+        self._strikes = 0
+        self._passes = 0
+
+    def is_over(self, watch: Watch) -> bool:
+        """Whether what is watched in vain is not to be watched this time."""
+        if self._passes == 0:
+            self._strikes += 1
+            self._passes = min(2**self._strikes, _MOST_PASSES)
+            watch.is_lost = True
+            watch.release()
+        self._passes -= 1
+        return self._passes > 0
+
+
+class _Entry(Watch):
+    """What was written of a piece of memory, and how to see that it is the same."""
+
+    __slots__ = ("ends", "patience", "written")
+
+    def __init__(self, pages: Pages, patience: Patience) -> None:
+        super().__init__(pages)
+        self.written = b""
+        self.ends: object = None
+        self.patience = patience
 
 
 _entries: dict[tuple[object, ...], _Entry] = {}
 """By place, the one used last at the end."""
-_watching: set[_Entry] = set()
+_watching: set[Watch] = set()
 """Those, and what is being read."""
-_lock = RLock()
+lock = RLock()
 """Taken again within itself: a collection in the middle may end the life of an owner."""
 
 
@@ -197,12 +210,13 @@ _UNTRIED: Final = _Untried()
 _pages: Pages | _Untried | None = _UNTRIED
 
 
-def _opened() -> Pages | None:
+def pages_of_now() -> Pages | None:
+    """The kernel's notes, where it keeps any."""
     global _pages
     if not isinstance(_pages, _Untried):
         return _pages
     found = opened()  # imports: not with the lock held
-    with _lock:
+    with lock:
         if isinstance(_pages, _Untried):
             _pages = found
             if found is not None:
@@ -212,19 +226,28 @@ def _opened() -> Pages | None:
         return _pages
 
 
-def _drop(place: tuple[object, ...]) -> None:
-    if sys.is_finalizing():
-        return
-    with _lock:
-        entry = _entries.pop(place, None)
-        if entry is not None:
+def forget() -> None:
+    """Nothing is kept of anything."""
+    with lock:
+        while _entries:
+            _entries.popitem()[1].release()
+
+
+def drop(watch: Watch) -> None:
+    """The memory is gone: nothing that was written of it is kept. Called with the lock held."""
+    for place, entry in list(_entries.items()):
+        if any(watch.meets(low, high) for low, high in entry.watched):
+            del _entries[place]
             entry.release()
+    watch.release()
 
 
 def _forget() -> None:
     """In a child process the kernel notes nothing."""
-    global _lock, _pages
-    _lock = RLock()
+    global lock, _pages
+    lock = RLock()
+    for watch in _watching:
+        watch.is_lost = True
     _entries.clear()
     _watching.clear()
     if isinstance(_pages, Pages):
