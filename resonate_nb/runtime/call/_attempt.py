@@ -68,6 +68,12 @@ class Request:
     child_id: str | None = None
     """The id of the child that this is, where it was counted already."""
 
+    @property
+    def may_raise_again(self) -> bool:
+        """Whether what it raises may be raised again later without running it."""
+        options = self.work.options
+        return options.on_rejected == "raise" or options.keyed_by == "call"
+
 
 class Held(_context.Fence, Protocol):
     """What a call holds while it runs: the task under which it writes, and the interrupts."""
@@ -533,7 +539,9 @@ def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any
     draws: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     try:
-        if limited.error is None and limited.has_value:
+        if limited.error is not None and request.may_raise_again:
+            effects = (*(f"bound `{name}`" for name in run.bound()), *_effects(request, identity, None))
+        elif limited.error is None and limited.has_value:
             draws = run.generators.moved()  # first: looking at the rest may import
             effects = (*(f"bound `{name}`" for name in run.bound()), *_effects(request, identity, limited.value))
     except Exception as error:

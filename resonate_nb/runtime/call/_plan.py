@@ -99,9 +99,10 @@ def plan(
     if found.state is not State.RESOLVED:
         if engine.is_marked(found.id, counter):
             return Run(next_id(found), None, found, _MARKED), identity
-        if work.options.on_rejected == "raise":
+        why = _once_more(engine, found)
+        if work.options.on_rejected == "raise" and why is None:
             return Refuse(found), identity
-        why = _ENDED[found.state]
+        why = why or _ENDED[found.state]
         adopts = found.id if found.state in (State.REJECTED, State.TIMEDOUT) else None
         return Run(next_id(found), None, found, why, adopts=adopts), identity
     return _plan_resolved(engine, work, identity, found, counter), identity
@@ -154,6 +155,8 @@ def plan_child(engine: Engine, work: Work, identity: Identity, row: Ahead, faile
         why = _drifted(engine, work, identity, found, "what it had raised is raised again")
     if why is None and engine.is_marked(found.id, engine.store.invalidation_word()):
         why = _MARKED
+    if why is None:
+        why = _once_more(engine, found)
     if why is None and work.options.on_rejected == "rerun" and (found.settled_at or 0) <= failed_at:
         why = "it raised in an attempt that failed"
     return Refuse(found) if why is None else run_again(identity, found, why)
@@ -383,7 +386,7 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str 
     """Why a resolved promise is not to be replayed; None when it is."""
     headers: Mapping[str, str] = found.value.headers
     if (reason := headers.get("not_replayable")) is not None:
-        return f"the last run is not replayable: {reason}"
+        return _not_replayable(reason)
     if (reason := headers.get("not_stored")) is not None:
         # What happened; what to do about it was said then, and may be done by now.
         return f"the last result was not stored: {reason.split('. ')[0]}"
@@ -392,9 +395,23 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str 
     if (expired := _expired(engine, work, found)) is not None:
         return expired
     changed = _changed_file(engine, found)
-    if changed is not None:
-        return f"file {changed} differs from when it was read"
-    return None
+    return None if changed is None else _file_differs(changed)
+
+
+def _once_more(engine: Engine, found: Promise) -> str | None:
+    """Why what a call had raised is not to be raised again without running it; None when it may be."""
+    if (reason := found.value.headers.get("not_replayable")) is not None:
+        return _not_replayable(reason)
+    changed = _changed_file(engine, found)
+    return None if changed is None else _file_differs(changed)
+
+
+def _not_replayable(reason: str) -> str:
+    return f"the last run is not replayable: {reason}"
+
+
+def _file_differs(name: str) -> str:
+    return f"file {name} differs from when it was read"
 
 
 def _changed_file(engine: Engine, promise: Promise) -> str | None:

@@ -93,12 +93,12 @@ def joined(engine: Engine, request: Request, identity: Identity, settled: Promis
     """What a waiter gets from the generation it waited for; None when it must look again or run the body itself."""
     if settled is None or not settled.state.is_settled:
         return None
-    if settled.state is not State.RESOLVED:
-        write_down(engine, settled)
-        return Result(None, settled, True, error=stored_error(settled))
     headers = settled.value.headers
     if "not_replayable" in headers or "not_stored" in headers:
         return None
+    if settled.state is not State.RESOLVED:
+        write_down(engine, settled)
+        return Result(None, settled, True, error=stored_error(settled))
     with engine.store.read() as reader:
         counter = reader.invalidation
     try:

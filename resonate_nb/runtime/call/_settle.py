@@ -60,7 +60,7 @@ def settle(engine: Engine, request: Request, claimed: Claimed, tried: Tried, why
     if claimed.is_child:
         notes |= _why_notes(claimed, why)
     if tried.error is not None:
-        settled = _reject(engine, request, claimed, tried, tried.error, notes)
+        settled = _reject(engine, request, claimed, tried, tried.error, why, notes)
     else:
         settled = _resolve(engine, request, claimed, tried, why, notes)
     if not tried.is_awaited:
@@ -179,6 +179,16 @@ def _headers(engine: Engine, claimed: Claimed, tried: Tried) -> dict[str, str]:
     return headers
 
 
+def _conditions(request: Request, claimed: Claimed, tried: Tried, why: str) -> dict[str, str]:
+    """What a replay depends on: the files that the body read, and that it did nothing which a replay could not."""
+    headers = {"files": _reads.to_json(tried.files)} if tried.files else {}
+    if tried.effects:
+        headers["not_replayable"] = reason = "; ".join(tried.effects)
+        if reason not in why:
+            say(f"{request.work.title} is not replayable: it {reason}", once=True, about=claimed.identity.code)
+    return headers
+
+
 def _resolve(
     engine: Engine,
     request: Request,
@@ -188,13 +198,7 @@ def _resolve(
     notes: Mapping[str, bytes],
 ) -> Settled:
     title = request.work.title
-    headers = _headers(engine, claimed, tried)
-    if tried.files:
-        headers["files"] = _reads.to_json(tried.files)
-    if tried.effects:
-        headers["not_replayable"] = "; ".join(tried.effects)
-        if headers["not_replayable"] not in why:
-            say(f"{title} is not replayable: it {headers['not_replayable']}", once=True, about=claimed.identity.code)
+    headers = _headers(engine, claimed, tried) | _conditions(request, claimed, tried, why)
     if tried.draws:
         headers["draws"] = ",".join(tried.draws)
         if not request.work.is_cell:  # a replay of a cell moves them on by itself, where it can
@@ -267,11 +271,15 @@ def _reject(
     claimed: Claimed,
     tried: Tried,
     error: Exception,
+    why: str,
     notes: Mapping[str, bytes],
 ) -> Settled:
     stored = _for_later(error)
     data = failure_to_bytes(failure_of(stored))
-    headers = {**_headers(engine, claimed, tried), "codec": "failure", "error": in_words(stored)}
+    headers = _headers(engine, claimed, tried)
+    if request.may_raise_again:
+        headers |= _conditions(request, claimed, tried, why)
+    headers |= {"codec": "failure", "error": in_words(stored)}
     reply, _, problem = _write(engine, claimed, State.REJECTED, Value(headers, data, None, len(data)), notes)
     if problem:
         engine.warn_unwritable(request.work.title, _failure_not_stored(request, str(problem)))
