@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from .function import DurableFunction
     from .notebook import inspect, load_ipython_extension, unload_ipython_extension
     from .retry import Constant, Exponential, Linear, Never
-    from .runtime import CurrentCall, Handle, check, configure, current, forget, get, search, to_frame
+    from .runtime import CurrentCall, Explanation, Handle, check, configure, current, forget, get, search, to_frame
 
 __version__ = "0.1.0"
 
@@ -95,7 +95,19 @@ _HOME = {
     **dict.fromkeys(("inspect", "load_ipython_extension", "unload_ipython_extension"), "notebook"),
     **dict.fromkeys(("Constant", "Exponential", "Linear", "Never"), "retry"),
     **dict.fromkeys(
-        ("CurrentCall", "Handle", "check", "configure", "current", "forget", "get", "search", "to_frame"), "runtime"
+        (
+            "CurrentCall",
+            "Explanation",
+            "Handle",
+            "check",
+            "configure",
+            "current",
+            "forget",
+            "get",
+            "search",
+            "to_frame",
+        ),
+        "runtime",
     ),
 }
 
@@ -106,6 +118,7 @@ __all__ = [
     "DurableFunction",
     "DurableTimeoutError",
     "DurableWarning",
+    "Explanation",
     "Exponential",
     "Handle",
     "IdReuseError",

@@ -45,7 +45,7 @@ from resonate_nb.runtime import (
 
 if TYPE_CHECKING:
     from resonate_nb.protocol import Promise
-    from resonate_nb.runtime import Handle
+    from resonate_nb.runtime import Explanation, Handle
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -206,6 +206,22 @@ class DurableFunction(Generic[P, R]):
         from resonate_nb.runtime import Handle  # nothing that looks is loaded for a call
 
         return Handle(found[0], found[1].id)
+
+    def why(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Whether this call would be a hit, and in one line why; which pieces changed, with a diff of the code; and
+        what its key does not see. Looks only: nothing runs, is stored or waited for.
+
+        Raises:
+            TypeError: the arguments do not fit the signature.
+            InvalidOptionError: the id template cannot be filled.
+        """
+        __tracebackhide__ = True
+        from resonate_nb.runtime import explain_call  # nothing that looks is loaded for a call
+
+        try:
+            return explain_call(self._work, self._bound(args, kwargs))
+        except (ResonateNbError, _MisfitError) as refusal:
+            raise _as_a_refusal(refusal) from None
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise, with its children; the ids that were dropped, none if there
@@ -368,6 +384,10 @@ class BoundDurableFunction(Generic[P, R]):
     def get(self, *args: P.args, **kwargs: P.kwargs) -> Handle | None:
         """The promise of this call, or None."""
         return self.__func__.get(self.__self__, *args, **kwargs)
+
+    def why(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Whether this call would be a hit, and why."""
+        return self.__func__.why(self.__self__, *args, **kwargs)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """Drop every generation of this call's promise."""

@@ -345,6 +345,9 @@ class _Observed:
     def described(self, names: Collection[str]) -> Mapping[str, Any]:
         return self._subject.described(names)
 
+    def slow(self) -> Mapping[str, float]:
+        return self._subject.slow()
+
     def changed_attributes(self) -> list[str]:
         """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""
         effects = self.last.effects if self.last is not None else ()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ._look import Detail, Record, Shown
     from ._public import forget, get, mark_rerun, search, source, to_frame
     from ._reading import Source, forget_generations, newest_of, record_of
+    from ._why import Explanation, Verdict, explain_call, explain_promise, sections
 else:
     _LATE = {
         "_accept": ("accept", "accept_promise"),
@@ -52,6 +53,7 @@ else:
         "_look": ("Detail", "Record", "Shown"),
         "_public": ("forget", "get", "mark_rerun", "search", "source", "to_frame"),
         "_reading": ("Source", "forget_generations", "newest_of", "record_of"),
+        "_why": ("Explanation", "Verdict", "explain_call", "explain_promise", "sections"),
     }
 
     def __getattr__(name: str) -> Any:
@@ -68,6 +70,7 @@ __all__ = [
     "CurrentCall",
     "Detail",
     "Engine",
+    "Explanation",
     "Handle",
     "Identity",
     "Lane",
@@ -82,6 +85,7 @@ __all__ = [
     "Source",
     "States",
     "Undurable",
+    "Verdict",
     "Work",
     "accept",
     "accept_packages",
@@ -98,6 +102,8 @@ __all__ = [
     "duration",
     "engine",
     "existing_engine",
+    "explain_call",
+    "explain_promise",
     "forget",
     "forget_generations",
     "generators_advice",
@@ -123,6 +129,7 @@ __all__ = [
     "saved_in_all",
     "say",
     "search",
+    "sections",
     "source",
     "speak_on",
     "state_label",

@@ -420,8 +420,7 @@ class _Beside:
         now = self._engine.clock.now_ms()
         transaction.put_note(self._id, "why", _told(self._source, now).encode("utf-8", "backslashreplace"))
         code = self._identity.code
-        transaction.put_note(f"code:{code}", "sources", _identity.sources_note(self._identity))
-        transaction.put_note(f"code:{code}", "parts", _identity.parts_note(self._identity))
+        _identity.put_code_notes(transaction, self._identity)
         if self._work.is_cell:
             named = self._work.name if self._work.name != "cell" else code
             transaction.put_note(f"cell:{named}", "latest", self._id.encode())

@@ -74,6 +74,14 @@ def nearest(reader: Reader, work: Work, identity: Identity) -> Promise | None:
     return min(known, key=distance, default=None)
 
 
+def plain_reason(reader: Reader, promise: Promise) -> str:
+    """Why a promise ran of which nothing was stored about that: its name, or its arguments, were new."""
+    name = promise.param.headers.get("name")
+    if name is None or not promise.param.data:
+        return FIRST
+    return NEW_ARGUMENTS if reader.search(Query(name=escape(name), until=promise.created_at, limit=1)) else FIRST
+
+
 def parts_of(identity: Identity) -> Mapping[tuple[str, str], str]:
     """The digest of each argument (``("argument", name)``) and of each piece of data that the code reads
     (``("global", name)``)."""

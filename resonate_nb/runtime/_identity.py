@@ -18,6 +18,7 @@ from resonate_nb.errors import InvalidOptionError, StoreError
 from resonate_nb.fingerprint import CodeKey, Noted, fingerprint_named, version_change
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
+from resonate_nb.store import Transaction
 
 from . import _config
 from ._outside import file_parts
@@ -252,14 +253,15 @@ def about_of(promise: Promise) -> dict[str, dict[str, str]]:
     return about if isinstance(about, dict) else {}
 
 
-def parts_note(identity: Identity) -> bytes:
-    """Digests per part of the code. Stored once per fingerprint of code."""
-    return _encode(dict(identity.key.code_parts)).encode()
-
-
-def sources_note(identity: Identity) -> bytes:
-    """The canonical source of each code part, for diffs. Stored once per fingerprint of code."""
-    return _encode(dict(identity.key.sources)).encode()
+def put_code_notes(transaction: Transaction, identity: Identity) -> None:
+    """What is stored once per fingerprint of code: digests per part, the canonical source of each for diffs, and what
+    the key does not see or passes over."""
+    place = f"code:{identity.code}"
+    transaction.put_note(place, "parts", _encode(dict(identity.key.code_parts)).encode())
+    transaction.put_note(place, "sources", _encode(dict(identity.key.sources)).encode())
+    unseen = {"unsure": identity.unsure, "services": identity.services}
+    if any(unseen.values()):
+        transaction.put_note(place, "unseen", _encode(unseen).encode())
 
 
 def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,8 @@ from resonate_nb.protocol import NEVER, Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, OwnerInfo
 
+from ._changes import Change
+
 DRAWS = "draws at random"
 """The mark of a body that moved a global random generator, before its colon: it is a hit all the same."""
 
@@ -112,3 +114,9 @@ class Detail:
     """Recorded display: nbformat output dicts (stream, display_data, execute_result, error), reduced."""
     why: str | None = None
     """One line: why it ran."""
+    changes: tuple[Change, ...] = ()
+    """Which pieces were others than those of an earlier promise."""
+    unsure: tuple[str, ...] = ()
+    """What its key did not see."""
+    services: tuple[str, ...] = ()
+    """Clients, connections and the like, which count by type and public configuration."""

@@ -5,6 +5,7 @@ One text, made here: it is said and logged when the body runs, stored with the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,8 +13,8 @@ from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
 
-from ._changes import Change, changes_since, reason_of, to_json
-from ._earlier import FIRST, NEW_ARGUMENTS, nearest
+from ._changes import Change, changes_since, from_json, reason_of, to_json
+from ._earlier import FIRST, NEW_ARGUMENTS, nearest, plain_reason
 from ._identity import Identity
 from ._registry import Work
 
@@ -44,7 +45,9 @@ class News:
         return to_json(self.changes)
 
     def adding(self, text: str) -> News:
-        """The same with something more to say."""
+        """The same with something more to say, if that is anything."""
+        if not text:
+            return self
         reason = f"{self.reason}; {text}" if self.changes else text
         return replace(self, reason=reason, is_added=True)
 
@@ -64,3 +67,26 @@ def news_of(
     if not changes:
         return News(NEW_ARGUMENTS if arguments else FIRST, (), earlier.id)
     return News(reason_of(changes), changes, earlier.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Why a promise ran, as it is known afterwards."""
+
+    reason: str
+    changes: tuple[Change, ...]
+    unsure: tuple[str, ...]
+    """What its key did not see."""
+    services: tuple[str, ...]
+
+
+def why_it_ran(reader: Reader, promise: Promise) -> Ran:
+    """What was stored of why the body of a promise ran."""
+    why, changes = reader.note(promise.id, "why"), from_json(reader.note(promise.id, "changes"))
+    unseen = json.loads(reader.note(f"code:{promise.param.headers.get('code', '')}", "unseen") or b"{}")
+    return Ran(
+        plain_reason(reader, promise) if why is None else why.decode(),
+        changes,
+        tuple(unseen.get("unsure", ())),
+        tuple(unseen.get("services", ())),
+    )

@@ -33,6 +33,7 @@ from ._engine import Engine
 from ._generators import generators_phrase
 from ._identity import about_of
 from ._look import ACCEPTED, DRAWS, Detail, Record, Shown, retry_at_of
+from ._news import why_it_ran
 from ._say import say
 from ._tries import tries_of
 from .call import BY, FROM, load, origin_of
@@ -188,7 +189,7 @@ def detail(engine: Engine, id: str, present: Present = lambda value: None) -> De
         return None
     with engine.store.read() as reader:
         output = reader.note(origin_of(promise), "output")
-        why = reader.note(promise.id, "why")
+        ran = why_it_ran(reader, promise)
         counter = reader.invalidation
     text, html, error, traceback = None, None, None, None
     headers = promise.value.headers
@@ -220,7 +221,10 @@ def detail(engine: Engine, id: str, present: Present = lambda value: None) -> De
         error,
         traceback,
         () if output is None else tuple(json.loads(output)),
-        None if why is None else why.decode(),
+        ran.reason,
+        ran.changes,
+        ran.unsure,
+        ran.services,
     )
 
 

@@ -20,8 +20,9 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -67,8 +68,23 @@ def speak_on(page: Page | None, live_page: LivePage | None = None) -> None:
     _page, _live_page = page, live_page
 
 
+@contextmanager
+def unsaid() -> Iterator[None]:
+    """Nothing is said or warned of while the block runs in this context, nor does it count as said."""
+    token = _is_unsaid.set(True)
+    try:
+        yield
+    finally:
+        _is_unsaid.reset(token)
+
+
+_is_unsaid: ContextVar[bool] = ContextVar("resonate_nb_unsaid", default=False)
+
+
 def say(text: str, *, once: bool = False, about: str = "") -> None:
     """Say one line. With `once`, the same text about the same thing is said once in this process."""
+    if _is_unsaid.get():
+        return
     text = _encodable(text)
     if once and not _first(about, text):
         return
@@ -125,6 +141,8 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
     Under a filter that ignores all warnings, as many notebooks set it against the chatter of libraries, the text is
     said as a line instead: what we warn of is never silent. A filter that names DurableWarning is obeyed.
     """
+    if _is_unsaid.get():
+        return
     text = _encodable(text)
     if once and not _first(about, text):
         return

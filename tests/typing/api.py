@@ -80,6 +80,8 @@ def functions() -> None:
     assert_type(clean.rerun(["a"]), dict[str, int])
     assert_type(clean.get(["a"]), rnb.Handle | None)
     assert_type(clean.forget(["a"]), list[str])
+    assert_type(clean.why(["a"]), rnb.Explanation)
+    clean.why(7)  # type: ignore[arg-type]
     assert_type(clean.accept(["a"]), rnb.Handle)
     clean.accept(7)  # type: ignore[arg-type]
     assert_type(clean.options(name="other", ignore=("limit",))(["a"]), dict[str, int])
@@ -96,6 +98,12 @@ async def async_functions() -> None:
     assert_type(await fetch.rerun("x"), bytes)
     assert_type(fetch.get("x"), rnb.Handle | None)
     assert_type(fetch.accept("x"), rnb.Handle)
+    why = fetch.why("x")
+    assert_type(why, rnb.Explanation)
+    assert_type(
+        (why.would_hit, why.reason, why.diff, why.unsure, why.id), tuple[bool, str, str, tuple[str, ...], str | None]
+    )
+    assert_type([change.text for change in why.changes], list[str])
 
 
 def takes_any_durable(function: rnb.DurableFunction[[list[str]], dict[str, int]]) -> dict[str, int]:

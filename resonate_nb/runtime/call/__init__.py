@@ -1,19 +1,23 @@
 """One durable call: plan, attempt, settle."""
 
 from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
-from ._attempt import Request, param_of
+from ._attempt import Request, param_of, steps_not_used
 from ._drive import call, call_async
 from ._lane import MISS, Lane
-from ._plan import ended_how, load, why_no_hit
+from ._plan import Hit, Refuse, Run, Wait, ended_how, load, plan, why_no_hit
 from ._result import Result, stored_error, without_our_frames
 
 __all__ = [
     "BY",
     "FROM",
     "MISS",
+    "Hit",
     "Lane",
+    "Refuse",
     "Request",
     "Result",
+    "Run",
+    "Wait",
     "call",
     "call_async",
     "ended_how",
@@ -22,6 +26,8 @@ __all__ = [
     "made_at",
     "origin_of",
     "param_of",
+    "plan",
+    "steps_not_used",
     "stored_error",
     "value_of",
     "why_no_hit",

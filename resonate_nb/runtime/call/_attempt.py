@@ -31,7 +31,7 @@ from resonate_nb.protocol import (
     split_id,
 )
 from resonate_nb.records import dataclass
-from resonate_nb.store import Attempt, Transaction
+from resonate_nb.store import Attempt, Reader, Transaction
 
 from .. import _context, _identity, _reads
 from .._engine import Engine
@@ -272,6 +272,15 @@ def news_of_call(engine: Engine, request: Request, identity: Identity, before: P
         return news_of(reader, request.work, identity, request.arguments, before)
 
 
+def steps_not_used(reader: Reader, identity: Identity, run: Run) -> str:
+    """How many steps a call under new code does not use, in words; nothing for none."""
+    is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
+    steps = steps_before(reader, identity.base) if is_first and identity.is_automatic_version else 0
+    are, them = ("are", "them") if steps > 1 else ("is", "it")
+    what = f"{steps} step{'s' * (steps > 1)} done under the code before {are} not used (accept keeps {them})"
+    return what if steps else ""
+
+
 def data_notes_of(engine: Engine, request: Request, identity: Identity) -> Mapping[str, bytes]:
     """What of the call's data is to be kept for later comparisons, and is not in the store as far as is known."""
     is_new_data = engine.is_new_code(identity.code) or not identity.is_automatic_version or request.work.is_cell
@@ -375,13 +384,8 @@ class _Record:
                 transaction.put_attempt(Attempt(run.id, 1, self._engine.store.owner, self._now))
         if self._cell is not None:
             transaction.put_note(self._cell, "latest", run.id.encode())
-        is_first = run.taken_over is None and run.superseded is None and parent_of(run.id) is None
-        if self._is_new_code and is_first and identity.is_automatic_version:
-            steps = steps_before(transaction, identity.base)
-            are, them = ("are", "them") if steps > 1 else ("is", "it")
-            said = f"{steps} step{'s' * (steps > 1)} done under the code before {are} not used (accept keeps {them})"
-            if steps and self.news is not None:
-                self.news = self.news.adding(said)
+        if self._is_new_code and self.news is not None:
+            self.news = self.news.adding(steps_not_used(transaction, identity, run))
         why = why_note(run.reason, self.news)
         if why:
             transaction.put_note(run.id, "why", why)
@@ -390,8 +394,7 @@ class _Record:
         for digest, summary in self.data.items():
             transaction.put_note(f"part:{digest}", "data", summary)
         if self._is_new_code:
-            transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
-            transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+            _identity.put_code_notes(transaction, identity)
         if self._has_versions or run.taken_over is not None:
             is_taken_over = run.taken_over is not None
             versions = identity.key.packages

@@ -292,8 +292,7 @@ def _put_beside(engine: Engine, claimed: Claimed, transaction: Transaction) -> N
     """What is written with a claim is written with the settlement of a child, which nobody claimed."""
     id, identity = claimed.promise.id, claimed.identity
     if engine.is_new_code(identity.code):
-        transaction.put_note(f"code:{identity.code}", "sources", _identity.sources_note(identity))
-        transaction.put_note(f"code:{identity.code}", "parts", _identity.parts_note(identity))
+        _identity.put_code_notes(transaction, identity)
     for digest, summary in claimed.data.items():
         transaction.put_note(f"part:{digest}", "data", summary)
     if engine.is_new_code(identity.code) or identity.code in engine.packages.odd:
