@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 
 from ..records import dataclass
 
@@ -28,6 +28,10 @@ class Declared:
     """Values, functions, classes and modules that count."""
     names_files: bool = False
     """Files are among it, be it that arguments name them: that code reads files is no news then."""
+
+    def inside(self) -> Declared:
+        """The same of a durable function that another one reaches: whether its files count shows when it is called."""
+        return replace(self, outside=tuple(each for each in self.outside if each.name.startswith("env ")))
 
     def answers(self, way_out: str) -> bool:
         """Whether the user has done what a phrase of `unsure` gives as its way out (`_unseen`)."""

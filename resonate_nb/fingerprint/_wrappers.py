@@ -97,7 +97,7 @@ class WrapperReader:
             inner = self._walk.reach(wrapped, exposed, path)
             self._walk.ignore_in(wrapped, frozenset(getattr(value, "__durable_ignore__", ())))
             declared = getattr(value, "__durable_declared__", None)
-            if isinstance(declared, Declared) and (also := self._walk.also(declared)) and inner is not None:
+            if isinstance(declared, Declared) and (also := self._walk.also(declared.inside())) and inner is not None:
                 inner = " ".join((inner, "depends on", *also))
             if inner is None or owner is None or isinstance(wrapped, MethodType):
                 return inner

@@ -111,6 +111,7 @@ def _names(path: str) -> Iterator[bytes]:
 
 def _of_pattern(pattern: str, progress: Progress) -> bytes:
     # `**` finds what is in the folders by itself.
+    base = os.path.dirname(re.split(r"[*?[]", pattern)[0])
     is_deep = pattern.endswith("**") or pattern.endswith(f"**{os.sep}")
     parts: list[bytes] = []
     for path in sorted(map(os.fsencode, set(glob(pattern, recursive=True)))):
@@ -119,7 +120,9 @@ def _of_pattern(pattern: str, progress: Progress) -> bytes:
             continue
         found = _stat(name)
         is_folder = found is not None and stat.S_ISDIR(found.st_mode)
-        parts += (path, b"folder" if is_deep and is_folder else _of_path(name, found, progress, ()))
+        # Seen from where the pattern begins: the same when it is given in full.
+        inner = os.fsencode(os.path.relpath(name, base or os.curdir))
+        parts += (inner, b"folder" if is_deep and is_folder else _of_path(name, found, progress, ()))
     return _digest(b"pattern", *parts) if parts else MISSING
 
 

@@ -109,6 +109,15 @@ def paths_of(name: str, value: object) -> Iterator[Spelled]:
             raise UnfingerprintableError(name, "file", reason)
 
 
+def declared_entries(
+    files: Collection[str], arguments: Mapping[str, object], digests: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The declared paths of one call, each with its digest; `digests` are those of its key, by name of part."""
+    spelled = [entry for entry in files if entry not in arguments]
+    spelled += [os.fsdecode(path) for name in files if name in arguments for path in paths_of(name, arguments[name])]
+    return [(entry, digests.get(part_of(entry)) or entry_digest(entry).hex()) for entry in spelled]
+
+
 def part_of(spelled: str) -> str:
     """What a path is called in a key."""
     return f"{'files' if is_pattern(spelled) or spelled.endswith(os.sep) else 'file'} {spelled}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 import sysconfig
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import astuple, replace
@@ -23,7 +23,11 @@ from types import ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.records import dataclass
+
+from ._digests import digest_of
+from ._entries import entry_digest
 
 RACY_MS = 1_000
 """A file that changed less than this before it was digested may change again without its times showing it: the clocks
@@ -31,8 +35,6 @@ of file systems are coarse."""
 
 _CLOCK_SLACK_MS = 50
 """By how much the clock of a file system may be behind ours."""
-
-_CHUNK_BYTES = 1 << 20
 
 Root = str | os.PathLike[str] | None
 
@@ -57,6 +59,8 @@ class FileRead:
 
 ABSENT = -1
 """The size of a file that was looked for in vain."""
+DECLARED = -2
+"""The size of what a call inside has declared in `files=`: a file, a folder or a pattern, digested as one."""
 
 _Stamp = tuple[int, int, int, int]
 """Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
@@ -111,7 +115,7 @@ class Reads:
         """The files read so far, by path, digested now. Reads their content."""
         if not (self._opened or self._added or self._doubtful):
             return ()
-        found = dict(self._added)
+        found = {key: self._settled(file) for key, file in self._added.items()}
         for (path, given), stamp in list(self._opened.items()):
             if path.endswith(".py") and path in _sources():
                 continue
@@ -134,6 +138,17 @@ class Reads:
             if path not in self._made:
                 key = (file.path, file.given)
                 self._added[key] = _agree(self._added.get(key, file), file)
+
+    def _settled(self, file: FileRead) -> FileRead:
+        """What was declared, as the body leaves it where it has put files there itself: they do not count against it
+        at the next look."""
+        if file.size != DECLARED:
+            return file
+        path = os.path.abspath(file.given) if file.given else _full(file.path, self._root)
+        folder = re.split(r"[*?[]", path)[0].rstrip(os.sep)
+        if any(made.startswith(folder) for made in self._made):
+            return replace(file, digest=_declared_digest(path))
+        return file
 
     def _way_to(self, path: str) -> str:
         return path if self._folder is None else os.path.relpath(path, self._folder)
@@ -211,6 +226,26 @@ def add_to_current(files: Iterable[FileRead]) -> None:
         reads.add(files)
 
 
+def add_declared(entries: Iterable[tuple[str, str]], root: Root) -> None:
+    """Passes on to the recordings of this context what a call inside has declared: paths and their digests, as its own
+    key has them. Native code may read them, past Python, and a hit of a call around it asks for no key of this one."""
+    around = _around()
+    if not around:
+        return
+    full = None if root is None else os.path.abspath(root)
+    for spelled, digest in entries:
+        path = os.path.expanduser(spelled)
+        given = "" if os.path.isabs(path) else path
+        file = FileRead(_shown(os.path.abspath(path), full), DECLARED, 0, 0, 0, digest, given)
+        for reads in around:
+            reads.add((file,))
+
+
+def is_recording() -> bool:
+    """Whether any body is at work."""
+    return bool(_active)
+
+
 def _around() -> tuple[Reads, ...]:
     """The recordings that something which begins here stands in."""
     if not _active:
@@ -237,6 +272,10 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
             return file.path
         if file.size == ABSENT:
             if not file.digest or os.path.exists(path):
+                return file.path
+            continue
+        if file.size == DECLARED:
+            if _declared_digest(path) != file.digest:
                 return file.path
             continue
         found = _stamp(path)
@@ -405,6 +444,10 @@ def _stamp(path: str) -> _Stamp | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
+    return _stamp_of(found)
+
+
+def _stamp_of(found: os.stat_result) -> _Stamp:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
@@ -412,28 +455,19 @@ def _milliseconds(nanoseconds: int) -> int:
     return nanoseconds // 1_000_000
 
 
-_digests: OrderedDict[tuple[str, _Stamp], str] = OrderedDict()
-_DIGESTS_KEPT = 512
-
-
-def _digest(path: str, stamp: _Stamp) -> str:
-    """The content's digest, empty when it cannot be read; remembered for files that have rested, so that a call inside
-    a call costs one reading."""
-    key = (path, stamp)
-    if (known := _digests.get(key)) is not None:
-        return known
-    from blake3 import blake3
-
-    content = blake3()
+def _digest(path: str, found: _Stamp) -> str:
+    """The content's digest, empty when it cannot be read, or is no more what it was."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                content.update(chunk)
-    except OSError:
+        now = os.stat(path)
+        if _stamp_of(now) != found:
+            return ""
+        return digest_of(path, now)
+    except (OSError, ValueError, UnfingerprintableError):
         return ""
-    digest = content.hexdigest()
-    if _milliseconds(stamp[2]) <= SystemClock().now_ms() - RACY_MS:
-        _digests[key] = digest
-        while len(_digests) > _DIGESTS_KEPT:
-            _digests.popitem(last=False)
-    return digest
+
+
+def _declared_digest(path: str) -> str:
+    try:
+        return entry_digest(path).hex()
+    except UnfingerprintableError:
+        return ""

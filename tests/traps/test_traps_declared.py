@@ -312,3 +312,50 @@ def test_what_is_declared_is_not_unsure(body: str, options: str, unsure: bool, t
     )
     assert [] == outcome.errors, outcome.said
     assert unsure is ("its key does not see everything" in outcome.said), outcome.said
+
+
+@pytest.mark.parametrize(
+    ("inner", "change", "runs"),
+    [
+        pytest.param("files=('path',)", write("d/a.txt", "x"), 1, id="an argument's file"),
+        pytest.param("files=('path',)", nothing, 0, id="an argument's file that stays"),
+        pytest.param("files=('./d/a.txt',)", write("d/a.txt", "x"), 1, id="a literal path"),
+        pytest.param("files=('./d',)", write("d/new.txt", "x"), 1, id="a new file in a folder"),
+        pytest.param("files=('./d/*.txt',)", write("d/new.txt", "x"), 1, id="a new file that a pattern finds"),
+        pytest.param("files=('./d/*.txt',)", write("d/new.csv", "x"), 0, id="a new file that it does not find"),
+    ],
+)
+@pytest.mark.parametrize("seen", ["statically", "by a computed name"])
+@pytest.mark.parametrize("is_hit", [False, True], ids=["it runs", "it is replayed"])
+def test_what_a_call_inside_declares_counts_for_the_call_around_it(
+    inner: str, change: Callable[[Path], object], runs: int, seen: str, is_hit: bool, tmp_path: Path
+) -> None:
+    """Native code reads past Python, and a hit of the outer call never asks for the inner one's key."""
+    book = Notebook(tmp_path)
+    TREE(book.folder)
+    call = "g(path)" if seen == "statically" else "globals()['g'](path)"
+    first = "g('d/a.txt')\n" if is_hit else ""
+    cells = (
+        f"@durable({inner})\ndef g(path):\n    return 1\n@durable\ndef f(path):\n    ran()\n    return {call}\n# %%\n"
+        f"{first}f('d/a.txt')"
+    )
+    counted = []
+    for turn in range(3):
+        if turn == 1:
+            change(book.folder)
+        outcome = book.run(cells)
+        assert [] == outcome.errors, outcome.said
+        counted.append(outcome.ran["f"])
+    assert [1, runs, 0] == counted
+
+
+def test_what_the_outer_body_wrote_itself_does_not_make_it_run_again(tmp_path: Path) -> None:
+    """A file that is made for a call inside is no input of the call around it."""
+    book = Notebook(tmp_path)
+    cells = (
+        "import os\n@durable(files=('path', './out'))\ndef g(path):\n    return open(path).read()\n"
+        "@durable\ndef f():\n    ran()\n    os.makedirs('out', exist_ok=True)\n    open('out/a.txt', 'w').write('1')\n"
+        "    found = globals()['g']('out/a.txt')\n    open('out/b.txt', 'w').write('2')\n    return found\n# %%\nf()"
+    )
+    counted = [book.run(cells).ran["f"] for _ in range(3)]
+    assert [1, 0, 0] == counted

@@ -5,7 +5,7 @@ Two legs, one brain: `call` and `call_async` differ only in how they wait and ho
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import assert_never, cast
@@ -13,10 +13,11 @@ from typing import assert_never, cast
 from resonate_nb.errors import ReadOnlyStoreError, UnwritableStoreError
 from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
-from .. import _config, _context, _identity
+from .. import _config, _context, _identity, _reads
 from .._earlier import FIRST, NEW_ARGUMENTS
 from .._engine import Engine
 from .._identity import Identity, Undurable, unsure_phrase
+from .._outside import declared_entries
 from .._registry import plainly_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
@@ -336,11 +337,24 @@ def _claim(
         return unclaimed(engine, request, identity, run, holding)
 
 
+def _pass_on(request: Request, digests: Mapping[str, str]) -> None:
+    """What the call has declared the calls around it depend on too; `digests` are those of its key, if it has one."""
+    files = request.work.options.files
+    engine = _config.open_engine()
+    if files and engine is not None and not request.work.is_cell and _reads.is_recording():
+        _reads.add_declared(declared_entries(files, request.arguments, digests), engine.root)
+
+
 def _begin(request: Request) -> Identity | Result:
     """The call's name; or a Result without value, when the call is to run plainly."""
     if not _config.is_enabled():
         return Result(None, None, False, reason="switched off")
     identity = _identity.identify(request.work, request.arguments)
+    if request.work.options.files:
+        known: dict[str, str] = {}
+        if isinstance(identity, Identity):
+            known = {**identity.key.content_parts, **identity.argument_parts}
+        _pass_on(request, known)
     if isinstance(identity, Undurable):
         why = "; ".join(identity.reasons)
         # A cell has no line of the user's above it for a warning to point at.
