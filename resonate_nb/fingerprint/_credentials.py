@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from ._package import Origin, origin_of_module
@@ -18,7 +19,8 @@ _SETTING = re.compile(
 _LONGEST = 10_000
 
 
-def is_secret(name: str) -> bool:
+@lru_cache(maxsize=1_024)
+def is_credential(name: str) -> bool:
     """Whether what goes by this name is a credential, or who uses it: ``api_key``, ``password``, ``X-Auth-Token``."""
     return _SECRET.search(re.sub(r"[ -]", "_", name.lower().lstrip("_"))) is not None
 
@@ -32,9 +34,12 @@ def without_credentials(text: str) -> str:
     text = str.__str__(text)
     if len(text) > _LONGEST:
         raise ValueError("it is too long to be a setting")
-    if "://" in text:
-        text = _url(text)
-    return _settings(text) if "=" in text else text
+    return _cleaned(text) if "://" in text or "=" in text else text
+
+
+@lru_cache(maxsize=1_024)
+def _cleaned(text: str) -> str:
+    return _settings(_url(text) if "://" in text else text)
 
 
 def _url(text: str) -> str:
@@ -50,7 +55,7 @@ def _url(text: str) -> str:
     kept = []
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
-        if not is_secret(unquote_plus(name)):
+        if not is_credential(unquote_plus(name)):
             # Such as the whole connection text of `odbc_connect=`.
             inner = unquote_plus(value)
             kept.append(f"{name}={_settings(inner)}" if "=" in inner else pair)
@@ -62,7 +67,7 @@ def _settings(text: str) -> str:
 
     def kept(found: re.Match[str]) -> str:
         name = found["name"]
-        return "" if is_secret(name) or is_secret(name.split()[-1]) else found.group()
+        return "" if is_credential(name) or is_credential(name.split()[-1]) else found.group()
 
     return _SETTING.sub(kept, text).rstrip("&;, ")
 
@@ -88,6 +93,6 @@ def plain(value: Any, depth: int = 4) -> Any:
         raise ValueError("it is too large to be a setting")
     if issubclass(kind, dict):
         named = {str(name): part for name, part in dict.items(value)}
-        return {name: plain(part, depth - 1) for name, part in named.items() if not is_secret(name)}
+        return {name: plain(part, depth - 1) for name, part in named.items() if not is_credential(name)}
     parts = [plain(part, depth - 1) for part in value]
     return sorted(parts, key=repr) if kind in (set, frozenset) else parts

@@ -13,7 +13,7 @@ from dataclasses import field
 from typing import Any
 
 from ..records import dataclass
-from ._credentials import is_secret
+from ._credentials import is_credential
 from ._package import Origin, origin_of_module
 
 ABSENT = object()
@@ -106,9 +106,10 @@ _http = _reads(url="_base_url", params="_params", code="_transport _mounts _even
 def _sdk(value: Any, settings: Settings) -> None:
     """OpenAI, Anthropic and others whose libraries were written by the same machine."""
     _http(see(value, "_client"), settings)
-    _reads(url="_base_url", api_version="_api_version", deployment="_azure_deployment", query="_custom_query")(
-        value, settings
-    )
+    _stainless(value, settings)
+
+
+_stainless = _reads(url="_base_url", api_version="_api_version", deployment="_azure_deployment", query="_custom_query")
 
 
 def _engine(value: Any, settings: Settings) -> None:
@@ -225,10 +226,15 @@ _aws = _reads(url="_endpoint.host", region="_client_config.region_name")
 
 
 def _language_model(value: Any, settings: Settings) -> None:
-    """A model of LangChain: its plain fields, `temperature` as well as the base URL."""
-    for name, found in sorted(object.__getattribute__(value, "__dict__").items()):
-        if type(found) in (str, int, float, bool, list, tuple, dict) and not is_secret(name):
-            settings.values[name] = found
+    """A model of LangChain: its plain fields, `temperature` as well as the base URL, but not what only tells of it."""
+    fields = object.__getattribute__(value, "__dict__")
+    first = ("model_name", "model", "openai_api_base", "base_url", "temperature")
+    for name in sorted(fields, key=lambda name: (first.index(name) if name in first else len(first), name)):
+        if type(fields[name]) in (str, int, float, bool, list, tuple, dict) and name not in _ONLY_TOLD:
+            settings.values[name] = fields[name]
+
+
+_ONLY_TOLD = frozenset(("cache", "metadata", "name", "profile", "tags", "verbose"))
 
 
 def _filesystem(value: Any, settings: Settings) -> None:
@@ -249,7 +255,7 @@ def _process(value: Any, settings: Settings) -> None:
 
 
 def _asks_for_secret(word: str) -> bool:
-    return word.startswith("-") and "=" not in word and is_secret(word.lstrip("-"))
+    return word.startswith("-") and "=" not in word and is_credential(word.lstrip("-"))
 
 
 def _socket(value: Any, settings: Settings) -> None:
@@ -314,6 +320,7 @@ _redis = _reads(
 )
 
 _AZURE = "url|_endpoint|endpoint|_vault_url|fully_qualified_namespace|client_connection.url_connection"
+_mistral = _reads(url="sdk_configuration.server_url", server="sdk_configuration.server")
 _azure = _reads(url=_AZURE)
 _google = _reads(project="project", location="_location", url="_connection.API_BASE_URL|_client_options.api_endpoint")
 _sql = _reads(host="host|_host", port="port|_port", database="db|_database")
@@ -370,7 +377,8 @@ KNOWN: dict[str, Reader] = {
     "logging.Logger": _logger,
     "logging.LoggerAdapter": _logger,
     "loguru._logger.Logger": _by_type,
-    "mistralai.sdk.Mistral": _reads(url="sdk_configuration.server_url", server="sdk_configuration.server"),
+    "mistralai.basesdk.BaseSDK": _mistral,
+    "mistralai.client.basesdk.BaseSDK": _mistral,
     "motor.core.AgnosticBaseProperties": _of("delegate"),
     "multiprocessing.context.BaseContext": _by_type,
     "multiprocessing.pool.Pool": _reads(code="_initializer"),

@@ -26,5 +26,10 @@ def is_secret(name: str, text: str) -> bool:
     return bool(_NAMES.search(name) or _FORMS.search(start) or any(map(_is_mixed, _RUN.findall(start))))
 
 
+def without_keys(text: str) -> str:
+    """The text, with what has the form of a key left out."""
+    return _FORMS.sub("…", text)
+
+
 def _is_mixed(run: str) -> bool:
     return any(map(str.isdigit, run)) and any(map(str.isalpha, run))

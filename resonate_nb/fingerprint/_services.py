@@ -20,10 +20,11 @@ from typing import Any
 from ..errors import InvalidOptionError, UnfingerprintableError
 from ..records import dataclass
 from . import _registered
-from ._credentials import is_secret, plain
+from ._credentials import is_credential, plain
 from ._known_services import ABSENT, Reader, Settings, known_as
 from ._package import Origin, is_importable, origin_of_module
 from ._scalars import text
+from ._secrets import without_keys
 from ._walk import Attribute, Children, Handler, Walk
 
 code_alone: Callable[[object], bytes] = repr  # type: ignore[assignment]
@@ -97,14 +98,15 @@ def service_of(cls: type) -> Service | None:
 
 def _look_up(cls: type) -> Service | None:
     own: list[type] = []
-    first: type | None = None
+    others: list[type] = []
     for owner in cls.__mro__:
         added = _registered_as(owner)
         is_users = origin_of_module(str(owner.__module__)) is Origin.USER
         reader = known_as(owner) if added is None else _asks(registered[added])
         if reader is not None:
             # Each kernel and each `asyncio.run` has a loop of another class.
-            named = owner if first is None or _full_name(owner) == "asyncio.events.AbstractEventLoop" else first
+            others = [] if _full_name(owner) == "asyncio.events.AbstractEventLoop" else others
+            named = next((other for other in others if issubclass(other, owner)), owner)
             return Service(
                 _full_name(named),
                 f"{own[0].__qualname__}, derived from {_public_name(named)}" if own else _public_name(named),
@@ -115,8 +117,8 @@ def _look_up(cls: type) -> Service | None:
             )
         if is_users:
             own.append(owner)
-        elif first is None:
-            first = owner
+        else:
+            others.append(owner)
     return None
 
 
@@ -212,15 +214,15 @@ def _settings_of(service: Service, value: object) -> tuple[Settings, str, dict[s
     values: dict[str, Any] = {}
     try:
         service.read(value, settings)
-        named = ((name, part) for name, part in settings.values.items() if part is not ABSENT and not is_secret(name))
-        found = {name: plain(part) for name, part in named}
+        named = ((name, part) for name, part in settings.values.items() if not is_credential(name))
+        found = {name: plain(part) for name, part in named if part is not ABSENT}
         values = {name: part for name, part in found.items() if part not in (None, "", [], {})}
     except Exception as error:  # a closed connection, one of another thread, code of the user's that raises
         settings, problem = Settings(), f"its configuration cannot be read: {type(error).__name__}"
     if service.is_logger and "name" not in settings.values:
         settings.values["name"] = ""
     words = [str(part).rstrip("/") if name in _BARE else f"{name}={part}" for name, part in values.items()]
-    told = ", ".join([*words, problem] if problem else words)
+    told = without_keys(", ".join([*words, problem] if problem else words))
     told = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
     return settings, f"{service.shown} ({told})" if told else service.shown, values
 
@@ -285,7 +287,7 @@ def _own_attributes(service: Service, value: object) -> list[tuple[str, object]]
             if isinstance(slot, MemberDescriptorType):
                 with suppress(AttributeError):  # it is not set
                     found.append((name, slot.__get__(value)))
-    return [(name, part) for name, part in found if not is_secret(name)]
+    return [(name, part) for name, part in found if not is_credential(name)]
 
 
 def _stored_by(cls: type) -> frozenset[str]:

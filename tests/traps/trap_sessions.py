@@ -34,7 +34,10 @@ FIRST_CELL = "from resonate_nb import durable\nimport resonate_nb as rnb"
 CELL_MARK = "# %%"
 CHANGES = "§"
 OURS = ("resonate_nb.function", "resonate_nb.notebook")
-SCIENCE = ("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
+SCIENCE = (
+    *("pandas", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"),
+    *("httpx", "openai", "requests", "sqlalchemy"),
+)
 HOSTS = 3
 """So many sessions may run at the same time, and so many hash seeds there are."""
 
