@@ -31,6 +31,9 @@ _SILENT = frozenset(
         "__module__",
         "__orig_bases__",
         "__parameters__",
+        "__pydantic_core_schema__",  # these three hold addresses
+        "__pydantic_serializer__",
+        "__pydantic_validator__",
         "__qualname__",
         "__slotnames__",  # copyreg writes it when an instance is pickled
         "__static_attributes__",

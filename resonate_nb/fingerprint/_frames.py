@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from . import _arrays, _seen
-from ._containers import sequence
+from ._containers import attributes, sequence
 from ._pen import Piece
 from ._walk import CONTENT, Attribute, Children, Handler, Part, Refusal, Walk
 
@@ -44,6 +44,23 @@ def handler_of(cls: type) -> Handler:
     if cls.__module__.startswith("pandas.io"):
         raise Refusal("it is a drawing or a file; pass the frame, or the path")
     return _arrays.named
+
+
+def subclass_of(cls: type) -> Handler | None:
+    """The handler for a class made out of frame or series, by whomever: the class and all of its base; else None."""
+    pd: Any = sys.modules.get("pandas")
+    if pd is None or not hasattr(pd, "DataFrame") or not issubclass(cls, (pd.DataFrame, pd.Series)):
+        return None
+    parts = _frame_parts if issubclass(cls, pd.DataFrame) else _series_parts
+
+    def write(walk: Walk, value: Any) -> Children | None:
+        if walk.met(value):
+            return None
+        walk.pen.write(b"pdsubclass;")
+        walk.token(cls)
+        return parts(walk, value)
+
+    return write
 
 
 def _missing(walk: Walk, value: Any) -> None:
@@ -129,6 +146,19 @@ def _labels(walk: Walk, value: Any) -> Children:
         yield Attribute("attrs"), value._attrs
     else:
         walk.pen.write(b"noattrs;")
+    more = _set_on(value)
+    if more:
+        yield from attributes(walk, more)
+
+
+def _set_on(value: Any) -> dict[str, Any]:
+    """What somebody set as an attribute that pandas knows nothing of, and what a class of somebody's keeps so."""
+    cls, own = type(value), vars(value)
+    found = {name: getattr(value, name, None) for name in cls._metadata if name != "_name"}
+    for name in own:
+        if not name.startswith("_") and not any(name in vars(base) for base in cls.__mro__):
+            found[name] = own[name]
+    return found
 
 
 def _extension(walk: Walk, value: Any) -> Children | None:

@@ -111,13 +111,19 @@ def origin_of_function(function: FunctionType) -> Origin:
     if home.partition(".")[0] == _US:
         return Origin.OURS
     filename = function.__code__.co_filename
-    if filename.startswith("<") and home.startswith("namedtuple_"):
-        return Origin.STANDARD  # what `namedtuple` makes for its classes, whosever they are
+    if filename.startswith("<") and _is_made_for_a_class(filename, home, function.__code__.co_qualname):
+        return Origin.STANDARD
     by_file = origin_of_file(filename) if not filename.startswith("<") else Origin.USER
     if by_file is not Origin.USER or not home or home == "__main__":
         return by_file
     # Generated code has no file of its own (`<string>`): it belongs where it is executed.
     return origin_of_module(home) if home in sys.modules and filename.startswith("<") else by_file
+
+
+def _is_made_for_a_class(filename: str, home: str, qualname: str) -> bool:
+    """Whether it is what `namedtuple`, `dataclass` or attrs make of the fields of a class, whosever the class is."""
+    is_fields = home.startswith("namedtuple_") or qualname.startswith("__create_fn__.")
+    return is_fields or filename.startswith("<attrs generated")
 
 
 def is_importable(value: object, module: str | None, qualname: str | None) -> bool:

@@ -25,6 +25,7 @@ from . import (
     _images,
     _instances,
     _jax,
+    _models,
     _polars,
     _reduced,
     _registered,
@@ -66,6 +67,7 @@ _PACKAGES: dict[str, Callable[[type], Handler]] = {
     "jax": _jax.handler_of,
     "jaxlib": _jax.handler_of,
     "numba": _compiled.numba_handler_of,
+    "pydantic": _models.handler_of,
     "matplotlib": _drawings.handler_of,
 }
 
@@ -169,7 +171,8 @@ class Walker(Walk):
         self.noted = []
         self.pen.write(START)
         self._run(path, value)
-        _write_sharing(self.pen, [(0, span) for span in self.spans])
+        if not self._is_proof:  # a copy by pickle shares no memory with itself
+            _write_sharing(self.pen, [(0, span) for span in self.spans])
         return self.pen.digest()
 
     def _prove(self, path: str, value: object, digest: bytes) -> None:
@@ -257,7 +260,7 @@ class Walker(Walk):
             handler = _arrays.named
         elif "numpy" in sys.modules and issubclass(cls, sys.modules["numpy"].ndarray):
             handler = _arrays.subclass_of(cls)
-        elif (theirs := _torch.subclass_of(cls)) is not None:
+        elif (theirs := _torch.subclass_of(cls) or _frames.subclass_of(cls)) is not None:
             handler = theirs
         elif _instances.is_plain(cls) or (_instances.is_users_class(cls) and not _instances.hidden_state(cls)):
             handler = _instances.instance_of(cls)

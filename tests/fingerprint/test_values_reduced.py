@@ -29,9 +29,11 @@ import pytest
 import scipy.interpolate
 import scipy.spatial
 import scipy.stats
+from sessions import Session
 from values_under_test import fp
 
 from resonate_nb.errors import UnfingerprintableError
+from resonate_nb.fingerprint import fingerprint
 
 POINTS = np.random.default_rng(0).random((9, 2))
 
@@ -318,3 +320,80 @@ def test_a_class_of_the_user_made_of_an_array_counts_whole() -> None:
     other.unit = "km"
     assert fp(one) != fp(other)
     assert fp(one) != fp(np.ones(2).view(Part))
+
+
+class Rows(pd.DataFrame):
+    """A frame of the user's own."""
+
+    _metadata = ["_origin"]  # noqa: RUF012
+    _origin = ""
+
+    @property
+    def _constructor(self) -> Any:
+        return Rows
+
+
+def test_a_class_of_the_user_made_of_a_frame_counts_whole() -> None:
+    one, other = Rows({"a": [1, 2]}), Rows({"a": [1, 2]})
+    assert fp(one) == fp(other) == fp(pickle.loads(pickle.dumps(one))) != fp(pd.DataFrame({"a": [1, 2]}))
+    other._origin = "file"
+    assert fp(one) != fp(other)
+    assert fp(one) != fp(Rows({"a": [1, 3]}))
+
+
+def test_an_attribute_that_pandas_knows_nothing_of_counts() -> None:
+    one, other = pd.DataFrame({"a": ["x"]}), pd.DataFrame({"a": ["x"]})
+    before = fp(one)
+    assert one["a"].str is not None
+    assert one.plot is not None
+    assert before == fp(one) == fp(other)
+    object.__setattr__(other, "source", "file")
+    assert before != fp(other)
+
+
+MODELS = """
+import attrs, collections, dataclasses, pydantic, typing
+class Entry(pydantic.BaseModel):
+    size: int = {default}
+    names: list[str] = ["x"]
+    @pydantic.field_validator("size", mode="{mode}")
+    @classmethod
+    def check(cls, value): return value{check}
+@attrs.define
+class Item:
+    size: int = {default}
+    names: list = attrs.field(factory=list)
+    def twice(self): return self.size{check}
+@pydantic.dataclasses.dataclass
+class Checked:
+    size: int = {default}
+    def twice(self): return self.size{check}
+Pair = collections.namedtuple("Pair", "a b", defaults=[{default}])
+kinds = Entry, Item, Checked
+values = [Entry(size=7), Item(7), Checked(7)]
+"""
+
+
+def _models(default: str = "1", mode: str = "before", check: str = "") -> Session:
+    return Session().cell(MODELS.format(default=default, mode=mode, check=check))
+
+
+def test_objects_of_pydantic_and_attrs_count_with_their_class() -> None:
+    """Their classes are full of what packages have made, some of it with addresses in it."""
+    before = [fingerprint(value) for value in _models().names["values"]]
+    assert before == [fingerprint(value) for value in _models().names["values"]]
+    assert len(set(before)) == len(before)
+    for edited in (_models(default="2"), _models(check=" + 1")):
+        after = [fingerprint(value) for value in edited.names["values"]]
+        assert not set(before) & set(after)
+    assert before[0] != fingerprint(_models(mode="after").names["values"][0])
+    names = _models().names
+    assert fingerprint(names["Entry"](size=7)) != fingerprint(names["Entry"](size=8))
+    assert fingerprint(names["Item"](7, ["a"])) != fingerprint(names["Item"](7, ["b"]))
+    assert fingerprint(names["Pair"](1)) != fingerprint(names["Pair"](2))
+
+
+def test_named_tuples_of_packages_are_no_code_of_the_user() -> None:
+    found = scipy.stats.ttest_ind([1.0, 2.0, 4.0], [1.0, 3.0, 5.0])
+    assert fingerprint(found) == fingerprint(scipy.stats.ttest_ind([1.0, 2.0, 4.0], [1.0, 3.0, 5.0]))
+    assert fingerprint(urllib.parse.urlsplit("http://a/b")) != fingerprint(urllib.parse.urlsplit("http://a/c"))
