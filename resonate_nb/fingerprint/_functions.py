@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -94,9 +95,12 @@ class FunctionReader:
         key = (id(code), exposed, len(decorators))
         tree = self._walk.trees.get(key)
         if tree is None:
-            cleaned = clean(found.node, exposed=exposed, decorators=decorators)
-            facts = facts_of_function(found.node, decorators, owner=found.owner, exposed=exposed)
-            tree = self._walk.trees[key] = Tree(code, encode(cleaned), text_of(cleaned), facts)
+            made: Tree | None = found.trees.get(key[1:])
+            if made is None:
+                cleaned = clean(found.node, exposed=exposed, decorators=decorators)
+                facts = facts_of_function(found.node, decorators, owner=found.owner, exposed=exposed)
+                made = found.trees[key[1:]] = Tree(None, encode(cleaned), text_of(cleaned), facts)
+            tree = self._walk.trees[key] = replace(made, code=code)
         return tree
 
     def _no_tree(self, node: Node, function: FunctionType, why: _loaded.Absent) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from enum import Enum
 from types import CodeType
+from typing import Any
 
 from ..records import dataclass
 from ._tree import Function, clean, encode, encode_constant
@@ -33,6 +34,8 @@ class Found:
     node: Function
     owner: str | None
     """The class in whose body it stands."""
+    trees: dict[tuple[bool, int], Any] = field(default_factory=dict)
+    """What others made of it (`_nodes.Tree`), by what of it counts; kept for all who reach it."""
 
 
 class Absent(Enum):
@@ -124,7 +127,7 @@ class _Text:
         candidates = self.nodes.get((code.co_name, code.co_firstlineno), [])
         if len(candidates) > 1:
             candidates = [found for found in candidates if _may_be(found.node, code)] or candidates
-        if len({encode(clean(found.node, decorators=())) for found in candidates}) == 1:
+        if len(candidates) == 1 or len({encode(clean(found.node, decorators=())) for found in candidates}) == 1:
             return candidates[0]
         return None
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import ast
 import struct
 from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from operator import is_
 from typing import Any, cast
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -88,7 +89,11 @@ class _Cleaner:
                         target=self.rebuilt(node.target), annotation=ast.Constant(value=...), simple=node.simple
                     )
                 return ast.Assign(targets=[self.rebuilt(node.target)], value=self._expression(node.value), lineno=1)
-        return type(node)(**self._fields(node, in_function))
+        fields = self._fields(node, in_function)
+        # Most of what stands in a function is left as it is: then it need not be made again.
+        if all(_is_same(getattr(node, name), value) for name, value in fields.items()):
+            return node
+        return type(node)(**fields)
 
     def _fields(self, node: ast.AST, in_function: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -143,6 +148,12 @@ class _Cleaner:
         return cast(ast.expr, self.rebuilt(node, in_function=True))
 
 
+def _is_same(before: object, after: object) -> bool:
+    return before is after or (
+        type(before) is list and type(after) is list and len(before) == len(after) and all(map(is_, before, after))
+    )
+
+
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
     is_docstring = (
@@ -163,17 +174,29 @@ def encode(node: ast.AST) -> bytes:
     pending: list[object] = [node]
     while pending:
         item = pending.pop()
-        if isinstance(item, _Raw):
-            chunks.append(item)
-        elif isinstance(item, ast.AST):
-            fields = list(_counting_fields(item))
-            chunks.append(_framed(b"N", type(item).__name__) + b"%d;" % len(fields))
-            for name, value in reversed(fields):
-                pending.append(value)
-                pending.append(_Raw(_framed(b"F", name)))
-        elif isinstance(item, list):
-            chunks.append(b"L%d;" % len(item))
-            pending.extend(reversed(item))
+        kind = type(item)
+        if kind is _Raw:
+            chunks.append(item)  # type: ignore[arg-type]
+        elif kind is str:
+            chunks.append(encode_constant(item))
+        elif kind is list:
+            chunks.append(b"L%d;" % len(item))  # type: ignore[arg-type]
+            pending += reversed(item)  # type: ignore[call-overload]
+        elif (shape := _shapes.get(kind) or _shape(kind)) is not None:
+            head, names = shape
+            count = 0
+            # Backwards: what is pushed last is written first.
+            for name, written in names:
+                value = getattr(item, name, None)
+                if kind is ast.Constant:
+                    value = _Raw(encode_constant(value))
+                elif kind is ast.JoinedStr:
+                    value = _joined(value or [])
+                if value is None or value == []:
+                    continue
+                count += 1
+                pending += (value, written)
+            chunks.append(head % count)
         else:
             chunks.append(encode_constant(item))
     return b"".join(chunks)
@@ -183,18 +206,18 @@ class _Raw(bytes):
     """Bytes that are in their final form."""
 
 
-def _counting_fields(node: ast.AST) -> Iterator[tuple[str, object]]:
-    if isinstance(node, ast.Constant):
-        yield "value", _Raw(encode_constant(node.value))
-        return
-    for name in sorted(node._fields):
-        value = getattr(node, name, None)
-        if name in _SILENT_FIELDS or value is None:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            value = _joined(value)
-        if not isinstance(value, list) or value:
-            yield name, value
+_shapes: dict[type, tuple[bytes, tuple[tuple[str, _Raw], ...]]] = {}
+
+
+def _shape(kind: type) -> tuple[bytes, tuple[tuple[str, _Raw], ...]] | None:
+    """What is written for a kind of node, with a place for the number of its fields, and its fields that count, last
+    first; None for what is no node."""
+    if not issubclass(kind, ast.AST):
+        return None
+    names = sorted(set(kind._fields) - _SILENT_FIELDS, reverse=True)
+    found = _framed(b"N", kind.__name__) + b"%d;", tuple([(name, _Raw(_framed(b"F", name))) for name in names])
+    _shapes[kind] = found
+    return found
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
@@ -214,6 +237,9 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
 
 def encode_constant(value: object) -> bytes:
     """The canonical bytes of a constant: `1`, `True`, `1.0`, `"1"` and `-0.0` all differ."""
+    if type(value) is str:
+        data = value.encode("utf-8", "surrogatepass")
+        return b"S%d:%b" % (len(data), data)
     match value:
         case None:
             return b"Z"
