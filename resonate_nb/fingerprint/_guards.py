@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..records import dataclass
 from ._package import Origin, origin_of_module
+from ._settings import Setting, settings_of
 
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()
 
@@ -38,6 +39,8 @@ class Guards:
     members: dict[tuple[type, tuple[str, ...]], tuple[int, tuple[object, ...]]] = field(default_factory=dict)
     """Some members of classes of packages, and how many such a class has."""
 
+    settings: dict[str, Setting] = field(default_factory=dict)
+    """Modules, and their settings that are not as they come."""
     registries: dict[type, frozenset[object]] = field(default_factory=dict)
     """Abstract classes, and what was registered with them."""
 
@@ -103,14 +106,17 @@ class Check:
     __slots__ = (
         "_bare",
         "_cells",
+        "_counts",
         "_functions",
         "_guards",
         "_has_more",
         "_keywords",
         "_many",
+        "_members",
         "_missing",
         "_names",
         "_others",
+        "_shared",
         "_slots",
     )
 
@@ -144,6 +150,11 @@ class Check:
             for found in present.values()
             if len(found) >= _MANY
         )
+        self._shared = tuple(cls.__dict__ for cls, _ in guards.members)
+        self._counts = tuple(count for count, _ in guards.members.values())
+        self._members = tuple(
+            (cls.__dict__.get, some, held) for (cls, some), (_, held) in guards.members.items() if some
+        )
         self._others = tuple(others)
         self._bare = tuple(namespace for namespace, _ in missing.values() if not namespace)
         self._missing = tuple((namespace, tuple(names)) for namespace, names in missing.values() if namespace)
@@ -156,6 +167,7 @@ class Check:
             or guards.namespaces
             or guards.members
             or guards.registries
+            or guards.settings
         )
 
     def holds(self) -> bool:
@@ -215,9 +227,13 @@ class Check:
                 or (cls.__bases__ is not bases and not _same(cls.__bases__, bases))
             ):
                 return False
-        for (cls, some), (count, held) in guards.members.items():
-            members = cls.__dict__
-            if len(members) != count or not all(map(is_, held, map(members.get, some))):
+        if tuple(map(len, self._shared)) != self._counts:
+            return False
+        for get, some, held in self._members:
+            if not all(map(is_, held, map(get, some))):
+                return False
+        for owner, setting in guards.settings.items():
+            if settings_of(owner) != setting:
                 return False
         for cls, before in guards.registries.items():
             if registered(cls) != before:

@@ -29,6 +29,7 @@ from ._outside import NOTHING, Declared, Outside
 from ._package import Origin, binary_of, origin_of, origin_of_module, version_of
 from ._pen import without_bytes
 from ._scope import facts_of_cell
+from ._settings import owner_of_settings, settings_of
 from ._standing import Standing, standing
 from ._tree import clean, digest, digest_texts, encode, text_of
 from ._unseen import unseen
@@ -103,6 +104,8 @@ class Reach:
         self._item_of: dict[tuple[object, ...], str] = {}
         self._queue: deque[Node] = deque()
         self._reading: Node | None = None
+        self._tops: set[str] = set()
+        """Packages and modules of Python's whose code is used."""
         self._met: dict[int, tuple[int, bytes]] = {}
         self.loadable: list[str] = []
         """Classes and functions that count because something is unpickled."""
@@ -158,15 +161,26 @@ class Reach:
         self._drain()
         self._count_loadable()
         walker = Walker(self._reach_from_value)
-        position = 0
+        self._write_items(walker, 0)
+        written = len(self.items)
+        self._count_settings()
+        self._write_items(walker, written)
+        self.joint = walker.joint()
+        self.services = walker.services()
+
+    def _write_items(self, walker: Walker, position: int) -> None:
         while position < len(self.items):
             item = self.items[position]
             position += 1
             self._write(walker, item)
             self._drain()
             self._count_loadable()
-        self.joint = walker.joint()
-        self.services = walker.services()
+
+    def _count_settings(self) -> None:
+        for owner in sorted(set(filter(None, map(owner_of_settings, self._tops)))):
+            found = self.guards.settings[owner] = settings_of(owner)
+            if found:
+                self.item(("settings", owner), f"settings of {owner}", found)
 
     def _count_loadable(self) -> None:
         """Count every class of the user's that the reached code could name, where any of them may be unpickled.
@@ -333,6 +347,7 @@ class Reach:
     def package(self, module: str, text: str, use: Use | None = None) -> str:
         """The token of something of an installed package, of Python, or of ours, which counts by name and version."""
         top = module.partition(".")[0]
+        self._tops.add(top)
         origin = origin_of_module(module)
         if origin is Origin.PACKAGE:
             self.packages[top] = version_of(top)

@@ -1,0 +1,88 @@
+"""Settings of packages that change what their code comes to: they count where that code is used and they are not as
+they come, so that nobody who leaves them alone pays for them with a key that moves.
+
+What only changes how things look (`pandas` `display.*`, print options, styles of figures) does not count.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Setting = tuple[object, ...]
+"""What is not as it comes, as plain data; empty where all is."""
+
+
+def _numpy(module: Any) -> Setting:
+    found = module.geterr()
+    return () if found == _NUMPY else tuple(sorted(found.items()))
+
+
+_NUMPY = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+def _decimal(module: Any) -> Setting:
+    context = module.getcontext()
+    found = (context.prec, context.rounding, context.Emin, context.Emax, context.capitals, context.clamp)
+    trapped = tuple([signal.__name__ for signal, is_set in context.traps.items() if is_set])
+    return () if found == _DECIMAL and set(trapped) == _TRAPPED else (*found, *sorted(trapped))
+
+
+_DECIMAL = (28, "ROUND_HALF_EVEN", -999_999, 999_999, 1, 0)
+_TRAPPED = {"DivisionByZero", "InvalidOperation", "Overflow"}
+
+
+def _locale(module: Any) -> Setting:
+    found = tuple([module.setlocale(getattr(module, name)) for name in _CATEGORIES])
+    return () if found == _LOCALE else found
+
+
+_CATEGORIES = ("LC_COLLATE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
+_LOCALE = ("C",) * len(_CATEGORIES)
+
+
+def _pandas(module: Any) -> Setting:
+    config = getattr(getattr(module, "_config", None), "config", None)
+    values, options = getattr(config, "_global_config", {}), getattr(config, "_registered_options", {})
+    found = []
+    for group in _GROUPS:
+        for name, value in values.get(group, {}).items():
+            option = options.get(f"{group}.{name}")
+            if option is not None and value != option.defval:
+                found.append((f"{group}.{name}", repr(value)))
+    return tuple(sorted(found))
+
+
+_GROUPS = ("compute", "future", "mode")
+
+
+def _torch(module: Any) -> Setting:
+    found = str(module.get_default_dtype())
+    return () if found == "torch.float32" else (found,)
+
+
+_LOOKS: dict[str, tuple[str, Callable[[Any], Setting]]] = {
+    "_decimal": ("decimal", _decimal),
+    "calendar": ("locale", _locale),
+    "datetime": ("locale", _locale),
+    "decimal": ("decimal", _decimal),
+    "locale": ("locale", _locale),
+    "numpy": ("numpy", _numpy),
+    "pandas": ("pandas", _pandas),
+    "time": ("locale", _locale),
+    "torch": ("torch", _torch),
+}
+"""Package whose code is used -> the module that keeps the settings, and how to look."""
+
+
+def owner_of_settings(top: str) -> str | None:
+    """The module that keeps settings which change what this package comes to; None for nearly all."""
+    found = _LOOKS.get(top)
+    return None if found is None else found[0]
+
+
+def settings_of(owner: str) -> Setting:
+    """The settings of a module that are not as they come; none where it is not loaded."""
+    module = sys.modules.get(owner)
+    return () if module is None else _LOOKS[owner][1](module)
