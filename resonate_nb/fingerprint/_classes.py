@@ -57,6 +57,8 @@ _BY_DATACLASS = frozenset(
         "__setattr__",
     }
 )
+# What dataclass was told, as Python 3.11 keeps it; later ones keep more, which shows in fields and members as well.
+_PARAMS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _BY_NAMEDTUPLE = frozenset({"__getnewargs__", "__new__", "__replace__", "__repr__", "_asdict", "_make", "_replace"})
 
 
@@ -105,7 +107,7 @@ class ClassReader:
         if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType) and value.__objclass__ is cls:
             node.edge(name, "slot")
         elif name == "__dataclass_params__":
-            node.edge(name, repr(value))
+            node.edge(name, f"_DataclassParams({','.join(f'{each}={getattr(value, each)}' for each in _PARAMS)})")
         elif isinstance(value, types.ModuleType):
             node.edge(name, walk.module(value))
         else:
@@ -132,7 +134,9 @@ class ClassReader:
     def _read_fields(self, node: Node, fields: dict[str, dataclasses.Field[Any]]) -> None:
         walk = self._walk
         for name, found in fields.items():
-            flags = (found.init, found.repr, found.hash, found.compare, getattr(found, "kw_only", None))
+            # That of a class variable is a mark, whose text is its address.
+            kw_only = None if found.kw_only is dataclasses.MISSING else found.kw_only
+            flags = (found.init, found.repr, found.hash, found.compare, kw_only)
             node.edge(f"field {name}", f"{flags} {getattr(found, '_field_type', '')}")
             for part in ("default", "default_factory"):
                 value = getattr(found, part)

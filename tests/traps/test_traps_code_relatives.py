@@ -253,6 +253,10 @@ HIDDEN = {
     "24Z: a class of another cell found through type(instance)": after("class C:\n    k = §\nc = C()", "return x + type(c).k"),
 }  # fmt: skip
 
+UNSURE = r"f: its key does not see everything: it "
+UNSEEN = frozenset(("24m", "24n"))
+"""Those of them whose change is not noticed, which is said each time."""
+
 
 def _traps() -> list[Trap]:
     found = []
@@ -303,6 +307,7 @@ def _traps() -> list[Trap]:
                 turns,
                 values,
                 or_said=PLAIN,
+                or_unsure=UNSURE if title.partition(":")[0] in UNSEEN else None,
                 files={"mymod.py": "K = 0\nclass C:\n    def m(self): return K\n"},
                 **more,
             )

@@ -58,6 +58,7 @@ HARMLESS = {
     "35: methods change places": helped("class C:\n    §0\n    §1\ndef helper(x): return C().a(x)", ("def a(self, x): return self.b(x)", "def b(self, x): return x + 1"), ("def b(self, x): return x + 1", "def a(self, x): return self.b(x)")),
     "35: functions of a module change places": helped("from mymod import helper", ("def low(x): return x + 1", "def helper(x): return low(x)"), ("def helper(x): return low(x)", "def low(x): return x + 1"), files={"mymod.py": "§0\n\n\n§1\n"}),
     "35: imports change places": helped("§0\n§1\ndef helper(x): return math.floor(x) + len(os.sep)", ("import math", "import os"), ("import os", "import math")),
+    "36: a dataclass of every kind of field stays as it is": helped("import dataclasses, typing\naside = §\n@dataclasses.dataclass(kw_only=True, order=True)\nclass D:\n    a: int = 1\n    b: typing.ClassVar[int] = 1\n    c: dataclasses.InitVar[int] = 0\n    d: list = dataclasses.field(default_factory=list, repr=False, metadata={'u': 1})\ndef helper(x): return x + D().a * D.b", "1", "2"),
     "36: another function": all_of("def other(x): return §\n@durable\ndef f(x):\n    ran()\n    return x + 1", "1", "2"),
     "36: another method of a class that f does not reach": all_of("class Other:\n    def m(self): return §\n@durable\ndef f(x):\n    ran()\n    return x + 1", "1", "2"),
     "36: what is printed and shown": all_of("print(§)\n@durable\ndef f(x):\n    ran()\n    return x + 1", "1", "'two'"),
