@@ -58,6 +58,8 @@ class CodeKey:
     services: tuple[str, ...] = ()
     """Clients, connections and the like that it all uses, which count by type and public configuration:
     "`client`: openai.OpenAI (https://api.openai.com/v1)"."""
+    unmet: tuple[str, ...] = ()
+    """Names that are said not to count, and that neither a parameter nor anything it reads has."""
 
 
 class Subject(Dependent):
@@ -316,6 +318,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         MappingProxyType(values),
         MappingProxyType(dict(sorted(walk.packages.items()))),
         now.services,
+        walk.unmet(),
     )
 
 

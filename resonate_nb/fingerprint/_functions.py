@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from dataclasses import replace
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 from typing import Any
 
@@ -39,6 +40,8 @@ class FunctionReader:
             node.ignore,
         )
         self._walk.guards.cells += ((cell, content_of(cell)) for cell in place.closure.values())
+        if node is self._walk.nodes[0]:
+            self._walk.may_ignore(_parameters(function))
         self._read_defaults(node, function)
         if node.is_exposed:
             self._read_attributes(node, function)
@@ -195,3 +198,17 @@ def _is_ours(value: object) -> bool:
         if isinstance(module, str) and origin_of_module(module) is Origin.OURS:
             return True
     return False
+
+
+def _parameters(function: FunctionType) -> set[str]:
+    """The names of all parameters, also of those that decorators have wrapped."""
+    found: set[str] = set()
+    layer: object = function
+    seen: list[object] = []
+    while isinstance(layer, FunctionType) and layer not in seen:
+        seen.append(layer)
+        code = layer.__code__
+        several = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+        found.update(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + several])
+        layer = layer.__dict__.get("__wrapped__")
+    return found

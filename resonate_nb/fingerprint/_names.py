@@ -106,9 +106,9 @@ class NameReader:
     def take(self, node: Node, place: Place, use: Use) -> None:
         """Resolve one use and note where it leads."""
         if (
-            use.name in place.ignore
-            or self._walk.is_ignored(use.name)
+            self._walk.is_ignored(use.name)
             or self._walk.is_ignored(".".join((use.name, *use.chain)))
+            or use.name in place.ignore
         ):
             return
         if use.root is Root.IMPORT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
@@ -133,6 +133,10 @@ class Walk(Protocol):
 
     def is_ignored(self, path: str) -> bool:
         """Whether the user has said that this does not count."""
+        ...
+
+    def may_ignore(self, names: Iterable[str]) -> None:
+        """These may be left out as well, and are looked at elsewhere."""
         ...
 
     def refuse(self, reason: str) -> None:

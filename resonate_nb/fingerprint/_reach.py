@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -93,6 +93,7 @@ class Reach:
         """Things looked at that nothing else keeps alive: an address must not come back as another's."""
         self._home = home
         self._ignore = ignore
+        self._left_out: set[str] = set()
         self.trees = trees
         self.found = found
         self._expose_all = expose_all
@@ -399,7 +400,18 @@ class Reach:
 
     def is_ignored(self, path: str) -> bool:
         """Whether the user has said that this does not count."""
-        return path in self._ignore
+        if path not in self._ignore:
+            return False
+        self._left_out.add(path)
+        return True
+
+    def may_ignore(self, names: Iterable[str]) -> None:
+        """These are names that the user may leave out, and that are looked at elsewhere: parameters."""
+        self._left_out.update(self._ignore.intersection(names))
+
+    def unmet(self) -> tuple[str, ...]:
+        """What the user has said does not count, and nothing here is called."""
+        return tuple(sorted(self._ignore - self._left_out))
 
     def module(self, module: ModuleType) -> str:
         """The token of a module that is used as a whole: by name, or by all that it holds if it is the user's."""

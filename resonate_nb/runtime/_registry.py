@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from resonate_nb.errors import InvalidOptionError
@@ -226,6 +227,23 @@ def plainly_phrase(options: Options, *, is_cell: bool = False) -> str:
     spelled = {"retry": "--retries", "timeout": "--timeout"} if is_cell else {}
     unkept = [spelled.get(name, f"{name}=") for name, is_given in given.items() if is_given]
     return "runs plainly, not durably" + (f", and without its {' and '.join(unkept)}" if unkept else "")
+
+
+@lru_cache(maxsize=64)
+def unmet_phrase(work: Work, unmet: tuple[str, ...], known: tuple[str, ...]) -> str:
+    """What is said of names that are to be left out of the key, and that nothing has; `known` are those there are."""
+    from difflib import get_close_matches  # only a slip of the pen needs it
+
+    named = ", ".join(f"`{name}`" for name in unmet)
+    near = [match for name in unmet for match in get_close_matches(name, known, 1)]
+    meant = f"; {'are' if len(near) > 1 else 'is'} {' and '.join(f'`{name}`' for name in near)} meant?" if near else ""
+    is_one = len(unmet) == 1
+    if work.is_cell:
+        what = f"--ignore names {named}, which it does not read"
+    else:
+        kind = "is no parameter of it, nor" if is_one else "are no parameters of it, nor"
+        what = f"ignore= names {named}, which {kind} anything that it reads"
+    return f"{work.title}: {what}, so nothing is left out for {'it' if is_one else 'them'}{meant}"
 
 
 _works: dict[tuple[str, str], Work] = {}

@@ -235,6 +235,14 @@ def test_ignored_names_do_not_count(shared: Kernel) -> None:
     assert is_replayed(shared.ok(cell))
 
 
+def test_a_name_that_is_ignored_and_not_read_is_said_once(shared: Kernel) -> None:
+    shared.ok("rate_i = 2\ndef rated_i(x):\n    return x * rate_i")
+    cell = "%%durable rated --ignore rate rate_i\nrated = rated_i(3)"
+    (line,) = [line for line in shared.ok(cell).said.splitlines() if "--ignore" in line]
+    assert "cell `rated`: --ignore names `rate`, which it does not read, so nothing is left out for it" in line
+    assert "--ignore names" not in shared.ok(cell).said
+
+
 # -- not replayed, and said ------------------------------------------------------------------------------------------
 
 REASONS = [

@@ -18,7 +18,7 @@ from .._earlier import FIRST, NEW_ARGUMENTS
 from .._engine import Engine
 from .._identity import Identity, Undurable, unsure_phrase
 from .._outside import declared_entries
-from .._registry import plainly_phrase
+from .._registry import plainly_phrase, unmet_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
 from ._attempt import (
@@ -362,6 +362,9 @@ def _begin(request: Request) -> Identity | Result:
         how = plainly_phrase(request.work.options, is_cell=request.work.is_cell)
         tell(f"{request.work.title} {how}: {why}", once=True, about=request.work.name)
         return Result(None, None, False, identity.reasons, why)
+    if identity.key.unmet:
+        text = unmet_phrase(request.work, identity.key.unmet, (*identity.argument_parts, *identity.key.content_parts))
+        say(text, once=True, about=request.work.name)
     if identity.unsure:
         say(unsure_phrase(request.work.title, identity.unsure), once=True, about=request.work.name)
     return identity

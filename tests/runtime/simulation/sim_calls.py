@@ -246,7 +246,7 @@ class Driver:
         engine, clock = self.process.engine, self.world.clock
         left = _left(request.work.options.attempt_timeout, _deadline(claimed), clock)
         value, error, has_value, is_late = None, None, False, False
-        with _Try(engine, claimed) as run, claimed.holding.interrupts.let_through():
+        with _Try(engine, request, claimed) as run, claimed.holding.interrupts.let_through():
             if left() <= 0:
                 is_late = True
             else:

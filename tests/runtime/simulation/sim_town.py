@@ -71,12 +71,21 @@ class _Source:
     """The code of a job, which never changes."""
 
     def __init__(self, name: str) -> None:
-        self._key = CodeKey((name.encode().hex() * 32)[:32], "", {}, {}, {}, (), (), {})
+        self._key = CodeKey((name.encode().hex() * 32)[:32], "", {}, {}, {}, (), (), (), {})
 
     def key(self) -> CodeKey:
         return self._key
 
     standing = key
+
+    def watched(self) -> tuple[()]:
+        return ()
+
+    def outside(self) -> dict[str, str]:
+        return {}
+
+    def described(self, names: object) -> dict[str, object]:
+        return {}
 
 
 def named(job: Job, argument: int) -> tuple[Work, Identity]:
