@@ -34,6 +34,7 @@ know_services(is_service, service_text)
 if TYPE_CHECKING:
     from ._accept import accept, accept_promise
     from ._asked import Moment, States, checked_query, state_label
+    from ._changes import Change
     from ._checking import Report, check
     from ._current import CurrentCall, current
     from ._declaring import accept_packages
@@ -46,6 +47,7 @@ else:
     _LATE = {
         "_accept": ("accept", "accept_promise"),
         "_asked": ("Moment", "States", "checked_query", "state_label"),
+        "_changes": ("Change",),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
         "_declaring": ("accept_packages",),
@@ -67,6 +69,7 @@ else:
 __all__ = [
     "MISS",
     "OPTION_NAMES",
+    "Change",
     "CurrentCall",
     "Detail",
     "Engine",

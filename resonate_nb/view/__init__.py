@@ -28,6 +28,7 @@ from ._rows import (
     saved_ms,
     segment_bytes,
 )
+from ._why import explanation_html
 
 __all__ = [
     "LOOKS",
@@ -43,6 +44,7 @@ __all__ = [
     "details_html",
     "details_text",
     "duration",
+    "explanation_html",
     "handle_html",
     "handle_text",
     "inspector_module",

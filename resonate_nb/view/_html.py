@@ -18,6 +18,7 @@ from resonate_nb.store import Attempt
 
 from ._format import count, duration, instant, one_line, plain, size
 from ._rows import AWAITED, LOOKS, TAKEN_UP, Row, attempt_payload, coming_text, counts, owner_of, row_of, saved_ms
+from ._why import change_payload, changes_html, changes_text
 
 _LINE = "1px solid rgba(128,128,128,.28)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_LINE};background:none"
@@ -200,6 +201,8 @@ def details_html(detail: Detail) -> str:
     record = detail.record
     row = row_of(record)
     parts = [handle_html(record), _facts_html(detail, row)]
+    if detail.changes:
+        parts.append(_section("what changed", changes_html(detail.changes)))
     if detail.arguments:
         parts.append(_section("arguments", _pairs_html(detail.arguments.items())))
     if detail.preview is not None:
@@ -220,6 +223,8 @@ def details_text(detail: Detail) -> str:
     row = row_of(record)
     lines = [handle_text(record)]
     lines += [f"  {name}: {value}" for name, value in _facts(detail, row)]
+    if detail.changes:
+        lines += ["what changed", *(f"    {line}" for line in changes_text(detail.changes))]
     for name, value in detail.arguments.items():
         lines.append(f"  argument {name} = {value}")
     if detail.preview is not None:
@@ -267,6 +272,9 @@ def detail_payload(detail: Detail) -> dict[str, object]:
         "error": detail.error,
         "traceback": None if detail.traceback is None else plain(detail.traceback),
         "why": detail.why,
+        "changes": [change_payload(change) for change in detail.changes],
+        "unsure": list(detail.unsure),
+        "services": list(detail.services),
         "tags": [[name, text] for name, text in detail.record.promise.tags.items()],
         "output": [shown for output in detail.output if (shown := _output_payload(output)) is not None],
         "attempts": [attempt_payload(attempt) for attempt in detail.record.attempts],
@@ -442,6 +450,10 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
         yield "tags", ", ".join(f"{name}={text}" for name, text in detail.record.promise.tags.items())
     for mark in row.marks:
         yield "note", mark
+    for text in detail.unsure:
+        yield "unsure", text
+    for text in detail.services:
+        yield "service", text
 
 
 def _facts_html(detail: Detail, row: Row) -> str:

@@ -1149,6 +1149,7 @@ class View {
     if (detail) {
       if (detail.traceback) section("Error", pre(detail.traceback, "rnb-pre-error"));
       else if (detail.error && !row.error) section("Error", pre(detail.error, "rnb-pre-error"));
+      if (detail.changes.length) section("What changed", ...detail.changes.flatMap(changeOf));
       const isTried = detail.attempts.length > 1 || row.settled === null; // then they say more than the rest
       if (isTried && detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
       if (detail.arguments.length) section("Arguments", pairs(detail.arguments));
@@ -1159,6 +1160,8 @@ class View {
       }
       if (!isTried && detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
       if (detail.tags.length) section("Tags", pairs(detail.tags));
+      if (detail.unsure.length) section("Its key does not see", ...detail.unsure.map(lineOf));
+      if (detail.services.length) section("Services", ...detail.services.map(lineOf));
     }
     const wait = this.waitText(message);
     if (wait) body.append(make("div", { class: "rnb-wait", role: "status" }, wait));
@@ -1246,6 +1249,18 @@ function pairs(entries) {
   const body = make("tbody");
   for (const [name, text] of entries) body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, text)));
   return make("table", { class: "rnb-pairs" }, body);
+}
+
+function lineOf(text) {
+  return make("div", { class: "rnb-line" }, text);
+}
+
+// One piece that changed; of code with its diff, in which the signs say what the colours say.
+function changeOf({ text, diff }) {
+  if (!diff) return [lineOf(text)];
+  const lines = diff.split("\n").filter((line) => !/^(---|\+\+\+) /.test(line));
+  const kind = { "+": "rnb-added", "-": "rnb-gone", "@": "rnb-place" };
+  return [lineOf(text), make("pre", { class: "rnb-pre rnb-diff" }, ...lines.map((line) => make("span", { class: kind[line[0]] ?? null }, line || " ")))];
 }
 
 function picture(source) {
