@@ -13,15 +13,18 @@ from resonate_nb.errors import PromiseNotFoundError, UnacceptableError
 from resonate_nb.fingerprint import CodeKey, Declared, Subject
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import (
+    Explanation,
     Handle,
     Options,
     Request,
     Result,
+    Verdict,
     Work,
     accept,
     call,
     call_async,
     duration,
+    explain_call,
     generators_advice,
     generators_phrase,
     get,
@@ -58,7 +61,7 @@ class CellOptions:
 def run_cell(shell: Any, options: CellOptions, text: str) -> None:
     """Run a cell or replay it. Raises what the body raised."""
     __tracebackhide__ = True
-    use = _Use(shell, options, text)
+    use = _begun(shell, options, text)
     if use.runs_plainly():
         run(shell, use.body)
         return
@@ -79,7 +82,7 @@ def run_cell(shell: Any, options: CellOptions, text: str) -> None:
 async def run_cell_async(shell: Any, options: CellOptions, text: str) -> None:
     """The same for a body that awaits at its top level."""
     __tracebackhide__ = True
-    use = _Use(shell, options, text)
+    use = _begun(shell, options, text)
     if use.runs_plainly():
         await run_async(shell, use.body)
         return
@@ -108,14 +111,36 @@ def accept_cell(shell: Any, label: str | None, source: str | None) -> Handle:
     Raises:
         PromiseNotFoundError, PromiseBusyError, UnacceptableError: as `runtime.accept`.
     """
+    remedy = "run it as it is now, interrupt it if it begins to compute, then accept"
+    return _last_use(shell, label, remedy).accept(source)
+
+
+def explain_cell(shell: Any, label: str | None) -> Explanation:
+    """Why a durable cell would run or not, with the text and the options with which it was last run in this session.
+
+    Args:
+        label: of the cell; None for whichever was last.
+
+    Raises:
+        PromiseNotFoundError: no such cell has been run.
+    """
+    return _last_use(shell, label, "run one, then ask").explained()
+
+
+def _last_use(shell: Any, label: str | None, remedy: str) -> _Use:
     last = _last_uses.get((id(shell), label))
     if last is None:
         which = f"labelled {label!r}" if label else "without a label" if label == "" else "at all"
-        raise PromiseNotFoundError(
-            f"no durable cell {which} has been run in this session: run it as it is now, interrupt it if it begins to "
-            "compute, then accept"
-        )
-    return _Use(shell, *last).accept(source)
+        raise PromiseNotFoundError(f"no durable cell {which} has been run in this session: {remedy}")
+    return _Use(shell, *last)
+
+
+def _begun(shell: Any, options: CellOptions, text: str) -> _Use:
+    """A cell is run: it is the last one from now on."""
+    use = _Use(shell, options, text)
+    for label in (None, options.label or ""):
+        _last_uses[id(shell), label] = options, text
+    return use
 
 
 def has_run(shell: Any, label: str) -> bool:
@@ -136,8 +161,6 @@ class _Use:
         self.options = options
         self.body: Body = prepare(shell, options.header, text)
         self.title = _title(options, text)
-        for label in (None, options.label or ""):
-            _last_uses[id(shell), label] = options, text
         self._outputs: list[Output] = []
         self._witness: Witness | None = None
         """Of the names as they were before the first try."""
@@ -146,23 +169,34 @@ class _Use:
         self._undecided: list[str] = []
         self._standing = _generators.Standing({})
 
-    def runs_plainly(self) -> bool:
-        """Whether the text alone says that the cell cannot be durable; says why."""
+    def why_plainly(self) -> str:
+        """Why the text alone says that the cell cannot be durable; nothing where it can."""
         facts = self.body.facts
         if facts.foreign:
             first = facts.foreign[0]
-            self.say_plainly(f"it uses `{_short(first.text)}` (line {first.line})")
-        elif facts.history:
+            return f"it uses `{_short(first.text)}` (line {first.line})"
+        if facts.history:
             name = facts.history[0]
-            self.say_plainly(f"it reads `{name}` (line {facts.reads[name]}), which differs from session to session")
-        else:
-            return False
-        return True
+            return f"it reads `{name}` (line {facts.reads[name]}), which differs from session to session"
+        return ""
+
+    def runs_plainly(self) -> bool:
+        """Whether the text alone says that the cell cannot be durable; says why."""
+        why = self.why_plainly()
+        if why:
+            self.say_plainly(why)
+        return bool(why)
+
+    def explained(self) -> Explanation:
+        """As `explain_cell`."""
+        if why := self.why_plainly():
+            return Explanation(self.title, Verdict.PLAIN, why)
+        return explain_call(self.request(rerun=False, is_async=False).work, {})
 
     def accept(self, source: str | None) -> Handle:
         """As `accept_cell`."""
         facts = self.body.facts
-        if facts.foreign or facts.history:
+        if self.why_plainly():
             raise UnacceptableError(f"{self.title} runs plainly, so there is nothing to accept")
         doubt = partial(why_not_of, facts=facts, namespace=self.shell.user_ns)
         return accept(self.request(rerun=False, is_async=False), source=source, doubt=doubt)
@@ -410,4 +444,4 @@ def _shown_from_the_cell(shell: Any, error: BaseException) -> BaseException:
     return error
 
 
-__all__ = ["CellOptions", "accept_cell", "has_run", "is_async", "run_cell", "run_cell_async"]
+__all__ = ["CellOptions", "accept_cell", "explain_cell", "has_run", "is_async", "run_cell", "run_cell_async"]

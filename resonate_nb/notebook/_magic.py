@@ -27,6 +27,7 @@ from resonate_nb.errors import (
     UnacceptableError,
 )
 from resonate_nb.runtime import (
+    Explanation,
     Handle,
     Source,
     accept_packages,
@@ -48,6 +49,7 @@ from resonate_nb.view import (
     count,
     details_html,
     details_text,
+    explanation_html,
     handle_html,
     rows_of,
     table_html,
@@ -63,6 +65,7 @@ from ._hits import HitMark
 from ._live import LiveLine
 from ._reload import Reloads
 from ._said import SaidLines
+from ._why import explanation_of
 
 _CELL_USAGE = (
     "%%durable [LABEL] [--version V] [--timeout TIME] [--retries N] [--max-age TIME] [--ignore NAME ...] "
@@ -73,8 +76,8 @@ _LS_USAGE = (
     "[--order oldest]"
 )
 _LINE_USAGE = (
-    "%durable ls [GLOB] | show ID | rerun ID | accept [ID] | accept --packages | forget ID-OR-GLOB | inspect [GLOB] | "
-    "check [--repair]"
+    "%durable ls [GLOB] | show ID | why [CALL|ID] | rerun ID | accept [ID] | accept --packages | forget ID-OR-GLOB | "
+    "inspect [GLOB] | check [--repair]"
 )
 _LS_LIMIT = 50
 _AWAITED = "await __import__('resonate_nb.notebook', fromlist=['awaited']).awaited({line!r}, {body!r})\n"
@@ -154,6 +157,9 @@ class DurableMagics(Magics):
         %durable ls [GLOB]           list the newest 50: failures on top, then what goes on
         %durable show ID             arguments, value, error or recorded output of one, and its tries
         %durable rerun ID            its next use runs again; the present result is kept
+        %durable why [CALL|ID]       would it run, and why: of a call such as clean(df, n=2), whose arguments are
+                                     computed and whose function is not called; of the cell that was last run; of the
+                                     cell with this label; or why the promise of this id ran, and what had changed
         %durable accept [ID]         what it came to before its last edit counts for it as it is now
         %durable accept --packages   after an upgrade: the packages' versions now count as those before, in this store
         %durable forget ID-OR-GLOB   drop them: the next use runs
@@ -172,12 +178,14 @@ class DurableMagics(Magics):
         --order oldest     the oldest first
         """
         __tracebackhide__ = True
-        command, words = _split(line)
+        # A call is Python, not words of a command line.
+        command, words = ("why", []) if line.split()[:1] == ["why"] else _split(line)
         actions: dict[str, Callable[[list[str]], None]] = {
             "ls": self._ls,
             "show": self._show,
             "rerun": self._rerun,
             "accept": self._accept,
+            "why": lambda _: self._why(line),
             "forget": self._forget,
             "inspect": self._inspect,
             "check": self._check,
@@ -235,6 +243,10 @@ class DurableMagics(Magics):
         if detail is None:
             raise PromiseNotFoundError(f"there is no promise {word!r}; `%durable ls` lists what there is")
         self._publish(details_text(detail), details_html(detail))
+
+    def _why(self, line: str) -> None:
+        found = explanation_of(self.shell, line.strip().removeprefix("why"))
+        self._publish(repr(found), explanation_html(found))
 
     def _rerun(self, words: list[str]) -> None:
         (word,) = _exactly_one(words, "rerun ID")
@@ -439,6 +451,7 @@ def load_ipython_extension(shell: Any) -> None:
     if not any(isinstance(transform, _AwaitTransformer) for transform in shell.input_transformers_cleanup):
         shell.input_transformers_cleanup.append(_AwaitTransformer(shell))
     shell.display_formatter.formatters["text/html"].for_type(Handle, _handle_html)
+    shell.display_formatter.formatters["text/html"].for_type(Explanation, explanation_html)
     Reloads(shell).start()
     if getattr(shell, "kernel", None) is not None:
         said = SaidLines(shell)
@@ -463,7 +476,8 @@ def unload_ipython_extension(shell: Any) -> None:
     Reloads(shell).stop()
     for kind in ("cell", "line"):
         shell.magics_manager.magics[kind].pop("durable", None)
-    shell.display_formatter.formatters["text/html"].pop(Handle, None)
+    for drawn in (Handle, Explanation):
+        shell.display_formatter.formatters["text/html"].pop(drawn, None)
     shell.magics_manager.registry.pop(DurableMagics.__name__, None)
     shell.input_transformers_cleanup[:] = [
         transform for transform in shell.input_transformers_cleanup if not isinstance(transform, _AwaitTransformer)

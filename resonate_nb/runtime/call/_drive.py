@@ -409,7 +409,8 @@ def _say_why(request: Request, run: Run, claimed: Claimed) -> str:
     if news is None:
         return NEW_ARGUMENTS if request.arguments and not claimed.is_unborn else FIRST
     if news.is_said:
-        say(f"{title} runs: {news.reason}", once=True, about=request.work.name)
+        # A cell is run by hand; a function may be called in a loop.
+        say(f"{title} runs: {news.reason}", once=not request.work.is_cell, about=request.work.name)
     return news.reason
 
 
