@@ -10,6 +10,7 @@ from ._code import CodeKey, Subject, forget_keys, reach, services_in
 from ._named import Digests, Noted, joint_of_scalars
 from ._outside import Declared, Outside
 from ._package import version_of
+from ._parse import parse
 from ._services import add_service, is_service, service_text
 from ._values import fingerprint_value, fingerprint_values, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
@@ -122,6 +123,7 @@ __all__ = [
     "is_service",
     "joint_of_scalars",
     "minor",
+    "parse",
     "register_fingerprint",
     "register_service",
     "service_text",

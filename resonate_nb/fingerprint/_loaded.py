@@ -19,6 +19,7 @@ from types import CodeType
 from typing import Any
 
 from ..records import dataclass
+from ._parse import parse
 from ._tree import Function, clean, encode, encode_constant
 
 _FUTURE_FLAGS = 0
@@ -138,13 +139,6 @@ if hasattr(os, "register_at_fork"):  # a child must not find it taken by a threa
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
-_parsing = threading.RLock()
-"""CPython counts how deep the parsers of all threads are together, and takes one for broken that another has overtaken
-("AST constructor recursion depth mismatch"): at least two of ours are never at it at the same time."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_parsing.acquire, after_in_parent=_parsing.release, after_in_child=_parsing.release)
-
-
 def _text(filename: str, source: str, flags: int) -> _Text | None:
     key = (filename, source, flags)
     with _lock:
@@ -153,9 +147,8 @@ def _text(filename: str, source: str, flags: int) -> _Text | None:
             return _texts[key]
     text: _Text | None
     try:
-        with _parsing:
-            text = _Text(ast.parse(source, filename), filename, flags)
-            text.compile(text.tree)
+        text = _Text(parse(source, filename), filename, flags)
+        text.compile(text.tree)
     except (SyntaxError, ValueError):
         text = None
     else:

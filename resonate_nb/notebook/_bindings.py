@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from resonate_nb.codec import describe
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import fingerprint_named
+from resonate_nb.fingerprint import fingerprint_named, parse
 from resonate_nb.runtime import hold_interrupt
 
 from . import _generators
@@ -123,7 +123,7 @@ def why_not_of(value: object, facts: CellFacts, namespace: Mapping[str, object])
 def _imported(statements: Iterable[str]) -> Iterator[str]:
     """The names that import statements bind, those of star imports aside."""
     for statement in statements:
-        for node in ast.parse(statement).body:
+        for node in parse(statement).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for alias in node.names:
                     if alias.name != "*":

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from resonate_nb.fingerprint import parse
 from resonate_nb.records import dataclass
 
 from ._flow import Flow
@@ -86,8 +87,8 @@ def analyse(text: str) -> CellFacts:
 
     Raises SyntaxError as `compile` does.
     """
-    # ast.parse takes a top-level ``await`` as it stands; whether it is allowed is the compiler's affair.
-    tree = ast.parse(text)
+    # The parser takes a top-level ``await`` as it stands; whether it is allowed is the compiler's affair.
+    tree = parse(text)
     flow = Flow()
     flow.walk(tree.body)
     end = flow.state if flow.state is not None else {}

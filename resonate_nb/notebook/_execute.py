@@ -10,6 +10,7 @@ from typing import Any
 
 from IPython.core.displayhook import DisplayHook
 
+from resonate_nb.fingerprint import parse
 from resonate_nb.records import dataclass
 
 from ._cell import CellFacts, analyse
@@ -63,7 +64,7 @@ def _compiled(shell: Any, body: Body, *, is_async: bool) -> list[CodeType]:
     # IPython's own cache keeps the text for tracebacks, and knows the cell's number by the file's name.
     name = shell.compile.cache(body.text, shell.execution_count, raw_code=body.text)
     # A tree of its own: transformers may change it, and the analysed one is shared by all uses of this text.
-    tree = shell.transform_ast(ast.parse(body.text, name))
+    tree = shell.transform_ast(parse(body.text, name))
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if is_async else 0
     with shell.compile.extra_flags(flags):
         return [shell.compile(module, name, mode) for module, mode in _split(shell, body, tree)]

@@ -281,6 +281,14 @@ def code_diff(before: bytes | None, identity: Identity) -> str:
     return "\n".join(filter(None, (part_diff(part, theirs, ours) for part in sorted({*theirs, *ours}))))
 
 
+def changed_parts(before: bytes | None, identity: Identity) -> list[str]:
+    """What differs of the code, by name: for a change that no source text shows, such as another class of that name."""
+    theirs: dict[str, str] = json.loads(before) if before else {}
+    ours = identity.key.code_parts
+    names = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)] if theirs else []
+    return [f"what differs: {', '.join(f'`{name}`' for name in names)}"] if names else []
+
+
 def part_diff(part: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """A unified diff of the canonical source of one part of the code; "" where it is the same."""
     import difflib  # slow to load, and most calls are no news

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,23 @@ def codes(work: Work, on_drift: str | None = None):
 CHANGE = """\
 +    work('second')
 +    return 'second code'"""
+
+
+def test_drift_that_no_source_shows_names_the_part(work: Work):
+    """The same text, and another function under a name of it."""
+
+    def version_of(turn: Callable[[float], float]):
+        @durable(id=work.id, version=1)
+        def model():
+            return turn(0.0)
+
+        return model
+
+    assert 0.0 == version_of(math.sin)()
+    with pytest.warns(rnb.DurableWarning) as caught:
+        assert 0.0 == version_of(math.cos)()
+    (text,) = [str(each.message) for each in caught]
+    assert text.endswith("what differs: `test_drift_that_no_source_shows_names_the_part.version_of.model`")
 
 
 @pytest.mark.parametrize("on_drift", [None, "warn"])

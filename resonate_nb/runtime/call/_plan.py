@@ -342,8 +342,10 @@ def _diff(engine: Engine, identity: Identity, found: Promise) -> str:
     made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
     with engine.store.read() as reader:
         sources, versions = reader.note(f"code:{made_by}", "sources"), recorded(reader, found)
+        parts = reader.note(f"code:{made_by}", "parts")
     diff = _identity.code_diff(sources, identity)
-    return "\n".join(filter(None, (diff, *_identity.version_changes(identity, versions))))
+    lines = [*filter(None, (diff, *_identity.version_changes(identity, versions)))]
+    return "\n".join(lines or _identity.changed_parts(parts, identity))
 
 
 def _fits(identity: Identity, promise: Promise) -> bool:
