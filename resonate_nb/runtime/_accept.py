@@ -43,7 +43,7 @@ from resonate_nb.protocol import (
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader, Transaction
 
-from . import _config, _context, _identity
+from . import _config, _context, _identity, _reads
 from ._earlier import versions_of
 from ._engine import Engine, next_id
 from ._handle import Handle
@@ -51,7 +51,7 @@ from ._identity import Identity, Undurable, about_of
 from ._registry import Work, works_named
 from ._say import duration, say
 from ._tasks import LEASE_MS
-from .call import BY, FROM, Request, ended_how, load, made_at, origin_of, param_of, value_of, why_no_hit
+from .call import BY, FROM, Request, changed_file, ended_how, load, made_at, origin_of, param_of, value_of, why_no_hit
 
 Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
@@ -181,6 +181,8 @@ class _Source:
     """How many older ones there were to choose from."""
     differing: tuple[str, ...] = ()
     """The data that its code read, and that are others now."""
+    files: str | None = None
+    """The files that its body read, as they are now, where one of them is all that has changed."""
 
 
 class _Acceptance:
@@ -247,7 +249,7 @@ class _Acceptance:
             if self._asked.source is not None:
                 found = [reader.get(self._asked.source)]
             else:
-                found = [*_drifted(self._identity, self._present), *self._versions(reader)]
+                found = [*self._outdated(), *self._versions(reader)]
             known = [
                 _Source(project(promise, now), 0 if promise.state is State.RESOLVED else _steps(reader, promise))
                 for promise in found
@@ -258,6 +260,8 @@ class _Acceptance:
             if not told:
                 raise PromiseNotFoundError(self._nothing(reader, len(known)))
             source = replace(told[0], others=len(told) - 1, differing=self._differing(told[0].promise))
+            if source.promise == self._present and not _identity.has_drifted(self._identity, source.promise):
+                source = self._with_files_of_now(source)
             if (origin := origin_of(source.promise)) != source.promise.id:
                 held = reader.get(origin)
                 if held is None:
@@ -266,6 +270,25 @@ class _Acceptance:
                     )
                 source = replace(source, promise=held)
         return source
+
+    def _outdated(self) -> list[Promise]:
+        """The promise of this very id, where the code behind its fixed version is other code by now, or where a file
+        that its body had read has changed, and nothing else."""
+        present = self._present
+        if present is None:
+            return []
+        is_read_anew = present.state is State.RESOLVED and changed_file(self._engine, present) is not None
+        return [present] if is_read_anew or _identity.has_drifted(self._identity, present) else []
+
+    def _with_files_of_now(self, source: _Source) -> _Source:
+        recorded = source.promise.value.headers.get("files")
+        if not recorded:
+            return source
+        name = changed_file(self._engine, source.promise)
+        files = _reads.as_now(_reads.from_json(recorded), self._engine.root, self._engine.clock)
+        if isinstance(files, str):
+            raise self._unacceptable(source.promise, f"file {files} is gone, or cannot be read")
+        return replace(source, files=_reads.to_json(files), differing=(*source.differing, *filter(None, [name])))
 
     def _versions(self, reader: Reader) -> list[Promise]:
         """Other versions of the call, newest first; where there is none of just these arguments, and what is an edit
@@ -345,7 +368,8 @@ class _Acceptance:
                 told = "nothing in it had finished" if promise.state is State.PENDING else ended_how(promise)
                 raise self._unacceptable(promise, told)
             return
-        why_not = why_no_hit(engine, self._work, promise, self._counter)
+        is_refreshed = source.files is not None
+        why_not = why_no_hit(engine, self._work, promise, self._counter, whatever_files=is_refreshed)
         if why_not is None:
             try:
                 entry = load(engine, promise, self._counter)
@@ -388,7 +412,7 @@ class _Acceptance:
         if promise.task is TaskState.ACQUIRED:
             commands.append(ReleaseTask(promise.id, promise.version))
         is_value = promise.state is State.RESOLVED
-        value = value_of(id, promise, engine.signer) if is_value else EMPTY
+        value = value_of(id, promise, engine.signer, source.files) if is_value else EMPTY
         timeout_at = NEVER if options.timeout is None else engine.clock.now_ms() + math.ceil(options.timeout * 1000)
         param = replace(self._asked.param, headers=headers)
         commands.append(AcceptPromise(id, promise.id, promise.version, param, value, options.tags, timeout_at))
@@ -439,11 +463,6 @@ def _told(source: _Source, now: int) -> str:
     data = f" with other {', '.join(f'`{name}`' for name in source.differing[:4])}" if source.differing else ""
     others = f"; the newest of {source.others + 1} earlier versions" if source.others else ""
     return f"accepted from {promise.id}{ago}{data}{others}"
-
-
-def _drifted(identity: Identity, present: Promise | None) -> list[Promise]:
-    """The promise of this very id, where the code behind its fixed version is other code by now."""
-    return [present] if present is not None and _identity.has_drifted(identity, present) else []
 
 
 def _code(promise: Promise) -> str | None:

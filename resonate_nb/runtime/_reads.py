@@ -287,6 +287,33 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
     return None
 
 
+def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRead, ...] | str:
+    """The same files as they are now; or the path of one that is gone, or cannot be read."""
+    base = None if root is None else os.path.abspath(root)
+    found: list[FileRead] = []
+    for file in files:
+        try:
+            path = os.path.abspath(file.given) if file.given else _full(file.path, base)
+        except OSError:  # the working directory is gone
+            return file.path
+        if file.size == DECLARED:
+            found.append(replace(file, digest=_declared_digest(path)))
+            continue
+        stamp = _stamp(path)
+        if stamp is None:
+            if file.size != ABSENT or os.path.exists(path):
+                return file.path
+            found.append(file)
+            continue
+        digest = _digest(path, stamp)
+        if not digest or _stamp(path) != stamp:
+            return file.path
+        size, mtime, ctime, inode = stamp
+        is_racy = _milliseconds(ctime) > clock.now_ms() - RACY_MS
+        found.append(FileRead(file.path, size, mtime, 0 if is_racy else ctime, inode, digest, file.given))
+    return tuple(found)
+
+
 def to_json(files: Iterable[FileRead]) -> str:
     """A compact list; `from_json` reads it."""
     return json.dumps([astuple(file) for file in files], separators=(",", ":"))

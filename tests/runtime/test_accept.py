@@ -287,6 +287,34 @@ def test_files_that_the_body_read_count_for_what_was_accepted(disk: Engine, work
         later.accept(str(path))
 
 
+def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine, work: Work, tmp_path: Path, said):
+    path = tmp_path / "data.txt"
+    path.write_text("old")
+
+    @durable(name="reads2", ignore=("work",))
+    def reads(path):
+        work("reads")
+        with open(path) as file:
+            return file.read()
+
+    assert "old" == reads(str(path))
+    path.write_text("old, with a remark")
+    handle = reads.accept(str(path))
+    assert handle.id.endswith("~2")
+    assert any("with other `data.txt`" in line for line in said)
+    assert ["old", "old"] == [reads(str(path)), handle.result()]
+    path.write_text("old, with two remarks")
+    reads.accept(str(path))
+    assert "old" == reads(str(path))
+    assert (f"accepted: from {handle.id[:-2]}",) == reads.get(str(path)).record.marks
+    path.write_text("something else")
+    assert "something else" == reads(str(path))
+    assert ["reads", "reads"] == work.runs
+    path.unlink()
+    with pytest.raises(UnacceptableError, match=r"data\.txt is gone"):
+        reads.accept(str(path))
+
+
 # -- versions, ids, arguments ----------------------------------------------------------------------------------------
 
 

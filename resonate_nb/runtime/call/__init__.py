@@ -4,7 +4,7 @@ from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
 from ._attempt import Request, param_of, steps_not_used
 from ._drive import call, call_async
 from ._lane import MISS, Lane
-from ._plan import Hit, Refuse, Run, Wait, ended_how, load, plan, why_no_hit
+from ._plan import Hit, Refuse, Run, Wait, changed_file, ended_how, load, plan, why_no_hit
 from ._result import Result, stored_error, without_our_frames
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Wait",
     "call",
     "call_async",
+    "changed_file",
     "ended_how",
     "holds",
     "load",

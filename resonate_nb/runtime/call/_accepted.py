@@ -40,10 +40,13 @@ def made_at(promise: Promise) -> int | None:
     return int(text) if text.isdecimal() else promise.settled_at
 
 
-def value_of(id: str, origin: Promise, signer: Signer) -> Value:
-    """What is stored for `id`, which is to have the value of `origin`."""
+def value_of(id: str, origin: Promise, signer: Signer, files: str | None) -> Value:
+    """What is stored for `id`, which is to have the value of `origin`. `files`: as they count from now on, if not as
+    the body had read them."""
     data = json.dumps([origin.id, origin.value.headers.get("signature", "")]).encode()
     headers = {name: text for name, text in origin.value.headers.items() if name in _KEPT}
+    if files is not None:
+        headers["files"] = files
     headers |= {
         "codec": ACCEPTED,
         # It has no task, so no version of one.

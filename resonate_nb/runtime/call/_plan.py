@@ -356,7 +356,7 @@ def _fits(identity: Identity, promise: Promise) -> bool:
 
 
 def _is_current(engine: Engine, work: Work, promise: Promise) -> bool:
-    return _expired(engine, work, promise) is None and _changed_file(engine, promise) is None
+    return _expired(engine, work, promise) is None and changed_file(engine, promise) is None
 
 
 def _expired(engine: Engine, work: Work, promise: Promise) -> str | None:
@@ -384,8 +384,8 @@ def ended_how(promise: Promise) -> str:
     return f"{_ENDED[promise.state].removesuffix(' last time')}" + (f" ({error})" if error else "")
 
 
-def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str | None:
-    """Why a resolved promise is not to be replayed; None when it is."""
+def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int, *, whatever_files: bool = False) -> str | None:
+    """Why a resolved promise is not to be replayed; None when it is. `whatever_files`: be they what they are."""
     headers: Mapping[str, str] = found.value.headers
     if (reason := headers.get("not_replayable")) is not None:
         return _not_replayable(reason)
@@ -396,7 +396,7 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int) -> str 
         return _MARKED
     if (expired := _expired(engine, work, found)) is not None:
         return expired
-    changed = _changed_file(engine, found)
+    changed = None if whatever_files else changed_file(engine, found)
     return None if changed is None else _file_differs(changed)
 
 
@@ -404,7 +404,7 @@ def _once_more(engine: Engine, found: Promise) -> str | None:
     """Why what a call had raised is not to be raised again without running it; None when it may be."""
     if (reason := found.value.headers.get("not_replayable")) is not None:
         return _not_replayable(reason)
-    changed = _changed_file(engine, found)
+    changed = changed_file(engine, found)
     return None if changed is None else _file_differs(changed)
 
 
@@ -416,7 +416,8 @@ def _file_differs(name: str) -> str:
     return f"file {name} differs from when it was read"
 
 
-def _changed_file(engine: Engine, promise: Promise) -> str | None:
+def changed_file(engine: Engine, promise: Promise) -> str | None:
+    """The first file that the body had read, and that is another one by now."""
     recorded = promise.value.headers.get("files")
     if not recorded:
         return None
