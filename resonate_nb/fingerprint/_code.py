@@ -236,15 +236,16 @@ class Subject(Dependent):
 
     def _with_data_of_now(self, last: _Last) -> CodeKey | None:
         """The key of the same code with its data as it is now; None if the data holds other code."""
-        marks = last.walk.marks()
+        outside = last.walk.outside()
+        marks = last.walk.marks(outside)
         if marks is not None and marks == last.marks:
             return last.key
-        content = last.walk.content_now()
+        content = last.walk.content_now(outside)
         if content is None:
             return None
         key = last.key if content == last.content else _key_of(last.walk, content, last.key, self._packages)
         # Another thread may have changed it meanwhile: remembered is only what stood before and after.
-        marks = marks if marks == last.walk.marks() else None
+        marks = marks if marks == last.walk.marks(outside) else None
         self._last = replace(last, key=key, content=content, marks=marks)
         return key
 

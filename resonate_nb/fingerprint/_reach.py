@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -77,6 +77,7 @@ class Reach:
         self.undurable: dict[str, None] = {}
         self.unsure: dict[str, None] = {}
         self._declared: list[Declared] = []
+        self._outside: list[tuple[str, Outside]] = []
         self.effects: dict[str, None] = {}
         self.guards = Guards()
         self.registered = _registered.count()
@@ -133,7 +134,9 @@ class Reach:
         """What the user has declared besides joins the walk; the tokens of `depends`."""
         self._declared.append(declared)
         for each in declared.outside:
-            self.item(("outside", each.name), each.name, each)
+            if ("outside", each.name) not in self._item_of:
+                self.item(("outside", each.name), each.name, each)
+                self._outside.append((each.name, each))
         return [
             any_token(self, value, (id(value), "depends"), f"{_DEPENDS}{at}]")
             for at, value in enumerate(declared.depends)
@@ -266,9 +269,9 @@ class Reach:
         Raises:
             UnfingerprintableError: it cannot be.
         """
+        found = self.outside()
         for item in self.items:
-            if isinstance(item.value, Outside):
-                item.digest = item.value.read()
+            item.digest = found.get(item.path, item.digest)
 
     def unsure_of(self) -> tuple[str, ...]:
         """What the key does not see, but for what the user has declared."""
@@ -277,25 +280,28 @@ class Reach:
 
     def outside(self) -> dict[str, bytes]:
         """The same, read now, by name; the walk stays as it is."""
-        return {item.path: item.value.read() for item in self.items if isinstance(item.value, Outside)}
+        return {path: each.read() for path, each in self._outside}
 
     def content(self) -> Content:
         """The data as it was when the walk was made."""
         return Content([item.digest for item in self.items], self.joint, self.services)
 
-    def marks(self) -> list[bytes | Standing] | None:
-        """What may change, in marks that are equal for as long as it is the same; None where something has none."""
+    def marks(self, outside: Mapping[str, bytes]) -> list[bytes | Standing] | None:
+        """What may change, in marks that are equal for as long as it is the same; None where something has none.
+
+        `outside` is what `Reach.outside` gave just now.
+        """
         found: list[bytes | Standing] = []
         for item in self.items:
             if not item.is_stable:
-                mark = plain_bytes(item.value) or standing(item.value)
+                mark = outside.get(item.path) or plain_bytes(item.value) or standing(item.value)
                 if mark is None:
                     return None
                 found.append(mark)
         return found
 
-    def content_now(self) -> Content | None:
-        """The data as it is now; None if it holds other code than when the walk was made."""
+    def content_now(self, outside: Mapping[str, bytes]) -> Content | None:
+        """The data as it is now; None if it holds other code than when the walk was made. `outside`: as for `marks`."""
         order = -1
 
         def reach(value: object) -> bytes:
@@ -308,7 +314,10 @@ class Reach:
 
         walker = Walker(reach)
         try:
-            digests = [_digest_now(walker, item) for item in self.items]
+            digests = [
+                item.digest if item.is_stable else outside.get(item.path) or _written(walker, item)
+                for item in self.items
+            ]
         except (_OtherCode, UnfingerprintableError):
             return None
         return Content(digests, walker.joint(), walker.services()) if order + 1 == len(self._met) else None
@@ -423,12 +432,6 @@ class Reach:
             return "named __main__"
         known = self._tokens.get(id(module))
         return known or self.add(module, f"module {module.__name__}", self._names.read_module)
-
-
-def _digest_now(walker: Walker, item: Item) -> bytes:
-    if item.is_stable:
-        return item.digest
-    return item.value.read() if isinstance(item.value, Outside) else _written(walker, item)
 
 
 def _written(walker: Walker, item: Item) -> bytes:

@@ -130,8 +130,12 @@ def open_engine() -> Engine | None:
 
 
 def digest_memory() -> DigestMemory | None:
-    """What is remembered of files beside the store in use; None where no store is, yet."""
-    return None if _engine is None else _engine.digests
+    """What is remembered of files beside the store; None where there is none, yet."""
+    try:
+        found = _engine or existing_engine()
+    except StoreError:
+        return None  # whoever needs the store meets the same, and says so
+    return None if found is None else found.digests
 
 
 def existing_engine() -> Engine | None:

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from blake3 import blake3
 
-from resonate_nb.clock import SystemClock
+from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.errors import UnfingerprintableError
 
 from . import _config
@@ -25,7 +25,8 @@ file systems are coarse, that of FAT by two seconds."""
 _CHUNK_BYTES = 8 << 20
 _REMEMBERED_FROM = 1 << 20
 """Bytes from which on a digest outlives the process: to read less takes no longer than to ask."""
-_KEPT = 20_000
+_LARGE_BYTES = 100_000_000
+_KEPT = 50_000
 _TRIES = 3
 _SAID_AFTER = 1.0
 _SAID_EVERY = 0.25
@@ -60,9 +61,10 @@ class Progress:
         if (now := self._clock.monotonic()) < self._next:
             return
         self._next = now + _SAID_EVERY
-        name = os.path.basename(path)
-        before = f"{self._files:,} files and " if self._files > 1 else ""
-        text = f"reading {before}{done / 1e9:.1f} of {size / 1e9:.1f} GB of {name} to know whether it has changed"
+        is_large = size > _LARGE_BYTES
+        what = f"{done / 1e9:.1f} of {size / 1e9:.1f} GB of {os.path.basename(path)}" if is_large else ""
+        files = f"{self._files:,} files" if self._files else ""
+        text = f"reading {' and '.join(filter(None, (files, what)))}, to know whether anything has changed"
         if self._line is None:
             self._line = live(text)
         else:
@@ -75,25 +77,33 @@ class Progress:
 
 
 _known: OrderedDict[tuple[str, Stamp], str] = OrderedDict()
+_unwritten: dict[tuple[str, Stamp], str] = {}
+"""Those of large files that were read before there was a store to keep them beside."""
 
 
-def digest_of(path: str, found: os.stat_result, progress: Progress | None = None) -> str:
+def digest_of(path: str, found: os.stat_result, progress: Progress | None = None, clock: Clock | None = None) -> str:
     """The digest of a regular file's content, 64 hex digits; `found` is what `os.stat` has just said of it.
 
-    Can be interrupted while it reads.
+    Can be interrupted while it reads. `clock` tells how long a file has rested.
 
     Raises:
         OSError: it cannot be read.
         UnfingerprintableError: it changes while it is read, each time.
     """
     stamp = stamp_of(found)
+    if _unwritten and (memory := _config.digest_memory()) is not None:
+        for (name, then), digest in list(_unwritten.items()):
+            _unwritten.pop((name, then), None)
+            memory.put(_key(name, then), bytes.fromhex(digest))
     if (known := _known.get((path, stamp))) is not None:
         return known
-    memory = _config.digest_memory() if stamp.size >= _REMEMBERED_FROM else None
+    is_large = stamp.size >= _REMEMBERED_FROM
+    memory = _config.digest_memory() if is_large else None
     if memory is not None and (kept := memory.get(_key(path, stamp))) is not None:
         return _keep(path, stamp, kept.hex())
+    clock = clock or SystemClock()
     for _ in range(_TRIES):
-        begun = SystemClock().now_ms()
+        begun = clock.now_ms()
         with open(path, "rb", buffering=0) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
@@ -109,6 +119,8 @@ def digest_of(path: str, found: os.stat_result, progress: Progress | None = None
             _keep(path, stamp, digest)
             if memory is not None:
                 memory.put(_key(path, stamp), bytes.fromhex(digest))
+            elif is_large:
+                _unwritten[path, stamp] = digest
         return digest
     raise UnfingerprintableError(path, "file", "it changes while it is read")
 

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
 from glob import glob, has_magic
 
 from blake3 import blake3
@@ -49,19 +48,29 @@ def entry_digest(spelled: str | bytes | os.PathLike[str]) -> bytes:
     Raises:
         UnfingerprintableError: it cannot be read, is neither file nor folder, or changes while it is read.
     """
-    text = os.path.expanduser(os.fsdecode(spelled))
-    if _URL.match(text):
-        raise UnfingerprintableError(text, "file", "it is an address, and only what lies on a disk can be looked at")
+    given = os.fsdecode(spelled)
+    if _URL.match(given):
+        raise UnfingerprintableError(given, "file", "it is an address, and only what lies on a disk can be looked at")
+    path = _in_full(given)
+    found = _stat(path)
     progress = Progress()
     try:
-        found = _stat(text)
-        if found is None and has_magic(text):
-            return _of_pattern(text, progress)
+        if found is None and has_magic(path):
+            return _of_pattern(path, progress)
         if found is not None and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-            raise UnfingerprintableError(text, "file", "it is neither a file nor a folder")
-        return _of_path(text, found, progress, ())
+            raise UnfingerprintableError(given, "file", "it is neither a file nor a folder")
+        return _of_path(path, found, progress, ())
     finally:
         progress.end()
+
+
+def _in_full(given: str) -> str:
+    """Not normalised: ``link/..`` is not where the link lies."""
+    text = os.path.expanduser(given) if given.startswith("~") else given
+    try:
+        return os.path.join(os.getcwd(), text)
+    except OSError:  # the working directory is gone
+        return text
 
 
 def is_pattern(spelled: str) -> bool:
@@ -77,7 +86,7 @@ def _of_path(path: str, found: os.stat_result | None, progress: Progress, above:
     if not stat.S_ISREG(found.st_mode):
         return _digest(b"special", str(stat.S_IFMT(found.st_mode)).encode())
     try:
-        return _digest(b"file", bytes.fromhex(digest_of(os.path.abspath(path), found, progress)))
+        return _digest(b"file", bytes.fromhex(digest_of(path, found, progress)))
     except FileNotFoundError:
         return MISSING
     except OSError as error:
@@ -89,24 +98,27 @@ def _of_folder(path: str, found: os.stat_result, progress: Progress, above: tupl
     if here in above:
         return _digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
     parts: list[bytes] = []
-    for name in sorted(_names(path)):
-        inner = os.path.join(path, os.fsdecode(name))
-        parts += (name, _of_path(inner, _stat(inner), progress, (*above, here)))
+    for name, entry in sorted(_entries(path)):
+        try:
+            inner: os.stat_result | None = entry.stat()
+        except OSError:
+            inner = _stat(entry.path)  # a broken link, perhaps
+        parts += (name, _of_path(entry.path, inner, progress, (*above, here)))
     return _digest(b"folder", *parts)
 
 
-def _names(path: str) -> Iterator[bytes]:
+def _entries(path: str) -> list[tuple[bytes, os.DirEntry[str]]]:
+    """What counts of a folder, by name; no two have the same."""
     try:
-        names = os.listdir(path)
+        with os.scandir(path) as entries:
+            found = {entry.name: entry for entry in entries if entry.name not in _LITTER}
     except FileNotFoundError:
-        return
+        return []
     except OSError as error:
         raise _refused(path, error) from error
-    if _STORE_FILE in names and "owners" in names:
-        return  # a store, wherever it was put: it changes with each call
-    for name in names:
-        if name not in _LITTER:
-            yield os.fsencode(name)
+    if _STORE_FILE in found and "owners" in found:
+        return []  # a store, wherever it was put: it changes with each call
+    return [(os.fsencode(name), entry) for name, entry in found.items()]
 
 
 def _of_pattern(pattern: str, progress: Progress) -> bytes:
@@ -120,8 +132,8 @@ def _of_pattern(pattern: str, progress: Progress) -> bytes:
             continue
         found = _stat(name)
         is_folder = found is not None and stat.S_ISDIR(found.st_mode)
-        # Seen from where the pattern begins: the same when it is given in full.
-        inner = os.fsencode(os.path.relpath(name, base or os.curdir))
+        # Seen from where the pattern begins: the same wherever that is moved to.
+        inner = os.fsencode(name[len(base) :].lstrip(os.sep))
         parts += (inner, b"folder" if is_deep and is_folder else _of_path(name, found, progress, ()))
     return _digest(b"pattern", *parts) if parts else MISSING
 
