@@ -4,7 +4,8 @@
 
     goals.py        what is measured, whom it is compared with, and which ratio is asked for
     work.py         the functions that are made durable
-    contestants.py  one small class each: ourselves, the floors, joblib, diskcache, DBOS
+    large.py        those that are given or read a hundred megabytes, or reach hundreds of others
+    contestants.py  one small class each: ourselves, the floors, joblib, diskcache, marimo, dask, DBOS
     child.py        a process that holds one contestant and does what it is asked
     run.py          starts the processes and asks them in shuffled turns
     table.py        medians, ratios, and which goals are met

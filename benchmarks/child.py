@@ -22,7 +22,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from . import work
+from . import large, work
 from .contestants import CONTESTANTS, Absent
 
 _ANSWERS = os.fdopen(os.dup(1), "w", buffering=1)
@@ -63,14 +63,66 @@ class Watch:
 class Turns:
     """What a contestant can be asked for. Times are of all the calls of a turn together."""
 
-    def __init__(self, contestant: Any) -> None:
+    def __init__(self, contestant: Any, directory: Path) -> None:
         self._contestant = contestant
+        self._directory = directory
+        self._value: Any = None
+        self._many: tuple[Callable[[int], int], int] | None = None
 
     def warm(self, count: int, **_: Any) -> dict[str, Any]:
         return self._called(self._contestant.plain, repeat(-1, count), (-1, 0))
 
     def reaching(self, count: int, **_: Any) -> dict[str, Any]:
         return self._called(self._contestant.reaching, repeat(-1, count), (-1, work.reaching(-1)))
+
+    def reaching_many(self, count: int, **_: Any) -> dict[str, Any]:
+        if self._many is None:
+            module = large.helpers(self._directory)
+            self._many = self._contestant.made_durable(module.top), module.top(5)
+        call, expected = self._many
+        return self._called(call, repeat(5, count), (5, expected))
+
+    def large(self, count: int, first: int) -> dict[str, Any]:
+        """One argument of `first` megabytes again and again; a proof that it is the same may take a few calls."""
+        if self._value is None:
+            self._value = large.array(first)
+            for _ in range(3):
+                self._contestant.large(self._value)
+        return self._called(self._contestant.large, repeat(self._value, count), (self._value, len(self._value)))
+
+    def large_new(self, count: int, first: int) -> dict[str, Any]:
+        """Equal arguments that are each another object, and lie elsewhere."""
+        return self._each(self._contestant.large, count, lambda: large.array(first))
+
+    def over_table(self, count: int, first: int) -> dict[str, Any]:
+        if not len(large.TABLE):
+            large.load(first)
+        expected = large.over_table(1)
+        for _ in range(3):
+            self._contestant.over_table(1)
+        return self._called(self._contestant.over_table, repeat(1, count), (1, expected))
+
+    def key_frame(self, count: int, first: int) -> dict[str, Any]:
+        return self._each(self._contestant.key, count, lambda: large.frame(first))
+
+    def key_array(self, count: int, first: int) -> dict[str, Any]:
+        return self._each(self._contestant.key, count, lambda: large.array(first))
+
+    def key_code(self, count: int, **_: Any) -> dict[str, Any]:
+        return self._each(self._contestant.read, count, lambda: large.helpers(self._directory))
+
+    @staticmethod
+    def _each(call: Callable[[Any], object], count: int, make: Callable[[], Any]) -> dict[str, Any]:
+        """Of values that are made while no time is counted; the first one only warms up."""
+        found = {"cpu": 0.0, "wall": 0.0}
+        for number in range(count + 1):
+            value, watch = make(), Watch()
+            watch.start()
+            call(value)
+            watch.stop(0)
+            if number > 0:
+                found = {clock: found[clock] + taken for clock, taken in watch.times().items()}
+        return found
 
     def calls(self, count: int, first: int) -> dict[str, Any]:
         """Of keys that were not asked for in this process: found where another has left them, computed elsewhere."""
@@ -122,7 +174,7 @@ class Turns:
         return watch.times()
 
     @staticmethod
-    def _called(call: Callable[[int], int], keys: Iterable[int], known: tuple[int, int]) -> dict[str, float]:
+    def _called(call: Callable[[Any], int], keys: Iterable[Any], known: tuple[Any, int]) -> dict[str, float]:
         warm, value = known
         _expect(value, call(warm))
         watch = Watch()
@@ -156,10 +208,10 @@ def _expect(expected: int, found: int) -> None:
         raise RuntimeError(f"a contestant answered {found} instead of {expected}")
 
 
-def answer(contestant: Any) -> None:
+def answer(contestant: Any, directory: Path) -> None:
     if hasattr(contestant, "launch"):
         contestant.launch()
-    turns = Turns(contestant)
+    turns = Turns(contestant, directory)
     say(ready=True)
     for line in iter(sys.stdin.readline, ""):
         question = json.loads(line)
@@ -197,7 +249,7 @@ def main() -> None:
         say(absent=str(reason))
         return
     if asked.cold is None and asked.resume is None:
-        answer(contestant)
+        answer(contestant, asked.directory)
     else:
         run_workflow(contestant, asked.cold or asked.resume, is_resumed=asked.cold is None)
 

@@ -5,6 +5,7 @@ All have the same few methods. What one cannot do it does not have; what this pa
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pickle
 import sqlite3
@@ -12,11 +13,12 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from blake3 import blake3
 
-from . import work
+from . import large, work
 
 Gate = Callable[[], int]
 
@@ -62,6 +64,11 @@ class Ours:
 
         self.plain = rnb.durable(work.plain)
         self.reaching = rnb.durable(work.reaching)
+        self.large = rnb.durable(large.length)
+        self.over_table = rnb.durable(large.over_table)
+        self.key: Callable[[Any], object] = rnb.fingerprint
+        self.made_durable: Callable[[Any], Any] = rnb.durable
+        self.read: Callable[[ModuleType], object] = lambda module: rnb.durable(module.top).fingerprint
         self.workflow = rnb.durable(ignore=("watch",))(workflow)
         self.own = self.wait = rnb.durable(ignore=("gate",))(gated)
 
@@ -163,12 +170,52 @@ class Floor:
         return total
 
 
+class Hashed:
+    """The least that a cache of large arguments does: their buffers go through blake3 as they are."""
+
+    def __init__(self, directory: Path) -> None:
+        self._known: dict[bytes, int] = {}
+
+    @staticmethod
+    def key(value: Any) -> bytes:
+        hasher = blake3()
+        hasher.update(pickle.dumps(value, 5, buffer_callback=lambda buffer: hasher.update(buffer.raw())))
+        return hasher.digest()
+
+    def large(self, x: Any) -> int:
+        return self._called(large.length, x, x)
+
+    def over_table(self, x: int) -> int:
+        return self._called(large.over_table, x, (large.TABLE, x))
+
+    def _called(self, function: Callable[[Any], int], x: Any, what: object) -> int:
+        key = self.key(what)
+        value = self._known.get(key)
+        if value is None:
+            value = self._known[key] = function(x)
+        return value
+
+
+class Parsed:
+    """The least that whoever looks at code does."""
+
+    def __init__(self, directory: Path) -> None:
+        pass
+
+    @staticmethod
+    def read(module: ModuleType) -> object:
+        path = cast(str, module.__file__)
+        return compile(ast.parse(Path(path).read_text("utf-8")), path, "exec")
+
+
 class Dict:
     """The least of all: a wrapper's call and a look-up in memory. Survives nothing."""
 
     def __init__(self, directory: Path) -> None:
         self.plain = self._remembered(work.plain)
         self.reaching = self._remembered(work.reaching)
+        self.over_table = self._remembered(large.over_table)
+        self.made_durable = self._remembered
 
     @staticmethod
     def _remembered(function: Callable[..., int]) -> Callable[..., int]:
@@ -203,8 +250,9 @@ class Joblib(_Loop):
     """joblib.Memory, as its documentation sets it up."""
 
     def __init__(self, directory: Path) -> None:
-        cache = _package("joblib").Memory(directory, verbose=0).cache
+        self.made_durable = cache = _package("joblib").Memory(directory, verbose=0).cache
         self.plain, self.reaching, self.step = cache(work.plain), cache(work.reaching), cache(work.step)
+        self.large, self.key = cache(large.length), _package("joblib").hash
 
 
 class Diskcache(_Loop):
@@ -213,6 +261,21 @@ class Diskcache(_Loop):
     def __init__(self, directory: Path) -> None:
         memoize = _package("diskcache").Cache(directory).memoize
         self.plain, self.reaching, self.step = (memoize()(each) for each in (work.plain, work.reaching, work.step))
+        self.large, self.made_durable = memoize()(large.length), memoize()
+
+
+class Marimo:
+    """marimo's cache on disk, as a library."""
+
+    def __init__(self, directory: Path) -> None:
+        self.large = _package("marimo").persistent_cache(save_path=directory)(large.length)
+
+
+class Dask:
+    """dask's digests of values."""
+
+    def __init__(self, directory: Path) -> None:
+        self.key = _package("dask.base").tokenize
 
 
 class Dbos:
@@ -307,6 +370,10 @@ CONTESTANTS: dict[str, Callable[[Path], Any]] = {
     "floor: one commit, FULL": partial(Floor, synchronous="FULL"),
     "floor: two commits, second FULL": partial(Floor, commits=2, synchronous="FULL"),
     "floor: dict in memory": Dict,
+    "floor: pickle out of band, blake3": Hashed,
+    "floor: parse and compile": Parsed,
+    "marimo.persistent_cache": Marimo,
+    "dask.base.tokenize": Dask,
     "joblib.Memory": Joblib,
     "diskcache.memoize": Diskcache,
     "DBOS": Dbos,

@@ -11,6 +11,13 @@ class Way(StrEnum):
 
     WARM = "warm"
     REACHING = "reaching"
+    REACHING_MANY = "reaching many"
+    LARGE = "large"
+    LARGE_NEW = "large, new"
+    OVER_TABLE = "over a table"
+    KEY_FRAME = "key of a frame"
+    KEY_ARRAY = "key of an array"
+    KEY_CODE = "key of code"
     FIRST = "first"
     COLD = "cold"
     CHILD = "child"
@@ -80,6 +87,8 @@ ONE, TWO = "floor: one commit", "floor: two commits"
 ONE_FULL, TWO_FULL = "floor: one commit, FULL", "floor: two commits, second FULL"
 DICT = "floor: dict in memory"
 JOBLIB, DISKCACHE, DBOS = "joblib.Memory", "diskcache.memoize", "DBOS"
+MARIMO, DASK, HASHED = "marimo.persistent_cache", "dask.base.tokenize", "floor: pickle out of band, blake3"
+PARSED = "floor: parse and compile"
 
 CPU, WALL = Clock.CPU, Clock.WALL
 US, MS = ("us a call", 1e6), ("ms", 1e3)
@@ -96,9 +105,42 @@ MEASURES = (
         (Goal(ONE, 1.75, CPU),),
     ),
     Measure(
+        "1m", "warm call, reaches 300 functions and as many constants", Way.REACHING_MANY, *US, CPU,
+        (PROCESS,), (DICT, DISKCACHE, JOBLIB),
+    ),
+    Measure(
+        "1g", "warm call of a function that reads a global frame of 100 MB", Way.OVER_TABLE, *US, CPU,
+        (PROCESS,), (HASHED, DICT),
+        (Goal(HASHED, 1 / 1_000, CPU),),
+    ),
+    Measure(
         "2", "warm call, first hit of a key in a process", Way.FIRST, *US, CPU,
         (PROCESS,), (ONE, LAW, DISKCACHE, JOBLIB, DBOS),
         (Goal(ONE, 1.4, CPU), Goal(DISKCACHE, 1 / 2, CPU)),
+    ),
+    Measure(
+        "3", "warm call, an array of 100 MB that was not seen before as the argument", Way.LARGE_NEW, *MS, CPU,
+        (PROCESS,), (HASHED, MARIMO, JOBLIB, DISKCACHE),
+        (Goal(MARIMO, 1 / 4.4, CPU), Goal(JOBLIB, 1 / 5, CPU), Goal(HASHED, 1.1, CPU)),
+    ),
+    Measure(
+        "4", "warm call, an array of 100 MB that nobody has written to since", Way.LARGE, *US, CPU,
+        (PROCESS,), (HASHED, MARIMO, JOBLIB, DISKCACHE),
+        (Goal(MARIMO, 1 / 1_000, CPU),),
+    ),
+    Measure(
+        "5f", "fingerprint of a mixed frame of 100 MB, texts among it", Way.KEY_FRAME, *MS, CPU,
+        (PROCESS,), (HASHED, JOBLIB, DASK),
+        (Goal(JOBLIB, 1 / 4, CPU),),
+    ),
+    Measure(
+        "5a", "fingerprint of an array of 100 MB", Way.KEY_ARRAY, *MS, CPU,
+        (PROCESS,), (HASHED, JOBLIB, DASK),
+        (Goal(JOBLIB, 1 / 4, CPU),),
+    ),
+    Measure(
+        "5h", "first key of a function that reaches 300 others", Way.KEY_CODE, *MS, CPU,
+        (PROCESS,), (PARSED,),
     ),
     Measure(
         "7", "cold call, safe against a killed process", Way.COLD, *US, CPU,
@@ -187,7 +229,7 @@ def asked_for(only: str | None) -> tuple[Measure, ...]:
         return MEASURES
     wanted = [word.strip() for word in only.split(",")]
     found = tuple(
-        measure for measure in MEASURES if measure.number in wanted or measure.number.rstrip("acrs") in wanted
+        measure for measure in MEASURES if measure.number in wanted or measure.number.rstrip("acfghmrs") in wanted
     )
     if not found:
         known = ", ".join(measure.number for measure in MEASURES)

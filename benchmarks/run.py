@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-from .goals import DBOS, DISKCACHE, JOBLIB, ONE, ONE_FULL, PROCESS, Measure, Way
+from .goals import DBOS, DICT, DISKCACHE, JOBLIB, ONE, ONE_FULL, PROCESS, Measure, Way
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,17 +35,22 @@ class Scale:
     steps: int = 10_000
     resumes: int = 3
     idle_seconds: float = 3.0
+    megabytes: int = 100
 
     @classmethod
     def tiny(cls) -> Scale:
         """Enough to see that everything works, and for nothing else."""
-        return cls(rounds=1, calls=4, warm_calls=4, steps=20, resumes=1, idle_seconds=0.05)
+        return cls(rounds=1, calls=4, warm_calls=4, steps=20, resumes=1, idle_seconds=0.05, megabytes=1)
 
     def rounds_of(self, name: str) -> int:
         return min(self.rounds, 5) if name.startswith(DBOS) else self.rounds
 
     def calls_of(self, way: Way, name: str) -> int:
-        calls = self.warm_calls if way in (Way.WARM, Way.REACHING) else self.calls
+        if way in _LARGE:
+            # Whoever reads a hundred megabytes at each call is asked less.
+            is_quick = name in (PROCESS, DICT) and way in (Way.LARGE, Way.OVER_TABLE)
+            return self.calls if is_quick else 1
+        calls = self.warm_calls if way in (Way.WARM, Way.REACHING, Way.REACHING_MANY) else self.calls
         return max(1, calls // 20) if name == DBOS else calls
 
     def steps_of(self, name: str) -> int:
@@ -57,6 +62,9 @@ class Scale:
     @property
     def imports(self) -> int:
         return -(-self.rounds // 2)
+
+
+_LARGE = (Way.LARGE, Way.LARGE_NEW, Way.OVER_TABLE, Way.KEY_FRAME, Way.KEY_ARRAY, Way.KEY_CODE)
 
 
 class Results:
@@ -172,6 +180,13 @@ def measure(measures: Collection[Measure], scale: Scale, base: Path, progress: C
 _TURNS = {
     Way.WARM: "warm",
     Way.REACHING: "reaching",
+    Way.REACHING_MANY: "reaching_many",
+    Way.LARGE: "large",
+    Way.LARGE_NEW: "large_new",
+    Way.OVER_TABLE: "over_table",
+    Way.KEY_FRAME: "key_frame",
+    Way.KEY_ARRAY: "key_array",
+    Way.KEY_CODE: "key_code",
     Way.FIRST: "calls",
     Way.COLD: "calls",
     Way.CHILD: "workflow",
@@ -213,6 +228,7 @@ def _measure_turns(wanted: dict[Way, list[str]], scale: Scale, base: Path, resul
                     continue
                 calls = scale.calls_of(way, name)
                 first = _PREPARED + round * calls if way is Way.FIRST else next(keys[name])
+                first = scale.megabytes if way in _LARGE else first
                 results.add(way, name, children[name].ask(_TURNS[way], calls, first), calls)
 
 
@@ -386,7 +402,7 @@ def versions() -> dict[str, str]:
     from importlib import metadata
 
     found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "machine": platform.platform()}
-    for package in ("resonate-nb", "joblib", "diskcache", "dbos"):
+    for package in ("resonate-nb", "joblib", "diskcache", "marimo", "dask", "dbos", "numpy", "pandas", "pyarrow"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -18,10 +18,13 @@ from resonate_nb.runtime import OPTION_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBERS = [
-    *("1", "1r", "2", "7", "7c", "7a", "8", "8s", "9", "10", "11", "12", "13"),
+    *("1", "1r", "1m", "1g", "2", "3", "4", "5f", "5a", "5h", "7", "7c", "7a", "8", "8s", "9", "10", "11", "12", "13"),
     *("21", "22", "21f", "22f", "30", "31"),
 ]
-PACKAGES = {"joblib.Memory": "joblib", "diskcache.memoize": "diskcache", "DBOS": "dbos"}
+PACKAGES = {"joblib.Memory": "joblib", "diskcache.memoize": "diskcache", "DBOS": "dbos"} | {
+    "marimo.persistent_cache": "marimo",
+    "dask.base.tokenize": "dask",
+}
 """Peers that need not be installed."""
 NOT_YET = set() if "keyed_by" in OPTION_NAMES else {name for name in CONTESTANTS if name.endswith("keyed by call")}
 
