@@ -26,7 +26,7 @@ from ._packages import recorded
 from ._reading import record_of
 from ._registry import Work
 from ._say import duration, unsaid
-from .call import Hit, Refuse, Run, Wait, ended_how, plan, steps_not_used
+from .call import Hit, Refuse, Run, Wait, ended_how, origin_of, plan, steps_not_used
 
 
 class Verdict(StrEnum):
@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     REFUSED = "is refused"
     PLAIN = "would run plainly"
     RAN = "ran"
+    KEPT = "was not run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def explain_promise(engine: Engine, promise: Promise) -> Explanation:
     name = promise.param.headers.get("name", "")
     return Explanation(
         promise.id if name in ("", "cell") else name,
-        Verdict.RAN,
+        Verdict.RAN if origin_of(promise) == promise.id else Verdict.KEPT,
         ran.reason,
         promise.id,
         record.shown.label,
@@ -175,7 +176,9 @@ def _judged(engine: Engine, work: Work, identity: Identity, arguments: Mapping[s
     match step:
         case Hit():
             promise = engine.peek([step.entry.promise.id])[0] or step.entry.promise
-            found = Explanation(work.title, Verdict.HIT, "same code, same arguments", would_hit=True)
+            is_own = (origin := origin_of(promise)) == promise.id
+            reason = "same code, same arguments" if is_own else f"its result was accepted from {origin}"
+            found = Explanation(work.title, Verdict.HIT, reason, would_hit=True)
             with engine.store.read() as reader:
                 passed_over = _identity.version_changes(identity, recorded(reader, promise))
             found = replace(found, packages=tuple(passed_over))

@@ -22,7 +22,7 @@ from resonate_nb.errors import (
     ReadOnlyStoreError,
     UnacceptableError,
 )
-from resonate_nb.runtime import Engine, configure, mark_rerun, source
+from resonate_nb.runtime import Engine, configure, engine, explain_promise, mark_rerun, source
 from resonate_nb.store import MemoryStore, Query, SqliteStore
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -88,6 +88,11 @@ def test_what_was_accepted_says_from_what_by_whom_and_when(edited: Edited):
     assert f"accepted from {before.get(1).id}, computed" in detail.why
     assert "['before', 1]" == detail.preview
     assert {"x": "1", "y": "0"} == dict(detail.arguments)
+    why = now.why(1)
+    assert why
+    assert f"its result was accepted from {before.get(1).id}" == why.reason
+    told = explain_promise(engine(), engine().peek([handle.id])[0])
+    assert f"was not run: accepted from {before.get(1).id}, computed" in repr(told)
 
 
 def test_the_newest_of_several_versions_is_taken_and_said(edited: Edited, said: list[str]):
@@ -249,7 +254,7 @@ def test_what_a_call_would_not_use_is_refused_with_the_reason(edited: Edited, wh
 def test_what_is_too_old_is_refused_and_an_accepted_value_ages_from_its_making(work: Work):
     clock = ManualClock(10**13)
     configure(store=MemoryStore(clock))
-    rnb.runtime.engine().clock = clock
+    engine().clock = clock
     edited = Edited(work, max_age=10)
     first, second, third = map(edited.version, ("first", "second", "third"))
     first(1)
@@ -473,7 +478,7 @@ def test_a_store_that_may_only_be_read_takes_no_acceptance(edited: Edited, tmp_p
     before, now = edited.version("before"), edited.version("now")
     configure(store=tmp_path / "store")
     before(1)
-    rnb.runtime.engine().close()
+    engine().close()
     configure(store=SqliteStore.open_to_read(tmp_path / "store", clock=SystemClock()))
     with pytest.raises(ReadOnlyStoreError):
         now.accept(1)
