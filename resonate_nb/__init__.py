@@ -14,7 +14,8 @@ rooms, only through the door (`__init__`). `tests/test_architecture.py` holds th
                function        what @durable makes of a function
     faces      durable.py      @durable
                notebook/       %%durable, %durable, the inspector widget
-    attic      cli.py          the command line
+    attic      commands.py     what the command line asks of a store
+               cli.py          the command line
 
 To follow a call from `@durable` to its row in SQLite, begin at `resonate_nb/durable.py`.
 

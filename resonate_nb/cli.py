@@ -1,4 +1,4 @@
-"""The command line: what a person runs outside a notebook. In this version: `resonate-nb demo`.
+"""The command line: what a person runs outside a notebook. `resonate-nb demo`, and those of `commands.py`.
 
 The demo is the package's promise acted out: a real notebook in a real kernel, the kernel killed with SIGKILL in the
 middle of its expensive step, and a second run from the top that computes only what was left.
@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.clock import SystemClock
+from resonate_nb.commands import add_commands
 from resonate_nb.protocol import State
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import Record, Shown, configure, source
@@ -71,7 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="where the executed notebook and the store go: a new or empty directory (default: a new temporary one)",
     )
+    demo.set_defaults(run=_demo)
+    add_commands(commands)
     options = parser.parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    return run(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
     missing = [name for name in _NEEDS[options.notebook] if find_spec(name) is None]
     if missing:
         named = ", ".join(missing)

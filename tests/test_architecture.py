@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("fingerprint", "codec", "store"),
     ("runtime",),
     ("view", "function"),
-    ("durable", "notebook"),
+    ("durable", "notebook", "commands"),
     ("cli",),
 )
 """Bottom to top. A room imports only rooms of floors beneath its own. The front door stands above all of them."""

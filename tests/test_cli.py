@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -143,3 +144,34 @@ def test_ctrl_c_ends_the_demo_and_its_kernel(tmp_path: Path) -> None:
     assert said == "resonate-nb demo: stopped; its kernel has been ended\n"
     _, alive = psutil.wait_procs(children, timeout=300)
     assert alive == []
+
+
+@pytest.mark.slow
+def test_why_tells_of_a_promise_from_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "run.py"
+    for text in ("x + 1", "x + 2"):
+        script.write_text(
+            f"from resonate_nb import durable\n@durable\ndef clean(x):\n    return {text}\nclean(1)\n", "utf-8"
+        )
+        environment = {**os.environ, "RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}
+        subprocess.run([sys.executable, script], check=True, env=environment, cwd=tmp_path)
+    place = ["--store", str(tmp_path / "store")]
+    assert 0 == main(["why", "clean", *place])
+    text = capsys.readouterr().out
+    assert text.startswith("clean ran: code of `clean` changed\n")
+    assert "+    return x + 2" in text
+    assert 0 == main(["why", "clean", "--json", *place])
+    found = json.loads(capsys.readouterr().out)
+    assert ("code of `clean` changed", True, ["function"]) == (
+        found["reason"],
+        found["would_hit"],
+        [change["kind"] for change in found["changes"]],
+    )
+    assert 1 == main(["why", "other", *place])
+    assert "resonate-nb why: there is no promise 'other'" in capsys.readouterr().err
+
+
+def test_why_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 1 == main(["why", "clean", "--store", str(tmp_path / "store")])
+    assert "resonate-nb why: there is no store here" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()

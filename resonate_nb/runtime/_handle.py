@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from resonate_nb.codec import decode
 from resonate_nb.errors import PromiseNotFoundError, WaitTimeoutError
@@ -19,6 +19,9 @@ from ._reading import record_of
 from ._say import duration
 from ._whom import Telling, whom
 from .call import load, stored_error
+
+if TYPE_CHECKING:
+    from ._why import Explanation
 
 _LIVENESS_SECONDS = 0.25
 
@@ -71,6 +74,13 @@ class Handle:
     def record(self) -> Record:
         """The promise with what is known around it, for whoever draws it."""
         return record_of(self._engine, self._promise())
+
+    def why(self) -> Explanation:
+        """Why its body ran: in one line, with the pieces of code and data that had changed; and what its key does not
+        see."""
+        from ._why import explain_promise  # which looks at promises as this module does, and more
+
+        return explain_promise(self._engine, self._promise())
 
     def done(self) -> bool:
         """Whether it has settled, in whatever way."""

@@ -35,10 +35,10 @@ def made(k: Any = 1, **options: Any) -> Any:
     return step
 
 
-def stored_reason(engine: Engine, id: str) -> str:
-    promise = engine.find(id)
-    assert promise is not None
-    return explain_promise(engine, promise).reason
+def stored_reason(id: str) -> str:
+    handle = rnb.get(id)
+    assert handle is not None
+    return handle.why().reason
 
 
 def test_a_call_that_never_was_would_run(engine: Engine):
@@ -112,7 +112,7 @@ def test_changed_data_is_described(engine: Engine, before: Any, after: Any, reas
     changed = made(after)
     assert reason == changed.why(1).reason
     changed(1)
-    assert reason == stored_reason(engine, changed.get(1).id)
+    assert reason == stored_reason(changed.get(1).id)
 
 
 def test_a_changed_argument_is_described_and_plain_ones_are_listed(engine: Engine):
@@ -135,7 +135,7 @@ def test_the_line_of_a_call_says_the_same(engine: Engine, caplog: pytest.LogCapt
     id = changed.get(1).id
     assert any(f"{id}: ran" in line and line.endswith(f": {expected}") for line in caplog.messages)
     assert f"told runs: {expected}" in caplog.messages
-    assert expected == stored_reason(engine, id) == runtime.source().detail(id).why  # type: ignore[union-attr]
+    assert expected == stored_reason(id) == runtime.source().detail(id).why  # type: ignore[union-attr]
 
 
 def test_large_arguments_are_compared_now_and_then(
@@ -340,7 +340,7 @@ def test_steps_that_an_edit_leaves_behind_are_counted(engine: Engine):
     expected = "global `k`: 1 → 2; 2 steps done under the code before are not used (accept keeps them)"
     assert expected == changed.why().reason
     changed()
-    assert expected == stored_reason(engine, changed.get().id)
+    assert expected == stored_reason(changed.get().id)
 
 
 def test_no_secret_reaches_the_store(tmp_path: Path):

@@ -133,6 +133,7 @@ def methods(model: Model) -> None:
 
 
 def looking(handle: rnb.Handle) -> None:
+    assert_type(handle.why(), rnb.Explanation)
     rnb.configure(store=Path("results.store"), durability="process", enabled=True)
     rnb.configure(store="results.store")
     rnb.configure(durability="sometimes")  # type: ignore[arg-type]

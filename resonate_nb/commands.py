@@ -1,0 +1,72 @@
+"""The commands that look at a store from outside a notebook: each a function of its options that gives an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resonate_nb.errors import ResonateNbError
+from resonate_nb.runtime import Explanation, configure, existing_engine, explain_promise, newest_of
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_commands(commands: Commands) -> None:
+    """They can be asked for, each with `run` set to what carries it out."""
+    why = commands.add_parser(
+        "why",
+        help="why a promise ran, and what had changed",
+        description="Prints in one line why the body of a promise ran, which pieces of its code and data had changed "
+        "since the promise before it, with a diff of the code, and what its key does not see.",
+    )
+    why.add_argument("id", metavar="ID", help="of the promise; or the name of a function or cell, for its newest one")
+    _add_common(why)
+    why.set_defaults(run=_why)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--store", type=Path, metavar="DIR", help="the store (default: as in a notebook started here)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _why(options: argparse.Namespace) -> int:
+    try:
+        if options.store is not None:
+            configure(store=options.store)
+        engine = existing_engine()
+        found = None if engine is None else engine.find(options.id) or engine.find(newest_of(engine, options.id) or "")
+        if engine is None or found is None:
+            where = "there is no store here" if engine is None else f"there is no promise {options.id!r}"
+            print(f"resonate-nb why: {where}", file=sys.stderr)
+            return 1
+        explanation = explain_promise(engine, found)
+    except ResonateNbError as error:
+        print(f"resonate-nb why: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(_as_json(explanation), ensure_ascii=False) if options.json else explanation)
+    return 0
+
+
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    changes = [
+        {"kind": change.kind, "name": change.name, "text": change.text, "diff": change.diff}
+        for change in explanation.changes
+    ]
+    return {
+        "id": explanation.id,
+        "title": explanation.title,
+        "state": explanation.state,
+        "reason": explanation.reason,
+        "would_hit": explanation.would_hit,
+        "changes": changes,
+        "details": list(explanation.details),
+        "unsure": list(explanation.unsure),
+        "services": list(explanation.services),
+    }
+
+
+__all__ = ["add_commands"]
