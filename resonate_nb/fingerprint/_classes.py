@@ -59,6 +59,7 @@ _BY_DATACLASS = frozenset(
 )
 # What dataclass was told, as Python 3.11 keeps it; later ones keep more, which shows in fields and members as well.
 _PARAMS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+_BY_PROTOCOL = frozenset({"__init__", "__non_callable_proto_members__", "__protocol_attrs__", "__subclasshook__"})
 _BY_NAMEDTUPLE = frozenset({"__getnewargs__", "__new__", "__replace__", "__repr__", "_asdict", "_make", "_replace"})
 
 
@@ -123,6 +124,8 @@ class ClassReader:
                 return not (isinstance(function, FunctionType) and origin_of_function(function) is Origin.USER)
             return name in cls.__members__
         function = getattr(value, "__func__", value)
+        if "_is_protocol" in members and name in _BY_PROTOCOL:
+            return not (isinstance(function, FunctionType) and origin_of_function(function) is Origin.USER)
         if "__dataclass_fields__" in members and name in _BY_DATACLASS:
             return value is None or _is_made(function)
         if issubclass(cls, tuple) and "_fields" in members:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,22 @@ def _cells(case: str, turn: int) -> list[str]:
     return [cell.replace("§", turns[turn]) for cell in cells if isinstance(cell, str)]
 
 
+GOLDEN = Path(__file__).with_name("golden") / "code_keys.json"
+OF_THIS_PYTHON = frozenset({"enum: functions as values"})
+"""What Python itself makes of these differs from version to version."""
+
+
+def golden_keys() -> dict[str, str]:
+    """The code of every case, as the golden file has it: write it anew with ``python test_code_nouns.py``."""
+    return {
+        case: key_of(*_cells(case, 0)).code for case in EDITS if case not in OF_THIS_PYTHON and "of Python" not in case
+    }
+
+
+def test_keys_are_those_of_every_release_and_every_python() -> None:
+    assert json.loads(GOLDEN.read_text()) == golden_keys()
+
+
 @pytest.mark.parametrize("case", EDITS)
 def test_an_edit_of_what_is_reached_changes_the_key(case: str) -> None:
     try:
@@ -307,3 +324,7 @@ def test_a_class_that_is_registered_with_one_of_pythons_counts() -> None:
     assert same(before, session.key())
     session.cell("Sequence.register(C)")
     assert not same(before, subject.key())
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(golden_keys(), indent=1) + "\n")
