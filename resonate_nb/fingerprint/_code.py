@@ -13,15 +13,17 @@ from weakref import WeakSet
 
 from ..errors import UndecoratableError, UnfingerprintableError
 from ..records import dataclass
-from . import _registered, _services
+from . import _plugged, _registered
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Tree
 from ._outside import NOTHING, Declared, Outside
+from ._plugged import changed_in
 from ._reach import Content, Reach
 from ._services import is_service
 from ._standing import Standing
 from ._tree import digest_texts
+from ._values import Walker
 from ._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 
 if TYPE_CHECKING:
@@ -373,17 +375,19 @@ def services_in(thing: object) -> tuple[str, ...]:
     return () if isinstance(made, bytes) else made.key().services
 
 
-def _code_alone(thing: object) -> bytes:
-    """The code of a function or class with the constants that it reads; what may change in place is another's state."""
+def _code_of_plugged(thing: object) -> tuple[bytes, frozenset[str]]:
+    """The code of what is plugged into a service, with the data it reads and does not change; and what it changes."""
     made = _made(thing, "minor")
     if isinstance(made, bytes):
-        return made
+        return made, frozenset()
     key = made.key()
-    constants = [text for part in key.content_parts.items() if part[0] not in key.values for text in part]
-    return digest_texts(["code alone", key.code, *constants])
+    changed = frozenset[str]().union(*(changed_in(label, source) for label, source in key.sources.items()))
+    read = [text for part in key.content_parts.items() if part[0].rpartition(".")[2] not in changed for text in part]
+    return digest_texts(["plugged in", key.code, *read]), changed
 
 
-_services.code_alone = _code_alone
+_plugged.code_of = _code_of_plugged
+_plugged.content_of = lambda value: (Walker(reach).digest("", value), frozenset())
 
 
 def _made(thing: object, packages: Packages) -> Subject | bytes:

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import field
+from types import FunctionType
 from typing import Any
 
 from ..records import dataclass
 from ._credentials import is_credential
-from ._package import Origin, origin_of_module
+from ._package import Origin, origin_of_function, origin_of_module
 
 ABSENT = object()
 """Stands for an attribute that is not there."""
@@ -114,7 +115,8 @@ _stainless = _reads(url="_base_url", api_version="_api_version", deployment="_az
 
 def _engine(value: Any, settings: Settings) -> None:
     url, creator = see(value, "url"), see(value, "pool._creator")
-    settings.code.append(("creator", creator))
+    if isinstance(creator, FunctionType) and origin_of_function(creator) is Origin.USER:
+        settings.code.append(("creator", creator))
     settings.values["url"] = str(url)
     settings.values["schemas"] = see(value, "_execution_options.schema_translate_map")
     if str(url).startswith("sqlite"):

@@ -11,25 +11,19 @@ import builtins
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import local
-from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidOptionError, UnfingerprintableError
+from ..errors import InvalidOptionError
 from ..records import dataclass
 from . import _registered
 from ._credentials import is_credential, plain
 from ._known_services import ABSENT, Reader, Settings, known_as
-from ._package import Origin, is_importable, origin_of_module
+from ._package import Origin, origin_of_module
+from ._plugged import Plugged, own_attributes, patches, pieces
 from ._scalars import text
 from ._secrets import without_keys
 from ._walk import Attribute, Children, Handler, Walk
-
-code_alone: Callable[[object], bytes] = repr  # type: ignore[assignment]
-"""Of a function or class: its code and the constants it reads, but no other data. `_code`, which stands above, sets
-it."""
 
 _RENAMED = {"_thread.RLock": "threading.RLock", "_thread._local": "threading.local", "_thread.lock": "threading.Lock"}
 _BARE = ("url", "path", "name")
@@ -70,6 +64,10 @@ def add_service(type: builtins.type | str, identity: Identity | None) -> None:
     else:
         raise InvalidOptionError(
             f"register_service() was given {type!r}; expected a class, or its full name such as 'acme.api.Client'"
+        )
+    if name.startswith("builtins."):
+        raise InvalidOptionError(
+            f"register_service() was given {name}, whose values are data; expected a class of clients or the like"
         )
     if identity is not None and not callable(identity):
         raise InvalidOptionError(
@@ -168,7 +166,7 @@ def service_text(value: object) -> str | None:
     """One line that tells of a service what counts, such as ``openai.OpenAI (https://api.openai.com/v1)``; None for
     all other values. Never raises, and shows no credentials."""
     service = service_of(type(value))
-    return None if service is None else _settings_of(service, value)[1]
+    return None if service is None else _read(service, value).told
 
 
 def is_service(cls: type) -> bool:
@@ -183,18 +181,17 @@ def handler_of(cls: type) -> Handler | None:
 
 
 def _write(service: Service, walk: Walk, value: object) -> Children | None:
-    settings, shown, values = _settings_of(service, value)
-    walk.serves(shown)
+    read = _read(service, value)
+    walk.serves(read.told)
     if service.is_logger:
-        walk.pen.blob(b"logger", text(str(settings.values["name"])))
+        walk.pen.blob(b"logger", text(str(read.values.get("name", ""))))
         return None
     walk.pen.blob(b"service", text(service.name))
-    walk.pen.blob(b"settings", text(json.dumps(values, sort_keys=True)))
-    for where, thing in settings.code:
-        for piece in _pieces(thing):
-            walk.pen.blob(b"plugged", text(where) + b"=" + piece)
-    parts = [(name, part) for name, part in settings.data if service_of(type(part)) is None]
-    parts += _own_attributes(service, value)
+    walk.pen.blob(b"settings", text(json.dumps(read.values, sort_keys=True)))
+    for where, _, piece in read.plugged:
+        walk.pen.blob(b"plugged", text(where) + b"=" + piece)
+    parts = [(name, part) for name, part in read.data if service_of(type(part)) is None]
+    parts += own_attributes(service.own, value)
     if service.is_users:
         walk.token(type(value))
     # Only what holds other values has a number: two services of the same settings are the same.
@@ -208,108 +205,31 @@ def _parts(walk: Walk, parts: list[tuple[str, object]]) -> Children:
         yield Attribute(name), part
 
 
-def _settings_of(service: Service, value: object) -> tuple[Settings, str, dict[str, Any]]:
-    """What is read of a service: as it was found, as a line, and as it is written."""
-    settings, problem = Settings(), ""
-    values: dict[str, Any] = {}
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is read of a service."""
+
+    told: str
+    values: Mapping[str, Any]
+    """Settings as JSON can write them, without credentials."""
+    plugged: Sequence[Plugged]
+    data: Sequence[tuple[str, object]]
+
+
+def _read(service: Service, value: object) -> _Read:
+    settings, values, plugged, problem = Settings(), {}, [], ""
     try:
         service.read(value, settings)
         named = ((name, part) for name, part in settings.values.items() if not is_credential(name))
         found = {name: plain(part) for name, part in named if part is not ABSENT}
         values = {name: part for name, part in found.items() if part not in (None, "", [], {})}
+        plugged = [piece for where, thing in settings.code for piece in pieces(where, thing)]
+        plugged += patches(value, is_service)
     except Exception as error:  # a closed connection, one of another thread, code of the user's that raises
-        settings, problem = Settings(), f"its configuration cannot be read: {type(error).__name__}"
-    if service.is_logger and "name" not in settings.values:
-        settings.values["name"] = ""
+        problem = f"its configuration cannot be read: {type(error).__name__}"
     words = [str(part).rstrip("/") if name in _BARE else f"{name}={part}" for name, part in values.items()]
+    words += dict.fromkeys(f"{where.lstrip('_')}={name}" for where, name, _ in plugged)
     told = without_keys(", ".join([*words, problem] if problem else words))
     told = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
-    return settings, f"{service.shown} ({told})" if told else service.shown, values
-
-
-_CODE = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial, type(functools.cache(len)))
-_asking = local()
-"""`things`: the plugged-in code that this thread is reading right now: it may well use the service itself."""
-
-
-def _pieces(thing: Any) -> Iterator[bytes]:
-    """What is plugged into a service, by its code where it is the user's, by name where it is a package's."""
-    kind = type(thing)
-    if thing is ABSENT or thing is None or isinstance(thing, str):
-        return
-    if issubclass(kind, dict):
-        for name, part in dict.items(thing):
-            yield from (text(name if type(name) is str else "") + piece for piece in _pieces(part))
-    elif kind in (list, tuple):
-        for part in thing:
-            yield from _pieces(part)
-    elif issubclass(kind, _CODE):
-        home, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-        if home and origin_of_module(home) is not Origin.USER and is_importable(thing, home, name):
-            yield text(f"{home}.{name}")
-        else:
-            yield _code_of(thing)
-    elif origin_of_module(str(kind.__module__)) is Origin.USER:
-        # An instance: a transport, an adapter. Of its data nobody can say whether it is state.
-        yield _code_of(kind)
-    elif kind.__qualname__ == "MockTransport":
-        yield from _pieces(object.__getattribute__(thing, "__dict__").get("handler"))
-
-
-def _code_of(thing: object) -> bytes:
-    things: set[int] = _asking.__dict__.setdefault("things", set())
-    if id(thing) in things:
-        return b"itself"
-    things.add(id(thing))
-    try:
-        return code_alone(thing)
-    except UnfingerprintableError:
-        return b"unknown"
-    finally:
-        things.discard(id(thing))
-
-
-def _own_attributes(service: Service, value: object) -> list[tuple[str, object]]:
-    """What the code of the user's own class sets on an instance, credentials aside; not what the package sets too."""
-    if not service.own:
-        return []
-    try:
-        names = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        names = {}
-    stored = {name for owner in service.own for name in _stored_by(owner)}
-    for owner in type(value).__mro__:
-        if owner not in service.own:
-            stored -= _stored_by(owner)
-    found = [(name, names[name]) for name in sorted(stored & names.keys())]
-    for owner in service.own:
-        for name, slot in sorted(vars(owner).items()):
-            if isinstance(slot, MemberDescriptorType):
-                with suppress(AttributeError):  # it is not set
-                    found.append((name, slot.__get__(value)))
-    return [(name, part) for name, part in found if not is_credential(name)]
-
-
-def _stored_by(cls: type) -> frozenset[str]:
-    """The names of attributes that the methods of a class assign, of whatever object."""
-    found: frozenset[str] = frozenset()
-    for member in vars(cls).values():
-        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-        if isinstance(function, FunctionType):
-            found |= _stored_in(function.__code__)
-    return found
-
-
-@functools.lru_cache(maxsize=4_096)
-def _stored_in(code: CodeType) -> frozenset[str]:
-    from opcode import opmap  # few derive classes of their own
-
-    found, extended = set(), 0
-    for operation, argument in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        extended = (extended << 8) | argument
-        if operation == opmap["STORE_ATTR"]:
-            found.add(code.co_names[extended])
-        if operation != opmap["EXTENDED_ARG"]:
-            extended = 0
-    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return frozenset(found).union(*(_stored_in(part) for part in inner))
+    told = f"{service.shown} ({told})" if told else service.shown
+    return _Read(told, values, plugged, settings.data)

@@ -321,7 +321,7 @@ def test_no_code_of_the_user_runs_to_read_a_connection() -> None:
 
     connection = sqlite3.connect(":memory:", factory=Loud)
     connection.row_factory = connection.text_factory = loud
-    assert (service_text(connection) or "").endswith("sqlite3.Connection (in memory)")
+    assert "derived from sqlite3.Connection (in memory, row_factory=" in (service_text(connection) or "")
     connection.close()
 
 
@@ -370,22 +370,72 @@ PLUGGED = {
         "class Own(requests.adapters.HTTPAdapter):\n    def send(self, *a, **k): return handle(a)\n"
         "client = requests.Session(); client.mount('https://a', Own())"
     ),
+    "a method replaced": "client = httpx.Client(); client.get = handle",
+    "a method replaced far inside": (
+        "import openai\nclient = openai.OpenAI(api_key='sk-1'); client.chat.completions.create = handle"
+    ),
+    "a connection made by oneself": (
+        "import sqlalchemy\nclient = sqlalchemy.create_engine('sqlite://', creator=lambda: handle(1))"
+    ),
+    "what each thread begins with": (
+        "import concurrent.futures\nclient = concurrent.futures.ThreadPoolExecutor(initializer=handle)"
+    ),
 }
+HANDLE = """
+import httpx, requests
+seen, answers, limit = [], {'a': 1}, 3
+def handle(x):
+    seen.append(x)
+    return §, answers['a'], limit
+"""
 
 
 @pytest.mark.parametrize("name", PLUGGED)
-def test_what_is_plugged_in_counts_by_its_code_and_not_by_its_data(name: str) -> None:
-    handler = "def handle(x):\n    seen.append(x)\n    return §, limit\n"
-    cell = f"import httpx, requests\nseen = []\nlimit = 3\n{handler}{PLUGGED[name]}"
+def test_what_is_plugged_in_counts_by_its_code_and_what_that_only_reads(name: str) -> None:
     use = "def f(): return client"
-    session = Session().cell(cell.replace("§", "1")).cell(use)
+
+    def key(before: str = "", after: str = "", text: str = HANDLE.replace("§", "1")) -> str:
+        return key_of(text.replace(before, after), PLUGGED[name], use).content
+
+    session = Session().cell(HANDLE.replace("§", "1")).cell(PLUGGED[name]).cell(use)
     subject = session.subject()
-    before = subject.key()
+    plain = subject.key().content
     session.names["seen"].append("a request")
-    assert before.content == subject.key().content
-    assert before.content == key_of(cell.replace("§", "( 1 )"), use).content
-    assert before.content != key_of(cell.replace("§", "2"), use).content
-    assert before.content != key_of(cell.replace("§", "1").replace("limit = 3", "limit = 4"), use).content
+    assert plain == subject.key().content
+    session.names["answers"]["a"] = 2
+    assert plain != subject.key().content
+    assert plain == key("return 1,", "return (1),")
+    assert plain != key("return 1,", "return 2,")
+    assert plain != key("'a': 1", "'a': 2")
+    assert plain != key(", 3\n", ", 4\n")
+    assert plain == key("[],", "['earlier'],")
+
+
+TRANSPORT = """
+import httpx
+class Own(httpx.BaseTransport):
+    def __init__(self, answers):
+        self.answers, self.seen, self.calls = answers, [], 0
+        self.lock = open('/dev/null')
+    def handle_request(self, request):
+        self.seen.append(request)
+        self.calls += 1
+        return self.answers
+client = httpx.Client(transport=Own({'a': §}))
+def f(): return client
+"""
+
+
+def test_a_transport_counts_by_what_it_was_made_with() -> None:
+    session = Session().cell(TRANSPORT.replace("§", "1"))
+    subject = session.subject()
+    plain = subject.key()
+    assert () == plain.undurable
+    session.names["client"]._transport.handle_request("a")
+    assert plain.content == subject.key().content
+    assert plain.content == key_of(TRANSPORT.replace("§", "1")).content
+    assert plain.content != key_of(TRANSPORT.replace("§", "2")).content
+    assert ("`client`: httpx.Client (transport=Own)",) == plain.services
 
 
 def test_a_handler_may_use_the_client_it_is_plugged_into() -> None:
@@ -470,9 +520,9 @@ def test_the_identity_that_the_user_gives(identity: Any, says: str) -> None:
     assert f"`it`: test_services.Setup ({says})" == told(Setup(1))
 
 
-@pytest.mark.parametrize("given", ["Client", "", "a b.c", 3, None, openai.OpenAI(api_key=KEY)])
+@pytest.mark.parametrize("given", ["Client", "", "a b.c", 3, None, int, "builtins.dict", openai.OpenAI(api_key=KEY)])
 def test_a_wrong_type_is_refused_with_what_was_expected(given: Any) -> None:
-    with pytest.raises(InvalidOptionError, match=r"expected a class, or its full name such as 'acme\.api\.Client'"):
+    with pytest.raises(InvalidOptionError, match="expected a class"):
         register_service(given)
 
 
@@ -501,3 +551,13 @@ def test_a_mock_is_no_service_and_no_client() -> None:
     with pytest.raises(UnfingerprintableError):
         fingerprint(unittest.mock.Mock(spec=openai.OpenAI))
     assert service_text(unittest.mock.MagicMock(spec=openai.OpenAI)) is None
+
+
+def test_a_connection_of_another_thread_is_said_to_be_unreadable() -> None:
+    connection = sqlite3.connect(":memory:")
+    said: list[str | None] = []
+    thread = threading.Thread(target=lambda: said.append(service_text(connection)))
+    thread.start()
+    thread.join()
+    assert ["sqlite3.Connection (its configuration cannot be read: ProgrammingError)"] == said
+    connection.close()
