@@ -105,9 +105,9 @@ class Explanation:
 def sections(explanation: Explanation) -> list[tuple[str, tuple[str, ...]]]:
     """What is to be known beside the changes, under its headings."""
     found = [
-        ("its key is unsure, since it", explanation.unsure),
-        ("services, which count by type and configuration alone", explanation.services),
-        ("packages, whose difference is passed over", explanation.packages),
+        ("unsure", explanation.unsure),
+        ("services", explanation.services),
+        ("packages passed over", explanation.packages),
         ("slow to fingerprint", explanation.slow),
     ]
     return [(heading, texts) for heading, texts in found if texts]

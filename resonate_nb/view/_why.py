@@ -60,7 +60,8 @@ def explanation_html(explanation: Explanation) -> str:
 def changes_html(changes: Iterable[Change]) -> str:
     """One line for each piece that changed, and beneath it the diff, where it is code."""
     return "".join(
-        f"<div>{escape(plain(change.text))}</div>" + (_diff_html(change.diff) if change.diff else "")
+        f'<div style="font-size:13px">{escape(plain(change.text))}</div>'
+        + (_diff_html(change.diff) if change.diff else "")
         for change in changes
     )
 

@@ -314,7 +314,7 @@ def test_what_a_key_does_not_see_is_listed(engine: Engine):
     why = step.why("helper")
     assert why.unsure
     assert any("`log`" in text and "logging" in text for text in why.services), why.services
-    assert "its key is unsure" in repr(why)
+    assert "  unsure:" in repr(why).splitlines()
     step("helper")
     past = explain_promise(engine, engine.find(step.get("helper").id))  # type: ignore[arg-type]
     assert (why.unsure, why.services) == (past.unsure, past.services)

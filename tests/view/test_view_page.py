@@ -15,7 +15,7 @@ import pytest
 from test_view_format import AGES, COUNTS, DURATIONS, SIZES
 from view_records import DEAD, T0, make_record
 
-from resonate_nb.runtime import Detail, Record, Shown
+from resonate_nb.runtime import Change, Detail, Record, Shown
 from resonate_nb.view import (
     LOOKS,
     Segment,
@@ -506,6 +506,47 @@ def test_what_is_to_come_counts_down_on_the_page(chromium: Any, theme: str, tmp_
     shown.page.screenshot(path=folder / f"page-attempts-{theme}.png")
     shown.later(1_000)
     shown.wait_for_text(".rnb-facts", "retrying in 11 s")
+    assert shown.page.evaluate("() => window.errors") == []
+    shown.page.close()
+
+
+DIFF = """--- low (stored)
++++ low (now)
+@@ -1,2 +1,2 @@
+ def low(x):
+-    return x < 1
++    return x < 2"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_opened_row_shows_why_it_ran_and_what_had_changed(chromium: Any, theme: str, tmp_path: Path) -> None:
+    """The diff is text with signs, whatever stands in it; the picture is kept to be looked at."""
+    record = make_record(f"clean/{DIGITS}@5e", arguments={"day": "10"})
+    shown = Inspected(chromium, [record, *RETRYING], dark=theme == "dark")
+    shown.page.locator(".rnb-row[data-id^='clean/']").click()
+    ask = shown.sent()[-1]
+    changes = (
+        Change("function", "low", "code of `low` changed", f"{DIFF}  # <b>"),
+        Change("global", "df", "global `df`: column `dep_delay` renamed to `delay`"),
+    )
+    detail = Detail(
+        record,
+        {"day": "10"},
+        why="code of `low` changed; global `df`: column `dep_delay` renamed to `delay`",
+        changes=changes,
+        unsure=("uses `globals()` in clean",),
+        services=("`client`: openai.OpenAI (https://api.openai.com/v1)",),
+    )
+    answer = {"type": "details", "ask": ask["ask"], "found": True, "detail": detail_payload(detail)}
+    shown.page.evaluate("(message) => window.answer(message)", answer)
+    assert f"why it ran\t{detail.why}" in shown.text(".rnb-facts")
+    assert [change.text for change in changes] == shown.page.locator(".rnb-line").all_inner_texts()[:2]
+    assert ["-    return x < 1"] == shown.page.locator(".rnb-gone").all_inner_texts()
+    assert ["+    return x < 2  # <b>"] == shown.page.locator(".rnb-added").all_inner_texts()
+    names = shown.page.locator(".rnb-section-name").all_inner_texts()
+    assert ["What changed", "Arguments", "Attempts", "Its key does not see", "Services"] == names
+    folder = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
+    shown.page.screenshot(path=folder / f"page-why-{theme}.png")
     assert shown.page.evaluate("() => window.errors") == []
     shown.page.close()
 
