@@ -18,6 +18,7 @@ from resonate_nb.protocol import (
     EMPTY,
     NEVER,
     TIMER_TAG,
+    AcceptPromise,
     AcquireTask,
     Claim,
     Command,
@@ -88,7 +89,7 @@ class _History:
         if random.random() < 0.1:
             version += random.choice([-1, 1])
         mine = self.held[owner.owner].get(id, 0)
-        match random.choices(range(9), (20, 25, 12, 3, 10, 15, 8, 3, 4))[0]:
+        match random.choices(range(10), (20, 25, 12, 3, 10, 15, 8, 3, 4, 8))[0]:
             case 0:
                 return self.create(id, owner)
             case 1:
@@ -107,6 +108,9 @@ class _History:
                 return FenceTask("a", self.held[owner.owner].get("a", 0), action)
             case 7:
                 return ExpirePromise(self.overdue() or id)
+            case 8:
+                other = random.choice((*IDS, "b", "b~2"))
+                return AcceptPromise(other, id, version, EMPTY, self.value(), {}, self.deadline())
             case _:
                 return ForgetPromise(id)
 
@@ -118,12 +122,16 @@ class _History:
 
     def create(self, id: str, owner: Seat) -> CreatePromise:
         random = self.random
-        timeout_at = NEVER if random.random() < 0.5 else self.machine.clock.now_ms() + random.choice([-1, 0, 3, 30])
+        timeout_at = self.deadline()
         tags = {TIMER_TAG: "true"} if random.random() < 0.2 else {}
         kind = random.random()
         claim = Claim(owner.owner, random.choice([5, 50])) if kind < 0.8 else None
         outcome = Outcome(self.outcome(), self.value()) if kind > 0.95 else None
         return CreatePromise(id, timeout_at, EMPTY, tags, claim, outcome)
+
+    def deadline(self) -> int:
+        random = self.random
+        return NEVER if random.random() < 0.5 else self.machine.clock.now_ms() + random.choice([-1, 0, 3, 30])
 
     def outcome(self) -> State:
         return self.random.choice([State.RESOLVED, State.RESOLVED, State.REJECTED, State.CANCELED])
@@ -189,6 +197,15 @@ class _History:
             case FenceTask():
                 is_held = held.task is TaskState.ACQUIRED and held.version == command.version
                 hold(is_held, "a fence that does not hold", command, held)
+            case AcceptPromise():
+                source, after = before.promises[command.source], self.machine.state.promises[command.source]
+                hold(source.version == command.version, "accepted in another version than was seen", command, source)
+                hold(source.task is not TaskState.ACQUIRED or after.state.is_settled, "taken from who holds it", source)
+                hold(after.state.is_settled, "two may run what was accepted", command, after)
+                if after.state is State.RESOLVED:
+                    hold((State.RESOLVED, command.value) == (promise.state, promise.value), "another value", promise)
+                else:
+                    hold(promise.state is not State.RESOLVED, "a value of what had none", after, promise)
             case ForgetPromise():
                 is_free = held.task is not TaskState.ACQUIRED or held.timeout_at <= self.machine.clock.now_ms()
                 hold(is_free, "forgotten while it runs", command, held)

@@ -99,7 +99,10 @@ class Ledger:
         if promise.settled_at is not None and not self.clock_went_back:
             hold(promise.created_at <= promise.settled_at, "settled before it was created", promise)
         self._child(promise, before, by)
-        if promise.task is TaskState.ABSENT:
+        is_queued = promise.task is TaskState.PENDING or (
+            promise.task is TaskState.FULFILLED and promise.version == fence and promise.state is State.TIMEDOUT
+        )
+        if promise.task is TaskState.ABSENT or is_queued:
             hold(fence == promise.version, "a version that moved without an acquisition", promise)
         else:
             # Born acquired, or its deadline had passed at birth.

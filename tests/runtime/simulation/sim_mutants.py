@@ -10,6 +10,7 @@ from typing import Any
 from sim_town import JOBS, NAMES, named
 
 from resonate_nb.protocol import (
+    AcceptPromise,
     AcquireTask,
     Command,
     CreatePromise,
@@ -302,7 +303,23 @@ def gives_back_for_others(view: View, command: Command, now: int) -> Decision:
     return apply(view, command, now)
 
 
+def accepts_any_version(view: View, command: Command, now: int) -> Decision:
+    if isinstance(command, AcceptPromise) and (found := view.get(command.source)) is not None:
+        command = replace(command, version=found.version)
+    return apply(view, command, now)
+
+
+def leaves_what_was_accepted(view: View, command: Command, now: int) -> Decision:
+    decision = apply(view, command, now)
+    if isinstance(command, AcceptPromise) and decision.reply.status is Status.DONE:
+        kept = tuple(d for d in decision.deltas if not (isinstance(d, Settled) and d.state is State.CANCELED))
+        return Decision(decision.reply, kept)
+    return decision
+
+
 LAWS = (
+    accepts_any_version,
+    leaves_what_was_accepted,
     settles_at_any_version,
     beats_for_others,
     takes_without_a_new_version,

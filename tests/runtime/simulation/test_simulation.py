@@ -54,6 +54,7 @@ def test_every_history_of_commands_holds(block: int):
 
 VERBS = (
     "CreatePromise",
+    "AcceptPromise",
     "SettlePromise",
     "AcquireTask",
     "HeartbeatTask",
