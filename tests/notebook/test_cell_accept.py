@@ -203,6 +203,22 @@ def test_a_function_by_name_and_by_id(kernel: Kernel, tmp_path: Path) -> None:
     assert "no promise of it under other code" not in refused(kernel, "%durable accept nothing")
 
 
+def test_a_cell_without_a_label_by_the_id_of_what_it_was(kernel: Kernel, tmp_path: Path) -> None:
+    cell = "%%durable --ignore note\nnote('{}')\ntotal = sum(data)\n"
+    kernel.ok(cell.format("old"))
+    old = kernel.ok("print(rnb.search('cell/*')[0].id)").text().strip()
+    kernel.ok("%%durable\nelsewhere = 1")
+    stopped(kernel, tmp_path, cell.format("new"))
+    kernel.ok(f"%durable accept {old}")
+    kernel.ok("del total")
+    assert "replayed" in "".join(kernel.ok(cell.format("new")).bundles("text/html"))
+    assert "3\n" == kernel.ok("print(total)").text()
+    stopped(kernel, tmp_path, "%%durable --ignore note\nnote('other')\nelsewhere = 2")
+    assert "the cell as it is now binds `elsewhere` (line 3), which is not in it" in refused(
+        kernel, f"%durable accept {old}"
+    )
+
+
 def test_an_async_cell(kernel: Kernel, tmp_path: Path) -> None:
     cell = "%%durable fetch --ignore note\nimport asyncio\nawait asyncio.sleep(0)\nnote('{}')\npage = sum(data)\n"
     kernel.ok(cell.format("old"))

@@ -312,3 +312,16 @@ def test_ids_of_any_characters_travel() -> None:
     ids = ["Zürich/…@1", 'quote"/@1', "lone \ud800@1", "</script>@1"]
     segment = unpacked(segment_bytes(Segment(rows_of([make_record(id) for id in ids]), 1, 0, T0)))
     assert sorted(ids) == sorted(segment["id"])
+
+
+def test_what_was_accepted_shows_how_long_it_took_then_and_no_size_of_its_own() -> None:
+    record = make_record(
+        attempts=0,
+        size_bytes=120,
+        marks=("accepted: from clean/4be1f09c66d2a370@17c93c55",),
+        headers={"codec": "accepted", "elapsed_us": "9000000"},
+    )
+    row = row_of(record)
+    assert ("", None, "accepted", 9_000) == (row.how, row.size_bytes, row.chip, row.elapsed_ms)
+    assert () == record.again
+    assert "replayed" == row_of(replace(record, replays=1)).how
