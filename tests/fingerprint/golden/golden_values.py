@@ -35,9 +35,7 @@ def computed() -> dict[str, dict[str, str]]:
     if PANDAS >= 3:  # text is of another type before
         groups["frames"] = frames_under_test()
     return {
-        group: {
-            name: fp(value) for name, value in values.items() if name not in MOVING and not name.startswith(FORMS)
-        }
+        group: {name: fp(value) for name, value in values.items() if name not in MOVING and not name.startswith(FORMS)}
         for group, values in groups.items()
     }
 
