@@ -16,8 +16,14 @@ _OWN = frozenset(("graph", "_node", "_adj", "_succ", "_pred"))
 
 def handler_of(cls: type) -> Handler:
     """The handler for objects of one class of networkx."""
-    if not issubclass(cls, sys.modules["networkx"].Graph):
-        return handler_of_others(cls)
+    return subclass_of(cls) or handler_of_others(cls)
+
+
+def subclass_of(cls: type) -> Handler | None:
+    """The handler for a class of graphs, by whomever; None for all others."""
+    networkx: Any = sys.modules.get("networkx")
+    if networkx is None or not hasattr(networkx, "Graph") or not issubclass(cls, networkx.Graph):
+        return None
     # Properties that fill themselves: views of the graph.
     views = frozenset(
         name

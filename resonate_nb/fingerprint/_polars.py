@@ -11,6 +11,7 @@ from typing import Any
 from . import _arrays
 from ._containers import sequence
 from ._reduced import handler_of as handler_of_others
+from ._remembered import array_written
 from ._scalars import text
 from ._walk import Attribute, Children, Handler, Part, Refusal, Walk
 
@@ -113,7 +114,14 @@ def _numbers(walk: Walk, value: Any) -> None:
     if value.dtype == pl.Boolean:
         value = value.cast(pl.UInt8)
     array = value.rechunk().to_numpy()
-    walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
+
+    def write() -> None:
+        walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
+
+    if array.flags.owndata:
+        write()
+    else:  # the very memory of the frame
+        array_written(walk, array, "polars", write)
 
 
 def _texts(walk: Walk, pl: Any, value: Any) -> None:

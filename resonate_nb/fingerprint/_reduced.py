@@ -13,7 +13,7 @@ from typing import Any
 
 from ._containers import attributes
 from ._instances import attributes_of, content_base, elsewhere, hidden_state, instance_of
-from ._package import is_importable
+from ._package import Origin, is_importable, origin_of_module
 from ._scalars import text
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
@@ -22,8 +22,32 @@ _PROTOCOL = 5
 # They stand for something that is elsewhere: in files that they read when asked, in a database, on other machines.
 _OUTSIDE = frozenset(
     {
-        *("adlfs", "boto3", "botocore", "chromadb", "dask", "deltalake", "distributed", "docker", "duckdb"),
-        *("fsspec", "gcsfs", "google", "h5py", "ibis", "kubernetes", "lancedb", "mlflow", "netCDF4"),
+        *(
+            "adlfs",
+            "anywidget",
+            "boto3",
+            "botocore",
+            "chromadb",
+            "dask",
+            "deltalake",
+            "distributed",
+            "docker",
+            "duckdb",
+        ),
+        *(
+            "fsspec",
+            "gcsfs",
+            "google",
+            "h5py",
+            "ibis",
+            "ipykernel",
+            "ipywidgets",
+            "jupyter_client",
+            "kubernetes",
+            "lancedb",
+            "mlflow",
+            "netCDF4",
+        ),
         *("playwright", "pyiceberg", "pyspark", "rasterio", "ray", "s3fs", "selenium"),
         *("tables", "tensorstore", "tiledb", "vaex", "wandb", "zarr"),
         *("bz2", "dbm", "ftplib", "gzip", "http", "imaplib", "lzma", "mailbox", "mmap", "poplib", "pty"),
@@ -44,7 +68,7 @@ def handler_of(cls: type) -> Handler:
         raise Refusal("what it stands for is elsewhere; pass what it is made of, or what it gives when it is read")
     if any(owner.__module__ in ("io", "_io") for owner in cls.__mro__):
         raise Refusal("it is a file or a stream; pass its path, or what is in it")
-    if hasattr(cls, "__next__"):
+    if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
         raise Refusal("it can be read only once")
     if elsewhere(cls):
         raise Refusal(elsewhere(cls))
@@ -105,10 +129,17 @@ def _is_ready(walk: Walk, value: object) -> bool:
 
 
 def is_named(value: Any) -> bool:
-    """Whether this very object is what its module has under its name."""
+    """Whether this very object is what a module of a package has under its name."""
     try:
         name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-        return isinstance(name, str) and is_importable(value, getattr(value, "__module__", None), name)
+        module = getattr(value, "__module__", None)
+        # What a package's decorator made of a function of the user's has the name of that.
+        return (
+            isinstance(name, str)
+            and isinstance(module, str)
+            and is_importable(value, module, name)
+            and origin_of_module(module) is not Origin.USER
+        )
     except Exception:  # whatever a proxy says of itself
         return False
 

@@ -12,6 +12,7 @@ from . import _arrays
 from ._containers import attributes
 from ._instances import attributes_of
 from ._reduced import handler_of as handler_of_others
+from ._remembered import array_written
 from ._scalars import text
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
@@ -111,9 +112,15 @@ def _tensor_parts(walk: Walk, value: Any) -> Children:
         array = _as_array(torch, here)
         if plain.device.type == "cpu":
             walk.span(array, number)
-        walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
+            yield from array_written(walk, array, "tensor", lambda: _raw(walk, array)) or ()
+        else:
+            _raw(walk, array)
     yield Attribute("grad"), value.grad
     yield from attributes(walk, attributes_of(value))
+
+
+def _raw(walk: Walk, array: Any) -> None:
+    walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
 
 
 def _as_array(torch: Any, value: Any) -> Any:

@@ -260,7 +260,7 @@ class Walker(Walk):
             handler = _arrays.named
         elif "numpy" in sys.modules and issubclass(cls, sys.modules["numpy"].ndarray):
             handler = _arrays.subclass_of(cls)
-        elif (theirs := _torch.subclass_of(cls) or _frames.subclass_of(cls)) is not None:
+        elif (theirs := _torch.subclass_of(cls) or _frames.subclass_of(cls) or _graphs.subclass_of(cls)) is not None:
             handler = theirs
         elif _instances.is_plain(cls) or (_instances.is_users_class(cls) and not _instances.hidden_state(cls)):
             handler = _instances.instance_of(cls)

@@ -1,19 +1,20 @@
-"""Time zones of pytz and dateutil, by what they are made of."""
+"""Time zones of pytz and dateutil, by what they are made of: those of files by their rules, not by their names."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ._reduced import handler_of as handler_of_others
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 
 def handler_of(cls: type) -> Handler:
-    """The handler for one zone type of pytz or dateutil; raises Refusal for a type that is not covered."""
+    """The handler for one type of pytz or dateutil; raises Refusal for a type that is not covered."""
     if cls.__module__.partition(".")[0] == "pytz":
         return _pytz
     if cls.__name__ in ("tzutc", "tzoffset"):
         return _dateutil
-    raise Refusal("this type of dateutil has no name to go by; use zoneinfo.ZoneInfo")
+    return handler_of_others(cls)
 
 
 def _pytz(walk: Walk, value: Any) -> Children:

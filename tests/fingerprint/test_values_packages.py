@@ -105,6 +105,17 @@ def test_a_code_of_a_text_that_was_met_before_does_not_count() -> None:
     assert before == fp(pl.Series(["newer", "new"], dtype=pl.Categorical).reverse())
 
 
+def test_a_large_frame_of_polars_that_is_written_to_is_another() -> None:
+    """What was written of large memory is kept while nobody has written to it."""
+    large = pl.DataFrame({"a": np.arange(100_000.0), "b": np.arange(100_000)})
+    before = fp(large)
+    assert before == fp(large) == fp(large.clone())
+    large[50_000, "a"] = 7.5
+    assert before != fp(large)
+    large[50_000, "a"] = 50_000.0
+    assert before == fp(large)
+
+
 def test_columns_of_arrow_in_a_frame_and_by_themselves() -> None:
     kinds = [value.type for name, value in arrow_under_test().items() if name in ("pa struct", "pa map")]
     for kind in kinds:

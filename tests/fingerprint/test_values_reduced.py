@@ -7,6 +7,7 @@ import ast
 import configparser
 import copy
 import dataclasses
+import datetime
 import decimal
 import email.message
 import inspect
@@ -22,10 +23,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dateutil.relativedelta
+import dateutil.tz
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import pytz
 import scipy.interpolate
 import scipy.spatial
 import scipy.stats
@@ -57,6 +61,10 @@ def settings_of(value: str) -> configparser.ConfigParser:
     return made
 
 
+def moment(zone: datetime.tzinfo) -> datetime.datetime:
+    return datetime.datetime(2020, 1, 1, tzinfo=zone)
+
+
 OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "signature": lambda: (inspect.signature(lambda a, b=1: a), inspect.signature(lambda a, b=2: a)),
     "normal": lambda: (statistics.NormalDist(1, 2), statistics.NormalDist(1, 3)),
@@ -67,6 +75,14 @@ OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "time": lambda: (time.gmtime(0), time.gmtime(1)),
     "message": lambda: (message("a"), message("b")),
     "settings": lambda: (settings_of("1"), settings_of("2")),
+    "zone": lambda: (dateutil.tz.gettz("Europe/Oslo"), dateutil.tz.gettz("America/New_York")),
+    "zone by rules": lambda: (dateutil.tz.tzstr("EST5EDT"), dateutil.tz.tzstr("CET-1CEST")),
+    "zone fixed": lambda: (dateutil.tz.tzoffset("a", 3_600), dateutil.tz.tzoffset("a", 7_200)),
+    "zone here": lambda: (dateutil.tz.tzlocal(), dateutil.tz.tzutc()),
+    "zone of pytz": lambda: (pytz.timezone("Europe/Oslo"), pytz.timezone("America/New_York")),
+    "zone of pytz fixed": lambda: (pytz.FixedOffset(60), pytz.FixedOffset(120)),
+    "moment": lambda: (moment(dateutil.tz.gettz("Europe/Oslo")), moment(pytz.FixedOffset(60))),
+    "span": lambda: (dateutil.relativedelta.relativedelta(days=1), dateutil.relativedelta.relativedelta(days=2)),
     "poly1d": lambda: (np.poly1d([1, 2]), np.poly1d([1, 3])),
     "density": lambda: (scipy.stats.gaussian_kde([1, 2, 4.0]), scipy.stats.gaussian_kde([1, 2, 5.0])),
     "spline": lambda: (

@@ -96,6 +96,15 @@ def test_memory_that_tensors_share_counts(torch: Any) -> None:
     assert fp([table[0], table[1]]) == fp([table[0].clone(), table[1].clone()])
 
 
+def test_a_large_tensor_that_is_written_to_is_another(torch: Any) -> None:
+    """What was written of large memory is kept while nobody has written to it."""
+    large = torch.arange(200_000.0)
+    before = fp(large)
+    assert before == fp(large) == fp(torch.arange(200_000.0))
+    large[100_000:100_001].fill_(7)
+    assert before != fp(large)
+
+
 def test_a_tensor_that_knows_how_it_was_computed_is_refused(torch: Any) -> None:
     computed = torch.tensor([1.0]).requires_grad_() * 2
     with pytest.raises(UnfingerprintableError, match=r"detach\(\)"):
