@@ -46,6 +46,20 @@ def _variable(walk: Walk, value: Any) -> Children | None:
     )
 
 
+def _parameters(walk: Walk, value: Any) -> None:
+    """A `ParamSpec` or a `TypeVarTuple`, of which Python keeps no more than the name."""
+    if not walk.met(value):
+        walk.pen.blob(type(value).__name__.lower().encode(), text(value.__name__))
+
+
+def _new_type(walk: Walk, value: Any) -> Children | None:
+    """A name for a type; whoever calls it gets what they gave."""
+    if walk.met(value):
+        return None
+    walk.pen.blob(b"newtype", text(f"{value.__module__}.{value.__qualname__}"))
+    return iter(((Attribute("__supertype__"), value.__supertype__),))
+
+
 def _getter(walk: Walk, value: Any) -> Children:
     """`itemgetter`, `attrgetter`, `methodcaller`: what they were made with."""
     make, arguments = value.__reduce__()
@@ -70,7 +84,10 @@ NAMED: dict[str, Handler] = {
     "typing._TupleType": _form,
     "typing._DeprecatedType": _form,
     "typing.ForwardRef": _forward,
+    "typing.NewType": _new_type,
+    "typing.ParamSpec": _parameters,
     "typing.TypeVar": _variable,
+    "typing.TypeVarTuple": _parameters,
     "operator.itemgetter": _getter,
     "operator.attrgetter": _getter,
     "operator.methodcaller": _getter,

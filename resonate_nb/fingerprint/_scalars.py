@@ -181,6 +181,10 @@ def _pattern(walk: Walk, value: re.Pattern[Any]) -> None:
     _int(walk, value.flags)
 
 
+def _struct(walk: Walk, value: Any) -> None:
+    walk.pen.blob(b"struct", text(value.format))
+
+
 def _random(walk: Walk, value: Random) -> Children | None:
     if walk.met(value):
         return None
@@ -229,6 +233,7 @@ HANDLERS: dict[type, Handler] = {
 
 # The same for types whose modules are not imported for this; looked up when one of them is met.
 NAMED: dict[str, Handler] = {
+    "_struct.Struct": _struct,
     "decimal.Decimal": _decimal,
     "fractions.Fraction": _fraction,
     "pathlib.PurePosixPath": _path,

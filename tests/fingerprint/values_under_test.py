@@ -16,6 +16,7 @@ import operator
 import pathlib
 import random
 import re
+import struct
 import types
 import typing
 import uuid
@@ -40,6 +41,10 @@ def reach(thing: object) -> bytes:
 
 def fp(value: object) -> str:
     return fingerprint_value(value, reach)
+
+
+UserId = typing.NewType("UserId", int)
+GroupId = typing.NewType("GroupId", int)
 
 
 class Colour(enum.Enum):
@@ -424,6 +429,8 @@ def builtins_under_test() -> dict[str, Any]:
         "typing.List": vars(typing)["List"][int],
         "typing.List bare": vars(typing)["List"],
         "typing.Any": Any,
+        "NewType": UserId,
+        "NewType 2": GroupId,
     }
 
 
@@ -431,6 +438,11 @@ def unpicklable_under_test() -> dict[str, Any]:
     """Values that cannot go through a pickle, or come back as the very same object."""
     return {
         "forward": vars(typing)["List"]["Model"],
+        "struct": struct.Struct("<i"),
+        "struct 2": struct.Struct("<q"),
+        "ParamSpec": typing.ParamSpec("P"),
+        "ParamSpec 2": typing.ParamSpec("Q"),
+        "TypeVarTuple": typing.TypeVarTuple("Ts"),
         "module": types,
         "module 2": math,
         "np.longlong": np.longlong(1),

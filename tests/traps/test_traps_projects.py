@@ -232,6 +232,33 @@ UNUSED = {
     "9: the second cell of a notebook of two functions": ("@durable\ndef other(x): return x + §\n# %%\n@durable\ndef f(x):\n    ran()\n    return x + 1" + CALL, {}),
 }  # fmt: skip
 
+PYDANTIC = "from pydantic import BaseModel, field_validator, computed_field\n"
+ATTRS = "import attrs\n"
+LARGE = {"preload": ("pydantic",)}
+
+PACKAGED = {
+    "7: a default of a pydantic model": after(PYDANTIC + "class Cfg(BaseModel): lr: int = §", "return x + Cfg().lr", **LARGE),
+    "7: a validator of a pydantic model": after(PYDANTIC + "class Cfg(BaseModel):\n    lr: int\n    @field_validator('lr')\n    @classmethod\n    def more(cls, v): return v + §", "return Cfg(lr=x).lr", **LARGE),
+    "7: a model in a model": after(PYDANTIC + "class Opt(BaseModel): lr: int = §\nclass Cfg(BaseModel): opt: Opt = Opt()", "return x + Cfg().opt.lr", **LARGE),
+    "7: a global pydantic object": after(PYDANTIC + "class Cfg(BaseModel): lr: int = 0\ncfg = Cfg(lr=§)", "return x + cfg.lr", **LARGE),
+    "7: what a pydantic model computes": after(PYDANTIC + "class Cfg(BaseModel):\n    a: int = 0\n    @computed_field\n    @property\n    def b(self) -> int: return self.a + §", "return x + Cfg().b", **LARGE),
+    "7: a constraint of a field": after(PYDANTIC + "from pydantic import Field, ValidationError\nclass Cfg(BaseModel): lr: int = Field(ge=§)", "try: Cfg(lr=x)\nexcept ValidationError: return 3\nreturn 2", **LARGE),
+    "13: a pydantic object is the argument": (PYDANTIC + "class Cfg(BaseModel):\n    lr: int = 1\n    def m(self): return self.lr + §\n# %%\n@durable\ndef f(c):\n    ran()\n    return c.m()\n# %%\ngot['value'] = f(Cfg())", "12", (2, 3), LARGE),
+    "7: a default of an attrs class": after(ATTRS + "@attrs.define\nclass Cfg: lr: int = §", "return x + Cfg().lr", **LARGE),
+    "7: a converter and a factory of attrs": after(ATTRS + "@attrs.frozen\nclass Cfg:\n    lr: int = attrs.field(converter=lambda v: v + § - 1)\n    more: list = attrs.Factory(lambda: [§])", "return Cfg(x).lr - 1 + Cfg(x).more[0] - § + 2", **LARGE),
+    "13: an attrs object is the argument": (ATTRS + "@attrs.define\nclass Cfg:\n    lr: int = 1\n    def m(self): return self.lr + §\n# %%\n@durable\ndef f(c):\n    ran()\n    return c.m()\n# %%\ngot['value'] = f(Cfg())", "12", (2, 3), LARGE),
+    "7: a style of matplotlib that a drawing helper uses": after("from matplotlib.figure import Figure\nSTYLE = {'linewidth': §}\ndef draw(): return Figure().add_subplot().plot([1], **STYLE)[0]", "return x + int(draw().get_linewidth())", **LARGE),
+    "24: the context of decimal": after("import decimal\ndecimal.getcontext().prec = §", "return str(decimal.Decimal(2) / 3)", "12", ("0.7", "0.67"), **SAID),
+    "24: how numpy treats errors": after(NP + "np.seterr(divide='§')", "try: return str(float(np.float64(1) / 0))\nexcept FloatingPointError: return 'no'", ["ignore", "raise"], ("inf", "no"), or_said=PLAIN, **LARGE),
+    "24: the folder that a cell has gone to": made("import os, pathlib\nfor n in '12':\n    os.makedirs(n, exist_ok=True); pathlib.Path(n, 'k').write_text(n)\nos.chdir('§')", "@durable\ndef f(x):\n    open('../f.log', 'a').write('+')\n    return x + int(open('k').read())", or_said=PLAIN),
+    "24: the path of modules": after("import sys, os\nos.makedirs('a1', exist_ok=True); os.makedirs('a2', exist_ok=True)\nfor n in '12': open(f'a{n}/found.py', 'w').write(f'K = {n}')\nsys.path.insert(0, 'a§')", "import found\nreturn x + found.K", **SAID),
+    "24: an environment that a cell sets": after("import os\nos.environ['K'] = '§'", "return x + int(os.environ['K'])", or_said=PLAIN, or_unsure="environment variable `K`"),
+    "24: tqdm around a loop over a helper": after("from tqdm import tqdm\ndef low(v): return v + §", "return [low(v) for v in tqdm([x], disable=True)][0]"),
+    "24: yaml in a cell": after("import yaml\ncfg = yaml.safe_load('lr: §')", "return x + cfg['lr']"),
+    "24: joblib's delayed over a helper": after("from joblib import Parallel, delayed\ndef low(v): return v + §", "return Parallel(n_jobs=1)(delayed(low)(v) for v in [x])[0]"),
+    "24: a pool of threads over a method": after("from multiprocessing.pool import ThreadPool\nclass C:\n    def m(self, v): return v + §", "with ThreadPool(1) as pool: return pool.map(C().m, [x])[0]", **SAID),
+}  # fmt: skip
+
 
 def _named(title: str) -> tuple[str, str]:
     number, law = title.split(": ", 1)
@@ -240,7 +267,7 @@ def _named(title: str) -> tuple[str, str]:
 
 def _rows() -> list[Trap]:
     found = []
-    for table in (PIPELINES, CONFIGURATION, REGISTRIES, CODE, PROJECT, PATCHED):
+    for table in (PIPELINES, CONFIGURATION, REGISTRIES, CODE, PROJECT, PATCHED, PACKAGED):
         for title, (cells, turns, values, more) in table.items():
             found.append(recompute(*_named(title), cells, turns, values, **more))
     for title, cells in BACK.items():
