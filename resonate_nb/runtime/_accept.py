@@ -147,6 +147,7 @@ def _newest_of_other_code(engine: Engine, work: Work) -> Promise:
 
 
 def _accepted(engine: Engine, work: Work, identity: Identity, asked: _Asked) -> Handle:
+    engine.tasks.pay()
     while True:
         with suppress(_ChangedError):
             return _Acceptance(engine, work, identity, asked).made()
@@ -390,6 +391,10 @@ class _Acceptance:
             return
         if promise.task is TaskState.ABSENT:
             raise UnacceptableError(f"promise {promise.id!r} is pending, and settled by somebody else: wait for it")
+        if self._engine.tasks.owes(promise.id):
+            raise PromiseBusyError(
+                f"promise {promise.id!r} has ended, which could not be stored yet: make room for it, then accept"
+            )
         if self._engine.tasks.is_owned(promise):
             raise PromiseBusyError(
                 f"promise {promise.id!r} is running; wait for it, or interrupt it first, then accept"

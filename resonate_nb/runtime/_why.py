@@ -17,7 +17,7 @@ from resonate_nb.records import dataclass
 
 from . import _config, _identity
 from ._changes import Change
-from ._earlier import FIRST
+from ._earlier import FIRST, before_the_edit
 from ._engine import Engine
 from ._identity import Identity, Undurable
 from ._look import Record, Shown
@@ -209,8 +209,10 @@ def _running(engine: Engine, work: Work, identity: Identity, arguments: Mapping[
         news = news_of(reader, work, identity, arguments, before)
         if engine.is_new_code(identity.code):
             news = news.adding(steps_not_used(reader, identity, run))
+        earlier = before_the_edit(reader, work, identity) if before is None else None
+    kept = () if earlier is None or not _has_result(earlier) else (f"accept would keep what {earlier.id} came to",)
     found = Explanation(work.title, Verdict.RUN, run.reason or news.reason, run.id, None, news.changes, news.earlier)
-    return found if before is None else _about(engine, before, found)
+    return replace(found, details=kept) if before is None else _about(engine, before, found)
 
 
 def _compared(
@@ -233,6 +235,12 @@ def _about(engine: Engine, promise: Promise, found: Explanation) -> Explanation:
     """With what is known of the promise that is there."""
     record = record_of(engine, promise)
     return replace(found, id=promise.id, state=record.shown.label, details=_details(record))
+
+
+def _has_result(promise: Promise) -> bool:
+    """Whether there is a value of it that a hit would hand out, as far as the record itself tells."""
+    is_kept = not {"not_stored", "not_replayable"} & promise.value.headers.keys()
+    return promise.state is State.RESOLVED and is_kept
 
 
 def _details(record: Record) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ def test_a_value_in_a_file_is_not_stored_twice(disk: Engine, edited: Edited):
 def test_what_was_accepted_says_from_what_by_whom_and_when(edited: Edited):
     before, now = edited.version("before"), edited.version("now")
     before(1)
+    assert (f"accept would keep what {before.get(1).id} came to",) == now.why(1).details
     handle = now.accept(1)
     (record,) = [each for each in source().look(Query()) if each.promise.id == handle.id]
     assert (f"accepted: from {before.get(1).id}",) == record.marks

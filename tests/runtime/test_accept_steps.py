@@ -10,8 +10,8 @@ from bodies import Work, ids
 
 import resonate_nb as rnb
 from resonate_nb import durable
-from resonate_nb.clock import ManualClock
-from resonate_nb.errors import DriftError, PromiseBusyError, UnacceptableError
+from resonate_nb.clock import ManualClock, SystemClock
+from resonate_nb.errors import DriftError, PromiseBusyError, UnacceptableError, UnwritableStoreError
 from resonate_nb.protocol import State
 from resonate_nb.runtime import Engine, Shown, configure, engine
 from resonate_nb.store import MemoryStore
@@ -312,3 +312,35 @@ def test_all_of_it_is_on_disk(disk: Engine, work: Work):
     assert ["now", "did charge", "did ship"] == now("book")
     assert [] == list(rnb.check().problems)
     assert 4 == len(ids())
+
+
+class FullNowAndThen(MemoryStore):
+    """A store that takes nothing while it is full."""
+
+    is_full = False
+
+    def write(self, *given: Any, **named: Any) -> Any:
+        if self.is_full:
+            raise UnwritableStoreError("the disk is full")
+        return super().write(*given, **named)
+
+
+def test_what_has_ended_and_could_not_be_stored_is_not_given_up(work: Work):
+    store = FullNowAndThen(SystemClock())
+    configure(store=store)
+    orders = Orders(work)
+    before, now = orders.version("before"), orders.version("now")
+
+    def fill() -> None:
+        store.is_full = "ship" in work.runs  # the step before is stored, and this one and the end are not
+
+    work.during = fill
+    with pytest.warns(rnb.DurableWarning, match="is returned but not stored"):
+        assert ["before", "did charge", "did ship"] == before("book")
+    with pytest.raises(PromiseBusyError, match="has ended, which could not be stored yet"):
+        now.accept("book")
+    work.during = lambda: None
+    store.is_full = False
+    assert State.RESOLVED is now.accept("book").state
+    assert ["before", "did charge", "did ship"] == now("book")
+    assert ["charge", "ship", "end before"] == work.runs
