@@ -323,6 +323,22 @@ def test_what_a_key_does_not_see_is_listed(engine: Engine):
     assert (why.unsure, why.services) == (detail.unsure, detail.services)
 
 
+def test_data_that_is_slow_to_fingerprint_is_named(engine: Engine):
+    class Slow:
+        """A subject of which a walk has told that it took its time."""
+
+        def __init__(self, subject: Any) -> None:
+            self.key, self.described = subject.key, subject.described
+
+        def slow(self) -> dict[str, float]:
+            return {"df": 1.3}
+
+    step = made()
+    assert ({}, ()) == (step._work.subject.slow(), step.why(1).slow)
+    work = runtime.Work("step", Slow(step._work.subject), step._options)  # type: ignore[arg-type]
+    assert ("`df` takes 1.3 s at each call",) == runtime.explain_call(work, {"x": 1, "n": 0}).slow
+
+
 def test_steps_that_an_edit_leaves_behind_are_counted(engine: Engine):
     @durable(name="leaf", keyed_by="call")
     def leaf(x: int) -> int:
