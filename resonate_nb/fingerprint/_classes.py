@@ -159,6 +159,8 @@ class ClassReader:
         if isinstance(hint, type | FunctionType) and not isinstance(hint, types.GenericAlias):
             return str(self._walk.reach(hint))
         parts = [self._hint(part, node, name) for part in getattr(hint, "__args__", ())]
+        if type(hint).__name__ == "TypeAliasType":
+            parts.append(self._walk.item((id(hint),), f"{node.label}.{name}.{hint}", hint))
         text = repr(hint)
         if " at 0x" in text:
             # An object in `Annotated` whose text is its address: it counts by what it is.

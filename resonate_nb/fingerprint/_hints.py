@@ -60,6 +60,18 @@ def _new_type(walk: Walk, value: Any) -> Children | None:
     return iter(((Attribute("__supertype__"), value.__supertype__),))
 
 
+def _named_alias(walk: Walk, value: Any) -> Children | None:
+    """`type X = …`, which may speak of itself."""
+    if walk.met(value):
+        return None
+    walk.pen.blob(b"typealias", text(value.__name__))
+    try:
+        stands_for = value.__value__
+    except Exception as error:  # it is worked out when it is first asked for
+        raise Refusal(f"what it stands for cannot be had ({type(error).__name__}: {error})") from None
+    return iter(((Attribute("__value__"), stands_for), (Attribute("__type_params__"), value.__type_params__)))
+
+
 def _getter(walk: Walk, value: Any) -> Children:
     """`itemgetter`, `attrgetter`, `methodcaller`: what they were made with."""
     make, arguments = value.__reduce__()
@@ -88,6 +100,7 @@ NAMED: dict[str, Handler] = {
     "typing.ParamSpec": _parameters,
     "typing.TypeVar": _variable,
     "typing.TypeVarTuple": _parameters,
+    "typing.TypeAliasType": _named_alias,
     "operator.itemgetter": _getter,
     "operator.attrgetter": _getter,
     "operator.methodcaller": _getter,

@@ -149,6 +149,18 @@ EDITS = {
     "patched: a base": ("class A:\n    def m(self): return §\nclass B:\n    def m(self): return 0\nclass C(B): pass\nC.__bases__ = (A,)", USE),
     "patched: a function of Python": ("import math\nmath.mine = lambda x: §", "def f(x): return math.mine(x)"),
 }  # fmt: skip
+SINCE_3_12 = {
+    "generic function": ("def helper[T](x: T) -> T: return §", CALLS),
+    "generic class": ("class C[T]:\n" + M, "def f(): return C[int]().m()"),
+    "bound of a type parameter": ("class B:\n    k = §\ndef helper[T: B](x: T): return T.__bound__.k", CALLS),
+    "alias of a type": ("type V = list[§]", "def f(x): return V.__value__", ("int", "str")),
+    "alias of a type that speaks of itself": ("type V = dict[§, V]", "def f(x): return V", ("int", "str")),
+    "alias in the hint of a field": ("import dataclasses\ntype V = list[§]\n@dataclasses.dataclass\nclass C:\n    a: V = 0", "def f(): return C().a", ("int", "str")),
+    "generic itself": ("K = §", "def f[T](x: T): return K"),
+    "f-string in an f-string": ("K = §", "def f(x): return f'{f'{K}'!r:>{x}}'"),
+}  # fmt: skip
+if sys.version_info >= (3, 12):
+    EDITS |= SINCE_3_12
 
 
 def _cells(case: str, turn: int) -> list[str]:
@@ -165,7 +177,9 @@ OF_THIS_PYTHON = frozenset({"enum: functions as values"})
 def golden_keys() -> dict[str, str]:
     """The code of every case, as the golden file has it: write it anew with ``python test_code_nouns.py``."""
     return {
-        case: key_of(*_cells(case, 0)).code for case in EDITS if case not in OF_THIS_PYTHON and "of Python" not in case
+        case: key_of(*_cells(case, 0)).code
+        for case in EDITS
+        if case not in OF_THIS_PYTHON | SINCE_3_12.keys() and "of Python" not in case
     }
 
 
