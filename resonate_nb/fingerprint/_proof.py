@@ -57,6 +57,8 @@ def code_of(thing: object) -> bytes:
     """What a piece of code is to one process; functions that a package makes anew for each object are equal."""
     if type(thing) is FunctionType and not (thing.__closure__ or thing.__defaults__ or thing.__kwdefaults__):
         return marshal.dumps(thing.__code__)
+    if type(thing) is BuiltinFunctionType:  # bound anew each time it is asked for
+        return b"%d %b" % (id(thing.__self__), thing.__name__.encode())
     return b"%d" % id(thing)
 
 

@@ -64,7 +64,7 @@ def handler_of(cls: type) -> Handler:
         Refusal: it has no content, or none that can be read.
     """
     root = cls.__module__.partition(".")[0]
-    if root in _OUTSIDE or hasattr(cls, "__dask_graph__"):
+    if root in _OUTSIDE:
         raise Refusal("what it stands for is elsewhere; pass what it is made of, or what it gives when it is read")
     if any(owner.__module__ in ("io", "_io") for owner in cls.__mro__):
         raise Refusal("it is a file or a stream; pass its path, or what is in it")
