@@ -16,6 +16,7 @@ from ._uses import Use
 _FILE = "reads files by `{}()`, past Python; name them in files="
 _DATABASE = "reads a database by `{}()`; name its file in files="
 _CHILD = "starts processes by `{}()`, which may read anything; name what they read in files= or env="
+_VARIABLES = "reads the environment by `{}()`; name what it takes in env="
 
 # Package, and what is last in the name of what of it is used.
 _PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -32,10 +33,15 @@ _PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
     "lxml": (("parse|iterparse", _FILE),),
     "multiprocessing": (("Pool|Process", _CHILD),),
     "netCDF4": (("Dataset|MFDataset", _FILE),),
-    "os": (("system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile", _CHILD),),
+    "ntpath": (("expandvars", _VARIABLES),),
+    "os": (
+        ("system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile", _CHILD),
+        ("expandvars", _VARIABLES),
+    ),
     "pandas": (("read_parquet|read_hdf|HDFStore", _FILE), ("read_sql.*", _DATABASE)),
     "polars": (("(read|scan)_(?!database|clipboard).*", _FILE), ("read_database.*", _DATABASE)),
     "posix": (("system|fork|forkpty|execve?|posix_spawnp?", _CHILD),),
+    "posixpath": (("expandvars", _VARIABLES),),
     "psutil": (("Popen", _CHILD),),
     "pty": (("spawn|fork", _CHILD),),
     "pyarrow": (

@@ -6,11 +6,12 @@ Each value of a row is a relative of its own, different in kind from its neighbo
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trap_sessions import Trap, entries, recompute, spring
+from trap_sessions import Notebook, Trap, entries, recompute, spring
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,7 @@ def the_same(law: str, arguments: str, *, returned: str = "1", before: str = "",
         (1, 0),
         (1, 1),
         preload=preload,
+        kinds=len(ast.parse(f"[{arguments}]", mode="eval").body.elts),  # type: ignore[attr-defined]
         **more,
     )
 
@@ -75,7 +77,6 @@ FRAME = (
     + "\nimport numpy as np\nd = {'x': [1.5, np.nan, -0.0], 's': ['a', None, 'ü'], 'c': pd.Categorical(['u', 'v', 'u'])}\ndf = pd.DataFrame(d)\nparts = pd.concat([df.iloc[:1], df.iloc[1:]])\ncols = pd.DataFrame(index=df.index)\nfor k in df: cols[k] = df[k]\nimport pickle, copy"
 )
 MODEL = "from sklearn.linear_model import Ridge\nfrom sklearn.pipeline import make_pipeline\nfrom sklearn.preprocessing import StandardScaler\nimport numpy as np, pandas as pd\nX = np.arange(8.0).reshape(4, 2); y = X[:, 0]"
-ENV = "import os\n@durable\ndef f():\n    ran()\n    return {}\n# %%\ngot['value'] = f()"
 
 SPELLED = [
     spelled("38: a parameter by position only", "(a, /, b=2)", "a, b", "f(1), f(1, 2), f(1, b=2), f(*[1])", "[1, 2]"),
@@ -207,9 +208,50 @@ FILES = [
     Trap("65r", "an open file is the argument: refused by name", "@durable\ndef f(x):\n    ran()\n    return x.read()\n# %%\ngot['value'] = f(open('data.txt'))", "12", (0, 0), (None, None), files={"data.txt": "§"}, errors=("UnfingerprintableError: 'x' is .*open file",) * 2),
 ]  # fmt: skip
 
-TRAPS = [*SPELLED, *SCALARS, *FRAMES, *CODE, *MODELS, *IN_PLACE, *FILES]
+
+def environment(number: str, law: str, body: str, *, declared: str = "", before: str = "pass", **more: Any) -> Trap:
+    """A variable of the environment changes: what is declared is seen, and what is not is owned up to."""
+    cells = f"import os\nos.environ['K'] = '§'\n{before}\n# %%\n@durable({declared})\ndef f(x):\n    ran()\n    {body}\n# %%\ngot['value'] = f(1)"
+    said = None if declared or more else r"does not see everything: it (reads the environment|starts processes)"
+    return recompute(number, law, cells, "12", (2, 3), or_unsure=said, or_said=said, **more)
+
+
+ENVIRONMENT = [
+    environment("66", "the body reads an environment variable that changes", "return x + int(os.environ['K'])"),
+    environment("66r", "declared", "return x + int(os.environ['K'])", declared="env=('K',)"),
+    environment("66r", "by getenv", "return x + int(os.getenv('K', '0'))"),
+    environment("66r", "by get, in a helper", "return helper(x)", before="def helper(x): return x + int(os.environ.get('K'))"),
+    environment("66r", "declared, and read by a helper under another name", "return x + look()", before="from os import environ as e\ndef look(): return int(e['K'])", declared="env='K'"),
+    environment("66r", "the whole of it", "return x + int(dict(os.environ)['K'])"),
+    environment("66r", "read by a module as it is imported", "return x + mymod.K", before="import mymod", files={"mymod.py": "import os\nK = int(os.environ['K'])\n"}),
+    environment("66r", "expanded in a path", "return x + int(os.path.expandvars('$K'))"),
+    environment("66r", "inherited by a child process", "return x + int(subprocess.run(['sh', '-c', 'echo $K'], capture_output=True, text=True).stdout)", before="import subprocess"),
+]  # fmt: skip
+
+
+TRAPS = [*ENVIRONMENT, *SPELLED, *SCALARS, *FRAMES, *CODE, *MODELS, *IN_PLACE, *FILES]
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=Trap.id)
 def test_more_arguments_count_by_content(trap: Trap, tmp_path: Path) -> None:
     spring(trap, tmp_path)
+
+
+ORDERED = {
+    "39r: handed on to another function": "def g(**k): return list(k)\n@durable\ndef f(**k):\n    ran()\n    return g(**k)",
+    "39r: made into an object": "from types import SimpleNamespace\n@durable\ndef f(**k):\n    ran()\n    return list(SimpleNamespace(**k).__dict__)",
+    "39r: made into a frame": "import pandas as pd\n@durable\ndef f(**k):\n    ran()\n    return list(pd.DataFrame({n: [v] for n, v in k.items()}))",
+    "39r: below a decorator that takes them": "import functools\ndef deco(g):\n    @functools.wraps(g)\n    def inner(**k): return g(**k)\n    return inner\n@durable\n@deco\ndef f(**k):\n    ran()\n    return list(k)",
+    "39r: joined with defaults": "@durable\ndef f(**k):\n    ran()\n    return [n for n in {'z': 0, **k} if n != 'z']",
+    "39r: of a method": "class C:\n    @durable\n    def m(self, **k):\n        ran()\n        return list(k)\nf = C().m",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ORDERED)
+def test_39_more_keywords_in_another_order_give_their_own_order_s_answer(title: str, tmp_path: Path) -> None:
+    """One run would be a bonus; the value is what counts."""
+    cells = f"{ORDERED[title]}\n# %%\ngot['value'] = [f(a=1, b=2), f(b=2, a=1)]"
+    book = Notebook(tmp_path, ("pandas",) if "pandas" in cells else ())
+    first, second = book.run(cells), book.run(cells)
+    assert [["a", "b"], ["b", "a"]] == first.got["value"] == second.got["value"], first.said
+    assert 0 == second.runs, second.said

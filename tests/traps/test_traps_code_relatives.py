@@ -315,7 +315,10 @@ def _traps() -> list[Trap]:
     return found
 
 
-@pytest.mark.parametrize("trap", _traps(), ids=Trap.id)
+TRAPS = _traps()
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=Trap.id)
 def test_no_way_around_the_key(trap: Trap, tmp_path: Path) -> None:
     """However code is reached, a change of it shows."""
     spring(trap, tmp_path)

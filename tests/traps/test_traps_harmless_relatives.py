@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trap_sessions import CALL, Notebook, f, hit, spring
+from trap_sessions import CALL, Notebook, Trap, f, hit, spring
 
 pytestmark = pytest.mark.slow
 
@@ -75,11 +75,21 @@ HARMLESS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("title", HARMLESS)
-def test_more_harmless_edits_hit(title: str, tmp_path: Path) -> None:
-    cells, turns, files = HARMLESS[title]
-    number, law = title.split(": ", 1)
-    spring(hit(f"{number}r", law, cells, turns, 2, files=files), tmp_path)
+def _rows() -> list[Trap]:
+    found = []
+    for title, (cells, turns, files) in HARMLESS.items():
+        number, law = title.split(": ", 1)
+        found.append(hit(f"{number}r", law, cells, turns, 2, files=files))
+    return found
+
+
+TRAPS = _rows()
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=Trap.id)
+def test_more_harmless_edits_hit(trap: Trap, tmp_path: Path) -> None:
+    """And none of them says that anything is new."""
+    spring(trap, tmp_path)
 
 
 RENAMED = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trap_sessions import CALL, Row, Trap, after, hit, recompute, spring
+from trap_sessions import CALL, Notebook, Row, Trap, after, hit, recompute, spring
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +278,35 @@ def _rows() -> list[Trap]:
     return found
 
 
-@pytest.mark.parametrize("trap", _rows(), ids=Trap.id)
+TRAPS = _rows()
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=Trap.id)
 def test_a_project_is_never_stale(trap: Trap, tmp_path: Path) -> None:
     """What the function depends on makes it run again, wherever it stands; what it does not depend on does not."""
     spring(trap, tmp_path)
+
+
+F = "@durable\ndef f(x):\n    ran()\n    return {}\n# %%\ngot['value'] = f(1)"
+APART = {
+    "28r: another helper": "def helper(x): return x + §\n# %%\n" + F.format("helper(x)"),
+    "28r: another global": "K = §\n# %%\n" + F.format("x + K"),
+    "28r: another module of one name": "import mymod\n# %%\n" + F.format("mymod.g(x)"),
+    "28r: another class of one name, as an argument": "class C:\n    def m(self): return §\n# %%\n@durable\ndef f(x, c):\n    ran()\n    return x + c.m()\n# %%\ngot['value'] = f(1, C())",
+    "28r: another default": "N = §\n# %%\n@durable\ndef f(x, n=N):\n    ran()\n    return x + n\n# %%\ngot['value'] = f(1)",
+    "28r: another method of one name": "class C:\n    @durable\n    def f(self, x):\n        ran()\n        return x + §\n# %%\ngot['value'] = C().f(1)",
+    "28r: another cell of one label": "%load_ext resonate_nb\n# %%\n%%durable step\nran()\ny = 1 + §\n# %%\ngot['value'] = y",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", APART)
+def test_28_more_of_one_name_in_two_notebooks_over_one_store(title: str, tmp_path: Path) -> None:
+    """Each finds its own, whoever came last; the files of their folders count as those of their own folders."""
+    book, got = Notebook(tmp_path), []
+    for turn in "1212":
+        book.folder = tmp_path / f"book{turn}"
+        book.folder.mkdir(exist_ok=True)
+        book.write("mymod.py", f"def g(x): return x + {turn}\n")
+        outcome = book.run(APART[title].replace("§", turn))
+        got.append((outcome.got["value"], outcome.runs))
+    assert [(2, 1), (3, 1), (2, 0), (3, 0)] == got

@@ -308,6 +308,8 @@ class Trap:
     """A pattern: the value of the session before is right as well when this is said, which owns up to it."""
     says: Sequence[str | None] = ()
     """Patterns of what must be said in each session."""
+    kinds: int = 1
+    """How many ways to vary it the row tries: one, or as many as there are arguments in it."""
     errors: Sequence[str] = ()
     """Errors that cells raise in each session, as ``Type: pattern`` joined by newlines; none if empty."""
 
@@ -337,7 +339,7 @@ def hit(number: str, law: str, cells: str, turns: Sequence[Any], value: Any, **m
 
 def entries(number: str, law: str, cells: str, count: int, value: Any, **more: Any) -> Trap:
     """Look-alike arguments in one session: each runs once and gives its own value; later all hit."""
-    return Trap(number, law, cells, ("", ""), (count, 0), (value, value), **more)
+    return Trap(number, law, cells, ("", ""), (count, 0), (value, value), kinds=count, **more)
 
 
 CALL = "\n# %%\ngot['value'] = f(1)\n"
