@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, Final
 
+from ._guarded import Guard
 from ._pages import PAGE_BYTES, Pages, opened
 from ._pen import Pen
 from ._walk import Children, Stretch, Walk, memory_of
@@ -171,7 +172,7 @@ class Patience:
         self._strikes = 0
         self._passes = 0
 
-    def is_over(self, watch: Watch) -> bool:
+    def is_over(self, watch: Watch | Guard) -> bool:
         """Whether what is watched in vain is not to be watched this time."""
         if self._passes == 0:
             self._strikes += 1
@@ -219,21 +220,25 @@ def pages_of_now() -> Pages | None:
     with lock:
         if isinstance(_pages, _Untried):
             _pages = found
-            if found is not None:
-                os.register_at_fork(after_in_child=_forget)
         elif found is not None:
             found.close()
         return _pages
 
 
 def forget() -> None:
-    """Nothing is kept of anything."""
+    """Nothing is kept of anything, and the kernel is asked anew."""
+    global _pages
     with lock:
-        while _entries:
-            _entries.popitem()[1].release()
+        for watch in _watching:
+            watch.is_lost = True
+        _entries.clear()
+        _watching.clear()
+        if isinstance(_pages, Pages):
+            _pages.close()
+        _pages = _UNTRIED
 
 
-def drop(watch: Watch) -> None:
+def drop(watch: Watch | Guard) -> None:
     """The memory is gone: nothing that was written of it is kept. Called with the lock held."""
     for place, entry in list(_entries.items()):
         if any(watch.meets(low, high) for low, high in entry.watched):
@@ -242,17 +247,15 @@ def drop(watch: Watch) -> None:
     watch.release()
 
 
-def _forget() -> None:
-    """In a child process the kernel notes nothing."""
-    global lock, _pages
+def _forget_in_child() -> None:
+    """In a child process the kernel notes nothing, and a thread that it does not have may hold the lock."""
+    global lock
     lock = RLock()
-    for watch in _watching:
-        watch.is_lost = True
-    _entries.clear()
-    _watching.clear()
-    if isinstance(_pages, Pages):
-        _pages.close()
-    _pages = _UNTRIED
+    forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def _raw(start: int, size: int) -> bytes:

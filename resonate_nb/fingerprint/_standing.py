@@ -1,7 +1,8 @@
 """Whether an array, index, series or frame is what it was when it was looked at last, without reading it.
 
 It is where all that makes it is: the addresses, shapes and dtypes of its memory, the places of its blocks, names and
-labels; and where nobody has written to that memory (`_remembered`). What cannot be seen so is never taken to stand.
+labels; and where nobody has written to that memory, as the kernel tells (`_remembered`) or, of frames and series and
+where the kernel does not tell, pandas (`_guarded`). What cannot be seen so is never taken to stand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from weakref import ref
 
 from . import _registered, _remembered
 from ._arrays import dtype_key
+from ._guarded import Guard, guarded
 from ._named import is_plain, is_shared, plain_bytes
+from ._pages import Pages
 from ._pen import Refusal
 from ._remembered import Patience, Watch, ends_of
 from ._walk import Stretch, memory_of
@@ -29,7 +32,7 @@ class Standing:
 
     __slots__ = ("__weakref__", "ends", "facts", "patience", "value", "watch")
 
-    def __init__(self, value: object, facts: list[object], watch: Watch, patience: Patience) -> None:
+    def __init__(self, value: object, facts: list[object], watch: Watch | Guard, patience: Patience) -> None:
         place, mine = id(value), ref(self)
         # Of arrays none: numpy resizes no array that somebody refers to. Another in its place has other facts.
         self.value = None if type(value).__name__ == "ndarray" else ref(value, lambda _: _drop(place, mine()))
@@ -45,8 +48,39 @@ def standing(value: object) -> Standing | None:
 
     What is read between two calls that give the same one is its content.
     """
+    facts = _facts_of(value)
+    if facts is None:
+        return None
+    pages = _remembered.pages_of_now()
+    with _remembered.lock:
+        known = _standing.get(id(value))
+        if known is not None and known.value is not None and known.value() is not value:
+            known = None
+        if pages is None:
+            facts.let_go()
+        if known is not None and known.facts == facts.found:
+            if known.watch.holds():
+                return known
+            if known.patience.is_over(known.watch):
+                return None
+        elif known is not None and pages is None and known.patience.is_over(known.watch):
+            return None  # it has been written to, and copied for it
+        watch = _guarded_now(value, facts) if pages is None else _watched(facts, pages)
+        if watch is None:
+            return None
+        found = Standing(value, facts.found, watch, Patience() if known is None else known.patience)
+        found.ends += map(ends_of, facts.objects)
+        if known is not None:
+            known.watch.leave()
+        elif len(_standing) >= _MOST:
+            _drop(*next(iter(_standing.items())))
+        _standing[id(value)] = found
+        return found
+
+
+def _facts_of(value: object) -> _Facts | None:
     read = _reader_of(type(value))
-    if read is None or (pages := _remembered.pages_of_now()) is None:
+    if read is None:
         return None
     facts = _Facts()
     try:
@@ -55,30 +89,26 @@ def standing(value: object) -> Standing | None:
         return None
     if len(facts.stretches) > _MOST_STRETCHES or (_registered.count() and facts.has_registered()):
         return None
-    with _remembered.lock:
-        known = _standing.get(id(value))
-        if known is not None and known.value is not None and known.value() is not value:
-            known = None
-        if known is not None and known.facts == facts.found:
-            if known.watch.holds():
-                return known
-            if known.patience.is_over(known.watch):
-                return None
-        if not all(map(_holds_atoms, facts.objects)):
-            return None
-        watch = Watch(pages)
-        found = Standing(value, facts.found, watch, Patience() if known is None else known.patience)
-        watch.begin(_merged(facts.stretches))
-        found.ends += map(ends_of, facts.objects)
-        if not watch.is_proof():
-            watch.release()
-            return None
-        if known is not None:
-            known.watch.leave()
-        elif len(_standing) >= _MOST:
-            _drop(*next(iter(_standing.items())))
-        _standing[id(value)] = found
-        return found
+    return facts
+
+
+def _watched(facts: _Facts, pages: Pages) -> Watch | None:
+    if not all(map(_holds_atoms, facts.objects)):
+        return None
+    watch = Watch(pages)
+    watch.begin(_merged(facts.stretches))
+    if watch.is_proof():
+        return watch
+    watch.release()
+    return None
+
+
+def _guarded_now(value: object, facts: _Facts) -> Guard | None:
+    again = _facts_of(value)
+    if again is None or again.found != facts.found or not all(map(_holds_atoms, again.objects)):
+        return None
+    del again
+    return guarded(value, sum(high - low for low, high in facts.stretches))
 
 
 _standing: dict[int, Standing] = {}
@@ -114,6 +144,14 @@ def remember(key: Key, found: object) -> None:
     if len(_answers) >= _MOST:
         _answers.clear()
     _answers[key] = found
+
+
+def forget() -> None:
+    """Nothing is known of any value."""
+    with _remembered.lock:
+        _answers.clear()
+        while _standing:
+            _standing.popitem()[1].watch.release()
 
 
 def _drop(place: int, gone: Standing | None) -> None:
@@ -170,6 +208,11 @@ class _Facts:
         self._types: set[type] = set()
         self._kept: list[object] = []
         """What holds the memory, whatever other threads do."""
+
+    def let_go(self) -> None:
+        """Nothing here refers to the memory any more."""
+        self._kept.clear()
+        self.objects.clear()
 
     def has_registered(self) -> bool:
         """Whether a part counts by what the user has said."""

@@ -52,7 +52,7 @@ def plain(value: Any) -> bytes:
         return b"".join(plain(value[name]) + name.encode() for name in value) + about
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.tobytes()
-    return repr(list(value)).encode()
+    return str(hash(tuple(value))).encode()
 
 
 class Seen:
@@ -68,7 +68,7 @@ class Seen:
             found = fp(value)
             assert self._by_content.setdefault(content, found) == found
             assert self._by_print.setdefault(found, content) == content
-        for _ in range(3):
+        for _ in range(2):
             assert walked_values({"it": value}, reach)[:3] == fingerprint_values({"it": value}, reach)[:3]
 
 
@@ -419,7 +419,7 @@ def test_arrow_memory_over_an_array_of_the_users_changes_with_it() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_sequence_of_writes_is_seen_whole(data: st.DataObject) -> None:
     """Arrays, views of them and frames over them, written to and looked at in any order."""

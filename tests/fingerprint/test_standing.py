@@ -269,7 +269,7 @@ def test_a_child_process_looks_for_itself() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_a_run_of_changes_is_told_as_a_walk_tells_it(data: st.DataObject) -> None:
     """Several values that may share memory, looked at in any company; `look` compares with a walk, which reads."""
