@@ -11,8 +11,9 @@ from ._named import Digests, Noted, joint_of_scalars
 from ._outside import Declared, Outside
 from ._package import version_of
 from ._parse import parse
-from ._services import add_service, is_service, service_text
-from ._values import fingerprint_value, fingerprint_values, register_type
+from ._secrets import without_keys
+from ._services import is_service, service_text
+from ._values import fingerprint_value, fingerprint_values, register_service_type, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def register_service(type: type | str, identity: Callable[[Any], object] | None 
     Raises:
         InvalidOptionError: `type` is neither a class nor such a name, or `identity` cannot be called.
     """
-    add_service(type, identity)
+    register_service_type(type, identity)
     forget_keys()
 
 
@@ -129,4 +130,5 @@ __all__ = [
     "service_text",
     "version_change",
     "version_of",
+    "without_keys",
 ]

@@ -20,6 +20,7 @@ from ._nodes import Tree
 from ._outside import NOTHING, Declared, Outside
 from ._plugged import changed_in
 from ._reach import Content, Reach
+from ._secrets import without_keys
 from ._services import is_service
 from ._standing import Standing
 from ._tree import digest_texts
@@ -46,7 +47,7 @@ class CodeKey:
     content_parts: Mapping[str, str]
     """Name of a variable -> digest; one of another module carries the module's name."""
     sources: Mapping[str, str]
-    """Canonical source text of the code parts, for people who compare."""
+    """Canonical source text of the code parts, for people who compare; without keys and passwords."""
     undurable: tuple[str, ...]
     """Why it must run plainly; empty when the key is whole."""
     unsure: tuple[str, ...]
@@ -314,7 +315,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         content,
         MappingProxyType(code_parts),
         MappingProxyType(content_parts),
-        MappingProxyType({node.label: node.source for node in walk.nodes}),
+        MappingProxyType({node.label: without_keys(node.source) for node in walk.nodes}),
         tuple(walk.undurable),
         walk.unsure_of(),
         tuple(walk.effects),

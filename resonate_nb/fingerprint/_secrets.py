@@ -14,6 +14,10 @@ _FORMS = re.compile(
     r"|^Bearer\s|-----BEGIN"
     r"|\b(sk|pk|rk|gh[opsu]|glpat|xox[abps]|hf|AKIA|ASIA|AIza|eyJ)[-_A-Za-z0-9]{12,}"
 )
+_GIVEN = re.compile(
+    r"""(\w*(?:api_?key|passw\w*|secret|credential|bearer|token(?!s|iz))\w*["']?\s*[=:]\s*)(?:'[^'\n]+'|"[^"\n]+")""",
+    re.IGNORECASE,
+)
 _RUN = re.compile(r"[-_+=A-Za-z0-9]{20,}")
 """With letters and digits mixed it is nothing that a word, a path or a date would have."""
 _LOOKED_AT = 200
@@ -27,8 +31,12 @@ def is_secret(name: str, text: str) -> bool:
 
 
 def without_keys(text: str) -> str:
-    """The text, with what has the form of a key left out."""
-    return _FORMS.sub("…", text)
+    """The text, without what has the form of a key, and without what is given under the name of one."""
+    return _FORMS.sub(_left_out, _GIVEN.sub(r"\1'…'", text))
+
+
+def _left_out(found: re.Match[str]) -> str:
+    return "://…@" if found.group().startswith("://") else "…"
 
 
 def _is_mixed(run: str) -> bool:

@@ -11,7 +11,7 @@ import builtins
 import functools
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidOptionError
@@ -50,11 +50,12 @@ registered: dict[str, Identity | None] = {}
 _looked_up: dict[type, Service | None] = {}
 
 
-def add_service(type: builtins.type | str, identity: Identity | None) -> None:
-    """From now on values of this type are services.
+def add_service(type: builtins.type | str, identity: Identity | None, fixed: Collection[builtins.type]) -> None:
+    """From now on values of this type are services; those of `fixed` never are.
 
     Raises:
-        InvalidOptionError: `type` is neither a class nor the full name of one, or `identity` cannot be called.
+        InvalidOptionError: `type` is neither a class nor the full name of one, or is one whose values are data; or
+            `identity` cannot be called.
     """
     global _looked_up
     if isinstance(type, builtins.type):
@@ -65,7 +66,7 @@ def add_service(type: builtins.type | str, identity: Identity | None) -> None:
         raise InvalidOptionError(
             f"register_service() was given {type!r}; expected a class, or its full name such as 'acme.api.Client'"
         )
-    if name.startswith("builtins."):
+    if name.startswith("builtins.") or name in map(_full_name, fixed):
         raise InvalidOptionError(
             f"register_service() was given {name}, whose values are data; expected a class of clients or the like"
         )

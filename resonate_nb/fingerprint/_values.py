@@ -291,6 +291,11 @@ def register_type(kind: type | str, fingerprint: Callable[[Any], object]) -> Non
     _registered.register(kind, fingerprint, _EXACT.keys())
 
 
+def register_service_type(kind: type | str, identity: Callable[[Any], object] | None) -> None:
+    """From now on values of this type are services; those of builtin types never are."""
+    _services.add_service(kind, identity, _EXACT.keys())
+
+
 def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
     """The fingerprint of one value, as 32 hex digits."""
     return Walker(reach).digest("value", value).hex()

@@ -411,7 +411,19 @@ def _aside(root: str | None) -> tuple[str, ...]:
             beginning = spelled.rstrip(os.sep) + os.sep
             if root is None or not (root + os.sep).startswith(beginning):
                 beginnings.add(beginning)
+    beginnings.update(os.path.join(home, *name.split("/")) for name in _CREDENTIALS)
     return tuple(sorted(beginnings))
+
+
+_CREDENTIALS = (
+    ".aws/credentials",
+    ".boto",
+    ".config/gcloud/application_default_credentials.json",
+    ".netrc",
+    ".pgpass",
+    "_netrc",
+)
+"""Files below home from which clients take their keys: whoever calls with another key makes the same call."""
 
 
 _IN_HOME = (

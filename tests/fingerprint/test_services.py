@@ -520,7 +520,9 @@ def test_the_identity_that_the_user_gives(identity: Any, says: str) -> None:
     assert f"`it`: test_services.Setup ({says})" == told(Setup(1))
 
 
-@pytest.mark.parametrize("given", ["Client", "", "a b.c", 3, None, int, "builtins.dict", openai.OpenAI(api_key=KEY)])
+@pytest.mark.parametrize(
+    "given", ["Client", "", "a b.c", 3, None, int, "builtins.dict", "types.SimpleNamespace", openai.OpenAI(api_key=KEY)]
+)
 def test_a_wrong_type_is_refused_with_what_was_expected(given: Any) -> None:
     with pytest.raises(InvalidOptionError, match="expected a class"):
         register_service(given)

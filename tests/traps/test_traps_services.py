@@ -304,3 +304,79 @@ def test_a_stand_in_made_by_mock_runs_plainly_or_is_refused(tmp_path: Path) -> N
 def test_an_ignored_client_does_not_count(tmp_path: Path) -> None:
     cells = "import httpx\nclient = httpx.Client(base_url='http://a.§')\n# %%\n@durable(ignore=('client', 'c'))\ndef f(x, c):\n    ran()\n    return client is c\n# %%\ngot['value'] = f(1, client)"
     spring(hit("S", "ignored", cells, "12", True, preload=("openai",)), tmp_path)
+
+
+def test_a_key_that_a_client_finds_in_a_file_does_not_count(tmp_path: Path, servers: tuple[Server, Server]) -> None:
+    cells = """
+import os, requests
+@durable
+def f(url):
+    ran()
+    message = {'messages': [{'content': 'hi'}]}
+    return requests.post(url, json=message).json()['choices'][0]['message']['content']
+got['value'] = f(os.environ['OPENAI_BASE_URL'])
+"""
+    book = Notebook(tmp_path, ("openai",))
+    for key, runs in zip(KEYS, (1, 0), strict=True):
+        (tmp_path / "home" / ".netrc").write_text(f"machine 127.0.0.1 login me password {key}")
+        (tmp_path / "home" / ".netrc").chmod(0o600)
+        outcome = book.run(cells, OPENAI_BASE_URL=servers[0].url)
+        assert ([], "hi from here", {"f": runs}) == (outcome.errors, outcome.got["value"], outcome.ran), outcome.said
+    assert servers[0].keys[0].startswith("Basic ")
+    assert [] == keys_in(tmp_path / "store")
+
+
+LEAKS = """
+%load_ext resonate_nb
+import dataclasses, functools, httpx, openai, os, requests
+key = os.environ['OPENAI_API_KEY']
+client = openai.OpenAI(max_retries=0, default_headers={'X-Key': key}, default_query={'api_key': key})
+session = requests.Session(); session.headers['Authorization'] = key; session.params = {'token': key}
+web = httpx.Client(base_url=f'http://me:{key}@127.0.0.1:9/v1?api_key={key}', auth=('me', key), cookies={'session': key})
+@dataclasses.dataclass
+class Setup:
+    client: object
+    api_key: str = key
+@dataclasses.dataclass
+class Loud:
+    client: object
+    def __repr__(self): return f'Loud({self.client!r}, token={key!r})'
+class Api(httpx.Client):
+    def __init__(self, api_key): super().__init__(); self.api_key = api_key
+class Door:
+    def __init__(self, key): self.key = key
+rnb.register_service(Door, lambda it: {'url': f'https://me:{it.key}@a.org?token={it.key}', 'password': it.key})
+things = [client, session, web, Api(key), Door(key), client.with_options]
+# %%
+@durable
+def f(*given, **more):
+    ran()
+    return len(given) + len(things)
+got['value'] = [f(client, session, web, Setup(client), Loud(client), Api(key), Door(key))]
+got['value'].append(f([client], {'a': web}, functools.partial(session.get, 'http://a'), web.get, client.chat.completions.create, api_key=key, token=key))
+@durable
+def fails(c):
+    ran(fails)
+    raise ValueError('no')
+try: fails(things)
+except ValueError: pass
+try: fails(things + [1])
+except ValueError: pass
+# %%
+%%durable
+ran(cell)
+n = len(things) + (client is not None)
+# %%
+print(f.why(client)); print(f.why(session, web)); rnb.inspect()
+"""
+
+
+def test_no_file_of_the_store_has_a_key(tmp_path: Path) -> None:
+    book = Notebook(tmp_path, ("openai",))
+    for key in KEYS:
+        outcome = book.run(LEAKS, OPENAI_API_KEY=key, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+        assert [] == outcome.errors
+        assert [13, 11] == outcome.got["value"]
+        # What is given under another key as such, and by a dataclass of the user's own, is data.
+        assert {"f": 2, "fails": 2, "cell": 1 if key == KEYS[0] else 0} == outcome.ran, outcome.said
+    assert [] == keys_in(tmp_path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from resonate_nb.codec import describe, in_words
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.fingerprint import CodeKey, fingerprint_named, without_keys
 from resonate_nb.protocol import (
     EMPTY,
     NEVER,
@@ -259,9 +259,14 @@ def param_of(request: Request, identity: Identity, adopts: str | None = None) ->
     headers = _identity.param_headers(identity, request.work)
     if adopts is not None:
         headers[ADOPTS] = adopts
-    shown = {name: describe(value) for name, value in request.arguments.items()}
+    shown = {name: _shown(name, value) for name, value in request.arguments.items()}
     about = _identity.about_call(identity, shown)
     return Value(headers, about, None, len(about)) if about else Value(headers)
+
+
+def _shown(name: str, value: object) -> str:
+    # Together with its name, which may say that it is a key.
+    return without_keys(f"{name}={describe(value)}").partition("=")[2]
 
 
 def news_of_call(engine: Engine, request: Request, identity: Identity, before: Promise | None = None) -> News:
