@@ -2,7 +2,7 @@
 
 One audit hook sees every `open`. It cannot be taken away again, so it is added at the first recording and returns at
 once while nothing records. Not seen: reads by native code (parquet, HDF5, SQLite), reads in child processes, `os.open`
-relative to a directory descriptor, which files a directory holds, and whether one is there without opening it.
+relative to a directory descriptor, and whether a file is there without opening it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextvars import ContextVar, Token
 from dataclasses import astuple, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
@@ -28,6 +28,7 @@ from resonate_nb.records import dataclass
 
 from ._digests import digest_of
 from ._entries import entry_digest
+from ._listings import EVENTS, Kind, asked_for, base_of, names_digest, names_of, shown
 
 RACY_MS = 1_000
 """A file that changed less than this before it was digested may change again without its times showing it: the clocks
@@ -61,6 +62,8 @@ ABSENT = -1
 """The size of a file that was looked for in vain."""
 DECLARED = -2
 """The size of what a call inside has declared in `files=`: a file, a folder or a pattern, digested as one."""
+LISTED = -3
+"""The size of a folder or pattern of which the body was told the names (`_listings`); its inode is the kind."""
 
 _Stamp = tuple[int, int, int, int]
 """Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
@@ -76,6 +79,7 @@ class Reads:
         "_doubtful",
         "_folder",
         "_given",
+        "_listed",
         "_made",
         "_opened",
         "_read",
@@ -90,6 +94,8 @@ class Reads:
         self._clock = clock
         self._opened: dict[tuple[str, str], _Stamp | None] = {}
         """Path and `FileRead.given` -> what was there at the first open."""
+        self._listed: dict[tuple[str, str, Kind], frozenset[str] | None] = {}
+        """Path, `FileRead.given` and kind -> the names at the first look."""
         self._read: set[str] = set()
         self._made: set[str] = set()
         self._doubtful: set[str] = set()
@@ -113,7 +119,7 @@ class Reads:
 
     def files(self) -> tuple[FileRead, ...]:
         """The files read so far, by path, digested now. Reads their content."""
-        if not (self._opened or self._added or self._doubtful):
+        if not (self._opened or self._added or self._doubtful or self._listed):
             return ()
         found = {key: self._settled(file) for key, file in self._added.items()}
         for (path, given), stamp in list(self._opened.items()):
@@ -123,6 +129,9 @@ class Reads:
             if file is not None:
                 key = (file.path, file.given)
                 found[key] = _agree(found.get(key, file), file)
+        for (path, given, kind), names in list(self._listed.items()):
+            file = self._names(path, given, kind, names)
+            found[file.path, f"{given} {kind}"] = file
         for path in list(self._doubtful):
             found[path, ""] = FileRead(path, 0, 0, 0, 0, "")
         return tuple(found[key] for key in sorted(found))
@@ -172,6 +181,21 @@ class Reads:
         size, mtime, ctime, inode = found if found is not None else stamp
         is_racy = _milliseconds(ctime) > now_ms - RACY_MS
         return FileRead(_shown(path, self._root), size, mtime, 0 if is_racy else ctime, inode, digest, given)
+
+    def _names(self, path: str, given: str, kind: Kind, before: frozenset[str] | None) -> FileRead:
+        """What was listed. Files that the body has made itself since are no news at the next look."""
+        now = names_of(path, kind)
+        base = base_of(path, kind)
+        made = {os.path.relpath(each, base) for each in self._made if each.startswith(os.path.join(base, ""))}
+        made |= {name.partition(os.sep)[0] for name in made}
+        is_own = before is not None and now is not None and before <= now and now - before <= made
+        digest = names_digest(now) if is_own or before == now else ""
+        return FileRead(_shown(path, self._root), LISTED, 0, 0, int(kind), digest, given)
+
+    def _list(self, path: str, is_relative: bool, kind: Kind) -> None:
+        if os.path.join(base_of(path, kind), "").startswith(self._aside) or path in self._made:
+            return
+        self._listed.setdefault((path, self._way_to(path) if is_relative else "", kind), names_of(path, kind))
 
     def _open(self, path: str, is_relative: bool, flags: int) -> None:
         if path.endswith(_NEVER_SUFFIXES) or path.startswith(self._aside) or path in self._made:
@@ -274,6 +298,10 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
             if not file.digest or os.path.exists(path):
                 return file.path
             continue
+        if file.size == LISTED:
+            if names_digest(names_of(path, Kind(file.inode))) != file.digest:
+                return shown(file.path, Kind(file.inode))
+            continue
         if file.size == DECLARED:
             if _declared_digest(path) != file.digest:
                 return file.path
@@ -298,6 +326,9 @@ def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRea
             return file.path
         if file.size == DECLARED:
             found.append(replace(file, digest=_declared_digest(path)))
+            continue
+        if file.size == LISTED:
+            found.append(replace(file, digest=names_digest(names_of(path, Kind(file.inode)))))
             continue
         stamp = _stamp(path)
         if stamp is None:
@@ -350,15 +381,26 @@ def _install() -> None:
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _active and (event == "open" or event == "os.rename"):
-        _note(event, args, sys._getframe(1).f_code.co_filename)
+    if _active and event in _EVENTS:
+        _note(event, args, sys._getframe(1))
 
 
-def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
+_EVENTS = frozenset({"open", "os.mkdir", "os.rename"}) | EVENTS
+
+
+def _note(event: str, args: tuple[Any, ...], caller: FrameType) -> None:
     """Must not raise: the open of the user's would fail with it."""
     path = args[0]
-    if not isinstance(path, (str, bytes, os.PathLike)) or caller.startswith(_PACKAGE):
-        return  # a descriptor, which some open gave before; or our own store
+    if caller.f_code.co_filename.startswith(_PACKAGE):
+        return  # our own store
+    kind = None
+    if event in EVENTS:
+        asked = asked_for(event, args, caller)
+        if asked is None:
+            return
+        path, kind = asked
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return  # a descriptor, which some open gave before
     # A task that outlives the call that started it carries recordings that have ended.
     mine = [reads for reads in _current.get() if reads in _active]
     for reads in mine or list(_active):
@@ -366,7 +408,12 @@ def _note(event: str, args: tuple[Any, ...], caller: str) -> None:
             # At once: the working directory may be another one at the end.
             spelled = os.fsdecode(path)
             full = os.path.abspath(spelled)
-            if event == "open":
+            if kind is not None:
+                reads._list(full, not os.path.isabs(spelled), kind)
+            elif event == "os.mkdir":
+                if not os.path.exists(full):
+                    reads._made.add(full)
+            elif event == "open":
                 reads._open(full, not os.path.isabs(spelled), args[2])
             else:
                 reads._rename(full, os.path.abspath(os.fsdecode(args[1])))

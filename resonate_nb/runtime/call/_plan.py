@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from glob import has_magic
 from typing import Literal, assert_never
 
 from resonate_nb.errors import DriftError, IdReuseError, NotStoredError, UntrustedValueError
@@ -413,6 +414,8 @@ def _not_replayable(reason: str) -> str:
 
 
 def _file_differs(name: str) -> str:
+    if name.endswith("/") or has_magic(name):
+        return f"the names of {name} differ from when they were listed"
     return f"file {name} differs from when it was read"
 
 

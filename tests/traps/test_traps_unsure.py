@@ -1,0 +1,62 @@
+# ruff: noqa: E501  (tables of cells: a cell per line reads better than one broken up)
+"""What a key cannot see costs no call its durability and is said; what can be seen is seen. Two sessions and more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from trap_sessions import CALL, Trap, f, hit, recompute, spring
+
+pytestmark = pytest.mark.slow
+
+UNSEEN = r"f: its key does not see everything: it {}"
+
+
+def said(what: str, *turns: int) -> tuple[str | None, ...]:
+    """Said in these sessions of three."""
+    return tuple(UNSEEN.format(what) if turn in turns else None for turn in range(3))
+
+
+TRAPS = [
+    hit("24_1", "names made at run time: durable, and said", "K = 1\n# %%\n" + f("return x + globals()['K' * x]"), ("", ""), 2, says=said(r"uses `globals\(\)` in f\. An edit", 0, 1)),
+    recompute("24_2", "a name made at run time whose text stands in the code", "A = §\n# %%\n" + f("for name in ('A',): x += globals()[name]\nreturn x"), "12", (2, 3), says=said(r"uses `globals\(\)` in f", 0, 1, 2)),
+    recompute("24_3", "a constant name is seen, and nothing is said", "def helper(x): return x + §\n# %%\n" + f("return globals()['helper'](x)"), "12", (2, 3)),
+    hit("24_4", "exec: durable, and said", f("d = {}\nexec('y = 1', d)\nreturn d['y'] + x"), ("", ""), 2, says=said(r"uses `exec\(\)` in f", 0, 1)),
+    hit("24_5", "eval of an argument", "@durable\ndef f(t):\n    ran()\n    return eval(t)\n# %%\ngot['value'] = f('1 + 1')", ("", ""), 2, says=said(r"uses `eval\(\)` in f", 0, 1)),
+    recompute("24_6", "a query names a threshold of the notebook", "import pandas as pd\nthr = §\ndf = pd.DataFrame({'a': [1, 2, 3]})\n# %%\n" + f("return len(df.query('a > @thr'))"), "12", (2, 1), preload=("pandas",)),
+    recompute("24_7", "a local module that is asked by a computed name", "import mymod\n# %%\n" + f("return x + getattr(mymod, 'k' + str(x))()"), "12", (2, 3), files={"mymod.py": "def k1(): return §\n"}),
+    hit("24_8", "an argument that makes names at run time", "K = 1\ndef g(n): return globals()[n]\n@durable\ndef f(h):\n    ran()\n    return h('K')\n# %%\ngot['value'] = f(g)", ("", ""), 1, says=said(r"uses `globals\(\)` in g", 0, 1)),
+    hit("66_1", "an environment variable: durable, and said with the way out", "import os\nos.environ['MODE'] = 'a'\n# %%\n" + f("return os.environ['MODE']"), ("", ""), "a", says=said(r"reads the environment variable `MODE` in f; declare it with env=\('MODE',\)", 0, 1)),
+    recompute("66_2", "a declared variable counts, and nothing is said", "import os\nos.environ['MODE'] = '§'\n# %%\n@durable(env=('MODE',))\ndef f(x):\n    ran()\n    return os.environ['MODE']" + CALL, "ab", "ab"),
+    hit("65_1", "a file that native code reads: durable, and said", "import pandas as pd\npd.DataFrame({'a': [1]}).to_parquet('d.parquet')\n# %%\n" + f("return int(pd.read_parquet('d.parquet').a[0])"), ("", ""), 1, preload=("pandas",), says=said(r"reads files by `pandas.read_parquet\(\)`, past Python in f; name them in files=", 0, 1)),
+    recompute("65_2", "a declared file that native code reads", "import pandas as pd\npd.DataFrame({'a': [§]}).to_parquet('d.parquet')\n# %%\n@durable(files=('d.parquet',))\ndef f(x):\n    ran()\n    return int(pd.read_parquet('d.parquet').a[0])" + CALL, "12", (1, 2), preload=("pandas",)),
+    hit("65_3", "a child process: durable, and said", "import subprocess\n# %%\n" + f("return subprocess.run(['true']).returncode"), ("", ""), 0, says=said(r"starts processes by `subprocess.run\(\)`", 0, 1)),
+    recompute("65_4", "another file in a folder that is listed", "from pathlib import Path\n# %%\n" + f("return sum(int(p.read_text()) for p in Path('data').glob('*.txt'))"), "12", (1, 2), files={"data/§.txt": "1", "data/§.png": "1"}, says=(None, r"f: runs again, the names of book/data/\*\.txt differ from when they were listed", None)),
+    hit("65_5", "another file that a pattern does not ask for", "import glob\n# %%\n" + f("return len(glob.glob('data/*.csv'))"), "12", 0, files={"data/§.txt": "1"}),
+    recompute("4_1", "the precision of decimals is set in another cell", "import decimal\ndecimal.getcontext().prec = §\n# %%\n" + f("return str(decimal.Decimal(x) / 3)"), "34", ("0.333", "0.3333"), says=(None, "settings of decimal", None)),
+    recompute("18_1", "a function of a package is replaced in another cell", "import string\nstring.capwords = lambda v: §\n# %%\n" + f("return string.capwords(x)"), "12", (1, 2)),
+    recompute("22_1", "defaults are replaced after decoration", "@durable\ndef f(x, n=0):\n    ran()\n    return n\n# %%\nf.__defaults__ = (§,)\n# %%\ngot['value'] = f(1)", "12", (1, 2)),
+    recompute("17_1", "a decorator that is a class", "import functools\nclass D:\n    def __init__(self, g):\n        functools.update_wrapper(self, g)\n        self.g = g\n    def __call__(self, x): return self.g(x) + §\n# %%\n@durable\n@D\ndef f(x):\n    ran()\n    return x" + CALL, "12", (2, 3)),
+    hit("36_1", "a cell that makes names at run time: durable, and said", "K = 1\nname = 'K'\n# %%\n%load_ext resonate_nb\n# %%\n%%durable\nran()\ny = globals()[name + name[:0]]\n# %%\ngot['value'] = y", ("", ""), 1, says=(r"its key does not see everything: it uses `globals\(\)` in cell",) * 2),
+    recompute("36_2", "a cell that asks for a name in a text", "K = §\n# %%\n%load_ext resonate_nb\n# %%\n%%durable\nran()\ny = globals()['K']\n# %%\ngot['value'] = y", "12", (1, 2)),
+    Trap("36_3", "a cell whose names cannot be known runs plainly", "%load_ext resonate_nb\n# %%\n%%durable\nran()\nexec('y = 1')\n# %%\ngot['value'] = y", ("", ""), (1, 1), (1, 1), says=(r"runs plainly, not durably: uses `exec\(\)` in cell",) * 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=Trap.id)
+def test_what_is_not_seen_is_said(trap: Trap, tmp_path: Path) -> None:
+    spring(trap, tmp_path)
+
+
+def test_what_is_seen_is_not_said(tmp_path: Path) -> None:
+    """No line that says nothing: of a whole family of constructs whose text says it all."""
+    from trap_sessions import Notebook
+
+    body = (
+        "import math, os\nthr = 1\nclass C:\n    def m1(self): return 1\n    def all(self): return getattr(self, 'm' + '1')()\n# %%\n"
+        + f(
+            "y = [locals()['x'], vars(C()), dir(C), getattr(math, 'pi'), globals()['thr'], eval('thr + 1')]\nreturn C().all()"
+        )
+    )
+    assert "does not see" not in Notebook(tmp_path).run(body).said
