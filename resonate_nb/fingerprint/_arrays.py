@@ -56,9 +56,15 @@ def named(walk: Walk, value: Any) -> Children | None:
     return None
 
 
-def subclass_of(cls: type) -> Handler:
-    """The handler for a class that somebody made out of ndarray: its class, its attributes, and the array."""
+def subclass_of(cls: type) -> Handler | None:
+    """The handler for a class that somebody made out of ndarray: its class, its attributes, and the array; else None.
+
+    Raises:
+        Refusal: its objects hold more than that.
+    """
     ndarray = sys.modules["numpy"].ndarray
+    if not issubclass(cls, ndarray):
+        return None
     reason = hidden_state(cls, ndarray)
     if reason:
         raise Refusal(reason)

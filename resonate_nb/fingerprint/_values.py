@@ -13,28 +13,15 @@ from typing import Any
 
 from ..errors import UnfingerprintableError
 from . import (
-    _arrays,
-    _arrow,
-    _compiled,
     _containers,
-    _drawings,
-    _estimators,
-    _frames,
-    _graphs,
     _hints,
-    _images,
     _instances,
-    _jax,
-    _models,
-    _polars,
+    _packages,
     _reduced,
     _registered,
     _scalars,
     _services,
     _standing,
-    _torch,
-    _xarray,
-    _zones,
 )
 from ._named import Digests, Noted, plain_digests
 from ._pen import Pen, Piece
@@ -49,27 +36,6 @@ _EXACT: dict[type, Handler] = {
 
 # Types of modules that are not imported for this.
 _NAMED: dict[str, Handler] = {**_scalars.NAMED, **_hints.NAMED}
-
-# By the package a type comes from, which is loaded, then; never imported here.
-_PACKAGES: dict[str, Callable[[type], Handler]] = {
-    "numpy": _arrays.handler_of,
-    "pandas": _frames.handler_of,
-    "sklearn": _estimators.handler_of,
-    "scipy": _estimators.sparse_handler_of,
-    "polars": _polars.handler_of,
-    "pyarrow": _arrow.handler_of,
-    "pytz": _zones.handler_of,
-    "dateutil": _zones.handler_of,
-    "xarray": _xarray.handler_of,
-    "networkx": _graphs.handler_of,
-    "PIL": _images.handler_of,
-    "torch": _torch.handler_of,
-    "jax": _jax.handler_of,
-    "jaxlib": _jax.handler_of,
-    "numba": _compiled.numba_handler_of,
-    "pydantic": _models.handler_of,
-    "matplotlib": _drawings.handler_of,
-}
 
 _US = __name__.partition(".")[0]
 
@@ -250,18 +216,12 @@ class Walker(Walk):
             handler = service
         elif issubclass(cls, type) or root == _US:
             handler = _instances.code
-        elif root in _PACKAGES and root in sys.modules:
-            handler = _PACKAGES[root](cls)
         elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
+        elif (theirs := _packages.handler_of(cls)) is not None:
+            handler = theirs
         elif _instances.name_of(cls) in _NAMED:
             handler = _NAMED[_instances.name_of(cls)]
-        elif cls.__name__ == "cython_function_or_method":
-            handler = _arrays.named
-        elif "numpy" in sys.modules and issubclass(cls, sys.modules["numpy"].ndarray):
-            handler = _arrays.subclass_of(cls)
-        elif (theirs := _torch.subclass_of(cls) or _frames.subclass_of(cls) or _graphs.subclass_of(cls)) is not None:
-            handler = theirs
         elif _instances.is_plain(cls) or (_instances.is_users_class(cls) and not _instances.hidden_state(cls)):
             handler = _instances.instance_of(cls)
         elif cls.__name__ in _REASONS:
