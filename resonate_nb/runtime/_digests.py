@@ -108,14 +108,16 @@ def digest_of(path: str, found: os.stat_result, progress: Progress | None = None
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 break
-            digest = _read(file, path, before.st_size, progress)
+            digest, read_bytes = _read(file, path, before.st_size, progress)
             after = stamp_of(os.fstat(file.fileno()))
         stamp = stamp_of(before)
         if stamp != after:
             continue
         mtime, ctime = stamp.mtime_ns // 1_000_000, stamp.ctime_ns // 1_000_000
         # A time that was set to the future says nothing, and the other one cannot be set.
-        if (ctime if mtime > begun else max(mtime, ctime)) <= begun - RACY_MS:
+        has_rested = (ctime if mtime > begun else max(mtime, ctime)) <= begun - RACY_MS
+        # What the system makes up while it is read has no size, and times that tell nothing.
+        if has_rested and read_bytes == stamp.size:
             _keep(path, stamp, digest)
             if memory is not None:
                 memory.put(_key(path, stamp), bytes.fromhex(digest))
@@ -125,7 +127,8 @@ def digest_of(path: str, found: os.stat_result, progress: Progress | None = None
     raise UnfingerprintableError(path, "file", "it changes while it is read")
 
 
-def _read(file: BinaryIO, path: str, size: int, progress: Progress | None) -> str:
+def _read(file: BinaryIO, path: str, size: int, progress: Progress | None) -> tuple[str, int]:
+    """The digest, and how many bytes it is of: not all of them where the file grows meanwhile."""
     # All cores for what is large; they take longer to begin than a small file takes to hash.
     content = blake3(max_threads=blake3.AUTO if size > _CHUNK_BYTES else 1)
     done = 0
@@ -134,7 +137,9 @@ def _read(file: BinaryIO, path: str, size: int, progress: Progress | None) -> st
         done += len(chunk)
         if progress is not None:
             progress.went_on(path, done, size)
-    return content.hexdigest()
+        if done > size > 0:
+            break
+    return content.hexdigest(), done
 
 
 def _keep(path: str, stamp: Stamp, digest: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from blake3 import blake3
 from diskcache import Cache, Disk, Timeout
-from diskcache.core import MODE_RAW, UNKNOWN
+from diskcache.core import ENOVAL, MODE_RAW, UNKNOWN
 
 from ._filesystem import file_system_of
 
@@ -25,6 +25,9 @@ _CHECK_BYTES = 8
 _WAIT_SECONDS = 0.5
 """For a lock that another process holds; to read a file again takes about as long."""
 _MOST_BYTES = 16 * 1024 * 1024
+_PRAGMAS = {"journal_mode": "delete", "synchronous": "off", "mmap_size": "0"}
+"""Nothing is mapped: somebody may cut the file short under it, which would kill the process. Nothing is synced: all of
+it may be lost."""
 _T = TypeVar("_T")
 
 
@@ -48,6 +51,25 @@ class _BytesDisk(Disk):  # type: ignore[misc]  # diskcache carries no types
         return _bytes(value)
 
 
+class _Cache(Cache):  # type: ignore[misc]
+    """diskcache's cache, which as it comes tries for minutes to be set up where somebody holds a lock."""
+
+    _timeout = property(lambda self: _WAIT_SECONDS, lambda self, seconds: None)
+
+    @property
+    def _sql_retry(self) -> Any:
+        return self._sql
+
+    def reset(self, key: str, value: Any = ENOVAL, update: bool = True) -> Any:
+        if not key.startswith("sqlite_"):
+            return super().reset(key, value, update)
+        # Ours alone: the file may say anything.
+        pragma = key.removeprefix("sqlite_")
+        if pragma in _PRAGMAS:
+            self._sql(f"PRAGMA {pragma} = {_PRAGMAS[pragma]}").fetchall()
+        return value
+
+
 def _bytes(value: object) -> bytes:
     if type(value) is not bytes:
         raise TypeError(f"a value here is bytes, not a {type(value).__qualname__}")
@@ -61,7 +83,7 @@ class DigestMemory:
         """`store` is the directory of the store, which is never made here."""
         self._directory = store / "digests"
         self._is_usable = not file_system_of(store).is_network
-        self._cache: Cache | None = None
+        self._cache: _Cache | None = None
         self._is_rebuilt = False
         self._lock = threading.RLock()
 
@@ -75,7 +97,8 @@ class DigestMemory:
 
     def put(self, key: bytes, digest: bytes) -> None:
         """It is remembered, if it can be."""
-        self._asked(lambda cache: cache.set(key, digest + _check(key, digest)))
+        value = digest + _check(key, digest)
+        self._asked(lambda cache: cache.set(key, value))
 
     def close(self) -> None:
         """Connections are released."""
@@ -88,12 +111,14 @@ class DigestMemory:
         if not self._is_usable:
             return None
         try:
-            return what(self._open())
-        except Timeout:
-            return None
-        except Exception as error:  # whatever scribbles in the file make of it
-            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode in _HELD:
-                return None
+            cache = self._open()
+            try:
+                return what(cache)
+            except (Timeout, sqlite3.OperationalError) as error:
+                if isinstance(error, Timeout) or error.sqlite_errorcode in _HELD:
+                    return None  # by another process, which is at it
+                raise
+        except Exception:  # whatever scribbles in the file make of it
             if not self._rebuild():
                 return None
         try:
@@ -102,20 +127,12 @@ class DigestMemory:
             self._is_usable = False
             return None
 
-    def _open(self) -> Cache:
+    def _open(self) -> _Cache:
         with self._lock:
             if self._cache is None:
                 with suppress(FileExistsError):
                     os.mkdir(self._directory, 0o700)
-                # No mapping: another process may cut the file short under it. No syncs: it may be lost.
-                self._cache = Cache(
-                    str(self._directory),
-                    disk=_BytesDisk,
-                    timeout=_WAIT_SECONDS,
-                    size_limit=_MOST_BYTES,
-                    sqlite_mmap_size=0,
-                    sqlite_synchronous=0,
-                )
+                self._cache = _Cache(str(self._directory), disk=_BytesDisk, size_limit=_MOST_BYTES)
             return self._cache
 
     def _rebuild(self) -> bool:
