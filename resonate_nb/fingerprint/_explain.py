@@ -17,6 +17,7 @@ import enum
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -37,6 +38,8 @@ _MOST_PARTS = 32
 _MOST_LETTERS = 80
 _NAME_LETTERS = 40
 _MOST_BYTES = 4_096
+_FEW = 8
+"""So many parts, with names cut as they are, never come to more."""
 _LEAST_BYTES = 160
 """With less room nothing is said of parts; so an endless nesting ends."""
 _STEPS = frozenset((str, int, float, bool, type(None), bytes, Attribute))
@@ -55,7 +58,7 @@ def describe(value: object, noted: Noted = (), name: str = "") -> Summary:
     digests = {step: short_digest(piece) for step, piece in noted if type(step) in _STEPS}
     found = _summary(value, digests, name, _MOST_BYTES)
     parts: list[Any] = found.get("parts") or found.get("columns") or []
-    while len(parts) > 1 and len(json.dumps(found)) > _MOST_BYTES:
+    while len(parts) > _FEW and len(json.dumps(found)) > _MOST_BYTES:
         del parts[len(parts) // 2 :]
     return found
 
@@ -140,7 +143,8 @@ def _pandas(value: Any, found: Summary, room: int) -> bool:
     cls = type(value)
     noted = seen(value) if cls in (pd.DataFrame, pd.Series) else None
     if cls is pd.DataFrame:
-        names, dtypes = list(value.columns), list(value.dtypes)
+        # `value.dtypes` makes a Series, which takes as long as all the rest.
+        names, dtypes = list(value.columns), [part.dtype for part in value._iter_column_arrays()]
     elif cls is pd.Series:
         names, dtypes = [value.name], [value.dtype]
     elif issubclass(cls, pd.Index):
@@ -157,7 +161,7 @@ def _pandas(value: Any, found: Summary, room: int) -> bool:
     columns: list[list[str]] = []
     room -= 300
     for position, (name, dtype) in enumerate(zip(names[: MOST_COLUMNS - 1], dtypes, strict=False)):
-        column = [_cut(_label(name), _NAME_LETTERS), _cut(str(dtype), _NAME_LETTERS)]
+        column = [_cut(_label(name), _NAME_LETTERS), _dtype_text(dtype)]
         column.append(digests[position] if position < len(digests) else "")
         if isinstance(dtype, pd.CategoricalDtype):
             column.append(_categories(dtype))
@@ -177,7 +181,13 @@ def _pandas(value: Any, found: Summary, room: int) -> bool:
 
 def _index(index: Any) -> list[Any]:
     """Type, dtype and name of an index."""
-    return [type(index).__name__, _cut(str(index.dtype), _NAME_LETTERS), _cut(str(list(index.names)), _NAME_LETTERS)]
+    names = [index.name] if index.nlevels == 1 else list(index.names)
+    return [type(index).__name__, _dtype_text(index.dtype), _cut(str(names), _NAME_LETTERS)]
+
+
+@lru_cache(maxsize=256)
+def _dtype_text(dtype: Any) -> str:
+    return _cut(str(dtype), _NAME_LETTERS)
 
 
 def _categories(dtype: Any) -> str:

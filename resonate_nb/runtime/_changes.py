@@ -7,6 +7,7 @@ of its code (note ``sources`` of ``code:…``) and the summary of a piece of dat
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,8 @@ _MOST_TEXTS = 3
 _MOST_PHRASES = 3
 _MOST_DIFF = 20_000
 """Characters of one diff; of a longer one the end is left out."""
+_FEW = 12
+"""So many scalars and containers, and texts of so many letters, are shown whole."""
 _PLAIN = frozenset((int, float, complex, str, bytes, bool, type(None)))
 
 
@@ -195,7 +198,7 @@ def data_notes(
     places = {
         ("argument", name): digest
         for name, digest in identity.argument_parts.items()
-        if identity.noted and digest not in known and type(arguments.get(name)) not in _PLAIN
+        if identity.noted and digest not in known and not _is_told_by_its_text(arguments.get(name))
     }
     if with_globals:
         places |= {
@@ -207,6 +210,25 @@ def data_notes(
         return {}
     summaries = _summaries(work, identity, arguments, places)
     return {places[place]: json.dumps(summary).encode() for place, summary in summaries.items()}
+
+
+def _is_told_by_its_text(value: object) -> bool:
+    """Whether the short text that is stored of an argument anyway says all of it: scalars, and a few in containers."""
+    if type(value) in _PLAIN:
+        return True
+    pending, seen = [value], 0
+    while pending:
+        part = pending.pop()
+        seen += 1
+        if seen > _FEW:
+            return False
+        if type(part) in (list, tuple, set):
+            pending.extend(itertools.islice(part, _FEW + 1))  # type: ignore[call-overload]
+        elif type(part) is dict:
+            pending.extend(itertools.chain.from_iterable(itertools.islice(part.items(), _FEW + 1)))
+        elif type(part) not in _PLAIN or (type(part) in (str, bytes) and len(part) > _FEW):  # type: ignore[arg-type]
+            return False
+    return True
 
 
 def _cut(diff: str) -> str:

@@ -6,7 +6,7 @@ its result over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from glob import escape
 
 from resonate_nb.protocol import Promise, split_id
@@ -36,10 +36,14 @@ def versions_of(reader: Reader, work: Work, identity: Identity) -> list[Promise]
 
     Cells without a label share a name and nothing else: of their versions there is only one.
     """
+    return _versions(reader, work, identity, reader.recent(work.name, _MOST_RECENT))
+
+
+def _versions(reader: Reader, work: Work, identity: Identity, recent: Sequence[Promise]) -> list[Promise]:
     if not _is_known_again(work):
         return []
     place = _place(identity.base)
-    listed = reader.recent(work.name, _MOST_RECENT)
+    listed = [*recent]
     if ":" not in identity.base:
         listed += reader.search(Query(f"{escape(place)}@*", name=escape(work.name), limit=_MOST_VERSIONS), bare=True)
     found: dict[str, Promise] = {}
@@ -54,17 +58,15 @@ def versions_of(reader: Reader, work: Work, identity: Identity) -> list[Promise]
 def nearest(reader: Reader, work: Work, identity: Identity) -> Promise | None:
     """What a call that finds nothing under its id is to be compared with: itself before the last edit; else the recent
     call of the same version that differs in the fewest arguments; else the newest of its name."""
-    edited = before_the_edit(reader, work, identity)
-    if edited is not None:
-        return edited
+    recent = reader.recent(work.name, _MOST_RECENT)
+    if edited := _versions(reader, work, identity, recent):
+        return edited[0]
     base, parts = identity.base, parts_of(identity)
-    known = [
-        promise
-        for promise in reader.recent(work.name, _MOST_RECENT)
-        if split_id(promise.id)[0] != base and _is_of(work, promise)
-    ]
+    known = [promise for promise in recent if split_id(promise.id)[0] != base and _is_of(work, promise)]
     if not _is_known_again(work):
-        known = [promise for promise in known if promise.param.headers.get("code") == identity.code]
+        latest = reader.note(f"cell:{identity.code}", "latest")
+        last = None if latest is None else reader.get(latest.decode())
+        known = [] if last is None or last.id == base else [last]
 
     def distance(promise: Promise) -> tuple[bool, int]:
         theirs = stored_parts_of(promise)
