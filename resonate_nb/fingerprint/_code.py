@@ -188,6 +188,10 @@ class Subject(Dependent):
     def forget_versions(self) -> None:
         self._last = None
 
+    def caches(self) -> tuple[Any, ...]:
+        """The functions behind `functools.lru_cache` that it reaches, as of the last key."""
+        return () if self._last is None else tuple(self._last.walk.guards.caches)
+
     def watched(self) -> tuple[dict[str, Any], ...]:
         """Namespaces in which its code may bind names that it does not spell, as of the last key."""
         return () if self._last is None else tuple(self._last.walk.guards.watched.values())

@@ -33,6 +33,8 @@ class Guards:
     namespaces: list[tuple[dict[str, Any], tuple[type, ...], tuple[object, ...]]] = field(default_factory=list)
     """Namespaces of which everything of some kinds counts."""
 
+    caches: list[Any] = field(default_factory=list)
+    """Functions behind `functools.lru_cache`."""
     watched: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Namespaces in which the code may bind names that it does not spell."""
 

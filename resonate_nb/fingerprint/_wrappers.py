@@ -104,6 +104,7 @@ class WrapperReader:
             return f"{inner} of {self._bound(value, owner, path)}"
         if cls.__name__ == "_lru_cache_wrapper":
             wrapped = getattr(value, "__wrapped__", None)
+            self._walk.guards.caches.append(value)
             parameters: dict[str, object] = getattr(value, "cache_parameters", dict)()
             return f"lru_cache {sorted(parameters.items())} {self._walk.reach(wrapped, exposed, path)}"
         if cls.__name__ == "ufunc":

@@ -382,6 +382,13 @@ class _Observed:
     def slow(self) -> Mapping[str, float]:
         return self._subject.slow()
 
+    def caches(self) -> tuple[Any, ...]:
+        return self._subject.caches()
+
+    def watched(self) -> tuple[dict[str, Any], ...]:
+        """None: what a cell binds is compared with what was there before, all of it."""
+        return ()
+
     def changed_attributes(self) -> list[str]:
         """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""
         effects = self.last.effects if self.last is not None else ()

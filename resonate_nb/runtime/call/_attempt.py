@@ -34,6 +34,7 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Reader, Transaction
 
 from .. import _context, _identity, _reads
+from .._caches import Caches
 from .._engine import Engine
 from .._generators import Standing
 from .._held import Hold, cancel_on_interrupt
@@ -466,7 +467,7 @@ class _Try:
     def __init__(self, engine: Engine, request: Request, claimed: Claimed) -> None:
         self._engine = engine
         self._claimed = claimed
-        self._subject = None if request.work.is_cell else request.work.subject
+        self._subject = request.work.subject
         self._running = _context.Running(claimed.current)
         self._recording = _reads.recording(engine.root, engine.clock, engine.store.path)
         self.reads: _reads.Reads
@@ -478,8 +479,8 @@ class _Try:
         self._running.__enter__()
         self.reads = self._recording.__enter__()
         self.generators = Standing()
-        watched = () if self._subject is None else self._subject.watched()
-        self._names = tuple([(namespace, dict(namespace)) for namespace in watched])
+        self._names = tuple([(namespace, dict(namespace)) for namespace in self._subject.watched()])
+        self.caches = Caches(self._subject.caches())
         return self
 
     def bound(self) -> list[str]:
@@ -555,6 +556,7 @@ def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
         effects = (f"could not be looked at afterwards ({in_words(error)})",)
+    run.caches.settle(run.reads)
     return Tried(
         limited.value,
         limited.error,
