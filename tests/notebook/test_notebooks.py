@@ -86,6 +86,8 @@ FLIGHTS = Case(
     2,
     {"parameters": "N_FLIGHTS = 12_000\nN_FOLDS = 4\nN_TREES = 20\nSEED = 20130101"},
 )
+WHAT_COUNTS = Case("20_what_counts", "", 0, {})
+PAGES = [TOUR, FLIGHTS, WHAT_COUNTS]
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,8 @@ def _shown(outputs: list[Any]) -> list[object]:
                 shown.append(["widget", sorted(data)])
             elif "rnb-static" in html:
                 shown.append(["static inspector", sorted(data)])
+            elif "rnb-why" in html:
+                shown.append(["why", data["text/plain"].splitlines()[0]])
             elif "rnb-handle" in html:  # says who computed it, and in which attempt: another one after a kill
                 shown.append(["handle", re.sub(r", attempt \d+", "", data["text/plain"])])
             elif "rnb-mark" not in html and "rnb-line" not in html:
@@ -225,7 +229,7 @@ def _same(text: str) -> str:
     return re.sub(r"\b\d+(\.\d+)? (ms|s|m|h)\b", "… s", text)
 
 
-@pytest.mark.parametrize("case", [TOUR, FLIGHTS], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", PAGES, ids=lambda case: case.name)
 def test_committed_notebook_shows_a_good_run_and_is_small(case: Case) -> None:
     """Readers on GitHub see these outputs; what only a living kernel can show is not kept."""
     path = NOTEBOOKS / f"{case.name}.ipynb"
@@ -240,6 +244,20 @@ def test_committed_notebook_shows_a_good_run_and_is_small(case: Case) -> None:
     assert not [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
     assert not [output.text for output in outputs if output.get("name") == "stderr"]
     assert any("rnb-static" in output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+@pytest.mark.slow
+def test_what_counts_is_as_the_page_says(tmp_path: Path) -> None:
+    """The page is about which edits run: what it shows is what happens. It has a store of its own each time."""
+    page = nbformat.read(NOTEBOOKS / f"{WHAT_COUNTS.name}.ipynb", 4)
+    written = {cell.id: _shown(cell.outputs) for cell in page.cells if cell.cell_type == "code"}
+    left = Session(WHAT_COUNTS, tmp_path / "page").run()
+    assert left is not None
+    # The live view is not kept in a file.
+    del written["inspect"], left.outputs["inspect"]
+    assert written == left.outputs
+    ran = [cell for cell, outputs in written.items() if ["stdout", "computing\n"] in outputs]
+    assert ["define", "edit", "global", "file", "file-edited", "service", "unsure", "depends", "in-place"] == ran
 
 
 def test_the_tour_has_fewer_than_ten_cells() -> None:
