@@ -62,10 +62,6 @@ class Guard:
         """Whether it holds at all."""
         return self.holds()
 
-    def meets(self, start: int, end: int) -> bool:
-        """Never: the kernel is not asked about its pages."""
-        return False
-
     def release(self) -> None:
         """Writes need no copy because of it."""
         self._blocks.clear()

@@ -18,8 +18,8 @@ from ._pages import PAGE_BYTES, Pages, opened
 from ._pen import Pen
 from ._walk import Children, Stretch, Walk, memory_of
 
-LEAST_BYTES: Final = 262_144
-"""What is smaller is hashed about as fast as it is looked up."""
+LEAST_BYTES: Final = 1_048_576
+"""What is smaller is hashed about as fast as it is watched and looked up."""
 _MOST = 512
 """Pieces of memory. Of each its two ends are kept, less than a page each."""
 _MOST_PASSES = 64
@@ -112,7 +112,6 @@ class Watch:
 
     def begin(self, stretches: Sequence[Stretch]) -> None:
         """Writes are noted from here on; the memory is to be read after. Called with the lock held."""
-        _watching.add(self)
         for low, high in stretches:
             first, last = -(-low // PAGE_BYTES) * PAGE_BYTES, high // PAGE_BYTES * PAGE_BYTES
             if first < last:
@@ -130,10 +129,12 @@ class Watch:
             return
         # What was noted for others is noted no more: they are told.
         for start, end in noted:
-            for other in list(_watching):
+            for other in _near(start, end):
                 if other is not self and other.meets(start, end):
                     other.is_lost = True
         self.watched.append((low, high))
+        for place in _places(low, high):
+            _watching.setdefault(place, set()).add(self)
 
     def meets(self, start: int, end: int) -> bool:
         """Whether it watches pages of a stretch."""
@@ -151,16 +152,21 @@ class Watch:
 
     def leave(self) -> None:
         """Others watch what it watched."""
-        _watching.discard(self)
+        for low, high in self.watched:
+            for place in _places(low, high):
+                if (there := _watching.get(place)) is not None:
+                    there.discard(self)
+                    if not there:
+                        del _watching[place]
         self.watched.clear()
 
     def release(self) -> None:
         """Writes to what nobody else watches are noted no more."""
-        _watching.discard(self)
-        for low, high in self.watched:
-            if not any(other.meets(low, high) for other in list(_watching)):
+        watched = list(self.watched)
+        self.leave()
+        for low, high in watched:
+            if not any(other.meets(low, high) for other in _near(low, high)):
                 self._pages.release(low, high)
-        self.watched.clear()
 
 
 class Patience:
@@ -197,10 +203,20 @@ class _Entry(Watch):
 
 _entries: dict[tuple[object, ...], _Entry] = {}
 """By place, the one used last at the end."""
-_watching: set[Watch] = set()
-"""Those, and what is being read."""
+_watching: dict[int, set[Watch]] = {}
+"""All watches, by each place (`_places`) in which they watch something."""
 lock = RLock()
 """Taken again within itself: a collection in the middle may end the life of an owner."""
+
+
+def _places(low: int, high: int) -> range:
+    """The pieces of two megabytes that a stretch touches."""
+    return range(low >> 21, (high - 1 >> 21) + 1)
+
+
+def _near(low: int, high: int) -> set[Watch]:
+    """The watches that may meet a stretch."""
+    return {watch for place in _places(low, high) for watch in tuple(_watching.get(place, ()))}
 
 
 class _Untried:
@@ -229,8 +245,9 @@ def forget() -> None:
     """Nothing is kept of anything, and the kernel is asked anew."""
     global _pages
     with lock:
-        for watch in _watching:
-            watch.is_lost = True
+        for there in _watching.values():
+            for watch in there:
+                watch.is_lost = True
         _entries.clear()
         _watching.clear()
         if isinstance(_pages, Pages):
@@ -238,12 +255,11 @@ def forget() -> None:
         _pages = _UNTRIED
 
 
-def drop(watch: Watch | Guard) -> None:
+def drop(watch: Watch) -> None:
     """The memory is gone: nothing that was written of it is kept. Called with the lock held."""
-    for place, entry in list(_entries.items()):
-        if any(watch.meets(low, high) for low, high in entry.watched):
-            del _entries[place]
-            entry.release()
+    near = {other for low, high in watch.watched for other in _near(low, high)}
+    for place in [place for place, entry in tuple(_entries.items()) if entry in near]:
+        _entries.pop(place).release()
     watch.release()
 
 

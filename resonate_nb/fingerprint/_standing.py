@@ -22,8 +22,13 @@ from ._remembered import Patience, Watch, ends_of
 from ._walk import Stretch, memory_of
 
 _MOST = 256
-"""Values, of each of which its facts are kept and the ends of its memory; and of answers about several."""
+"""Values, of each of which its facts are kept and the ends of its memory."""
+_MOST_ANSWERS = 64
+"""Answers about several, which hold what walks noted of their parts."""
 _MOST_STRETCHES = 512
+_SMALL = 131_072
+"""Elements: to walk over fewer takes no longer than to begin to watch them, so that is begun when they come again."""
+_SIGHTS = 3
 _ATOMS = frozenset((int, float, str, bytes, bool, type(None), complex))
 
 
@@ -48,6 +53,8 @@ def standing(value: object) -> Standing | None:
 
     What is read between two calls that give the same one is its content.
     """
+    if _reader_of(type(value)) is None or not _is_worth(value):
+        return None
     facts = _facts_of(value)
     if facts is None:
         return None
@@ -76,6 +83,22 @@ def standing(value: object) -> Standing | None:
             _drop(*next(iter(_standing.items())))
         _standing[id(value)] = found
         return found
+
+
+_sights: dict[int, int] = {}
+
+
+def _is_worth(value: Any) -> bool:
+    """Whether a value is large, or was asked about before; what is another in its place may count for it."""
+    if value.size > _SMALL or id(value) in _standing:
+        return True
+    sights = _sights.get(id(value), 0) + 1
+    if sights >= _SIGHTS:
+        return True
+    if len(_sights) >= 4 * _MOST:
+        _sights.clear()
+    _sights[id(value)] = sights
+    return False
 
 
 def _facts_of(value: object) -> _Facts | None:
@@ -141,7 +164,7 @@ def answer(key: Key) -> Any:
 
 def remember(key: Key, found: object) -> None:
     """What was found of values that had this key before and after."""
-    if len(_answers) >= _MOST:
+    if len(_answers) >= _MOST_ANSWERS:
         _answers.clear()
     _answers[key] = found
 
@@ -150,6 +173,7 @@ def forget() -> None:
     """Nothing is known of any value."""
     with _remembered.lock:
         _answers.clear()
+        _sights.clear()
         while _standing:
             _standing.popitem()[1].watch.release()
 
@@ -160,7 +184,8 @@ def _drop(place: int, gone: Standing | None) -> None:
     with _remembered.lock:
         if _standing.get(place) is gone:
             del _standing[place]
-        _remembered.drop(gone.watch)
+        if isinstance(gone.watch, Watch):
+            _remembered.drop(gone.watch)
 
 
 def _merged(stretches: list[Stretch]) -> list[Stretch]:

@@ -23,7 +23,7 @@ from resonate_nb.fingerprint._values import fingerprint_values, walked_values
 
 def look(**values: object) -> tuple[str, tuple[bytes, ...]]:
     """The digests of values, found at a glance where that can be, which are those of a walk."""
-    for _ in range(3):
+    for _ in range(5):
         found = fingerprint_values(values, reach)
         walked = walked_values(values, reach)
         assert (walked.joint, walked.names, walked.digests) == (found.joint, found.names, found.digests)
