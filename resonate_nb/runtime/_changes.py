@@ -19,7 +19,7 @@ from resonate_nb.store import Reader
 
 from ._earlier import FIRST, NEW_ARGUMENTS, parts_of, stored_parts_of
 from ._identity import Identity, about_of, part_diff
-from ._outside import is_outside, title_of
+from ._outside import change_of, is_outside
 from ._packages import recorded
 from ._registry import Work
 
@@ -150,7 +150,7 @@ def _data_changes(
         if is_outside(name):
             if has_both or not is_other_call:  # other arguments name other files
                 what = name.partition(" ")[0]
-                found.append(Change(what, name, f"{title_of(name, ours.get(place, ''))} changed"))
+                found.append(Change(what, name, change_of(name, theirs.get(place, ""), ours.get(place, ""))))
             continue
         if not has_both:
             verb = "now reads" if place in ours else "no longer reads"

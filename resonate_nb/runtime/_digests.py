@@ -49,8 +49,8 @@ def stamp_of(found: os.stat_result) -> Stamp:
 class Progress:
     """What is read for one answer, said while it takes long."""
 
-    def __init__(self) -> None:
-        self._clock = SystemClock()
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._line: Line | None = None
         self._next = self._clock.monotonic() + _SAID_AFTER
         self._files = 0
@@ -63,7 +63,7 @@ class Progress:
         self._next = now + _SAID_EVERY
         is_large = size > _LARGE_BYTES
         what = f"{done / 1e9:.1f} of {size / 1e9:.1f} GB of {os.path.basename(path)}" if is_large else ""
-        files = f"{self._files:,} files" if self._files else ""
+        files = f"{self._files:,} file{'s' * (self._files > 1)}" if self._files else ""
         text = f"reading {' and '.join(filter(None, (files, what)))}, to know whether anything has changed"
         if self._line is None:
             self._line = live(text)

@@ -123,14 +123,22 @@ def part_of(spelled: str) -> str:
     return f"{'files' if is_pattern(spelled) or spelled.endswith(os.sep) else 'file'} {spelled}"
 
 
-def title_of(name: str, digest: str = "") -> str:
+def change_of(name: str, before: str, now: str) -> str:
+    """How people are told that something outside of Python has other content, given its digests."""
+    title = title_of(name)
+    if not (before and now):
+        return f"{title} {'counts now' if now else 'counts no more'}"
+    if now in _NOTHING:
+        return f"{title} is {_NOTHING[now]}"
+    return f"{title} was {_NOTHING[before]}" if before in _NOTHING else f"{title} changed"
+
+
+def title_of(name: str) -> str:
     """How people are told of a part of the key: a name of Python's in backticks, all else by its kind."""
     kind, _, rest = name.partition(" ")
     match kind:
         case "env":
             return f"environment variable `{rest}`"
-        case "file" | "files":
-            return f"{name} (missing)" if digest == MISSING.hex() else name
         case _:
             return name if rest else f"`{name}`"
 
@@ -142,10 +150,18 @@ def is_outside(name: str) -> bool:
 
 def _env_digest(name: str) -> bytes:
     value = os.environ.get(name)
-    content = blake3(b"unset" if value is None else b"set")
-    if value is not None:
-        content.update(name.encode("utf-8", "surrogateescape") + b"=" + value.encode("utf-8", "surrogateescape"))
+    return _UNSET if value is None else _written(b"set", os.fsencode(name), os.fsencode(value))
+
+
+def _written(*parts: bytes) -> bytes:
+    content = blake3()
+    for part in parts:
+        content.update(len(part).to_bytes(8, "little") + part)
     return content.digest(DIGEST_BYTES)
+
+
+_UNSET = _written(b"unset")
+_NOTHING = {MISSING.hex(): "missing", _UNSET.hex(): "not set"}
 
 
 def _variable_digest(variable: Callable[[str], object], name: str) -> bytes:

@@ -181,6 +181,22 @@ def test_a_file_that_changes_for_ever_is_refused_by_name(tmp_path: Path) -> None
         digest_of(str(file), file.stat(), Meddler(file, 100), at_rest())
 
 
+def test_a_long_reading_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After a second, and not before; what is large is named."""
+    clock = ManualClock()
+    progress = Progress(clock)
+    with caplog.at_level("INFO", "resonate_nb"):
+        progress.went_on("/d/a.txt", 10, 10)
+        clock.advance(900)
+        progress.went_on("/d/b.parquet", 100_000_000, 3_000_000_000)
+        assert [] == caplog.messages
+        clock.advance(200)
+        progress.went_on("/d/b.parquet", 1_500_000_000, 3_000_000_000)
+        progress.end()
+    said = "reading 1 file and 1.5 of 3.0 GB of b.parquet, to know whether anything has changed"
+    assert [said] == caplog.messages
+
+
 class Interrupted(Progress):
     def went_on(self, path: str, done: int, size: int) -> None:
         raise KeyboardInterrupt
