@@ -28,7 +28,10 @@ def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...
 
 def _between(before: Summary, after: Summary) -> tuple[str, ...]:
     """The phrases; () where nothing is seen to differ."""
-    return () if before == after else tuple(_phrases(before, after))[:MOST_PHRASES]
+    try:
+        return () if before == after else tuple(_phrases(before, after))[:MOST_PHRASES]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return ("its content differs",)  # kept by another release of this package, or damaged since
 
 
 def _unseen(summary: Summary) -> str:

@@ -10,7 +10,7 @@ import ast
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from resonate_nb.fingerprint import describe, differences, version_change
 from resonate_nb.protocol import Promise
@@ -23,6 +23,7 @@ from ._outside import change_of, is_outside
 from ._packages import recorded
 from ._registry import Work
 
+T = TypeVar("T")
 _MOST_TEXTS = 3
 _MOST_PHRASES = 3
 _MOST_DIFF = 20_000
@@ -69,6 +70,15 @@ def reason_of(changes: Sequence[Change]) -> str:
     return "; ".join(texts[:_MOST_TEXTS]) + (f"; and {more} more" if more > 0 else "")
 
 
+def loaded(data: bytes | None, kind: type[T]) -> T:
+    """What a note holds, of this kind; an empty one where there is none, or it is damaged: no call fails of that."""
+    try:
+        found = json.loads(data) if data is not None else None
+    except ValueError:
+        found = None
+    return found if isinstance(found, kind) else kind()
+
+
 def to_json(changes: Sequence[Change]) -> bytes:
     """As they are stored with a promise."""
     return json.dumps([[change.kind, change.name, change.text, change.diff] for change in changes]).encode()
@@ -76,7 +86,10 @@ def to_json(changes: Sequence[Change]) -> bytes:
 
 def from_json(data: bytes | None) -> tuple[Change, ...]:
     """As `to_json` wrote them."""
-    return tuple(Change(*each) for each in json.loads(data)) if data else ()
+    try:
+        return tuple(Change(kind, name, text, diff) for kind, name, text, diff in loaded(data, list))
+    except (TypeError, ValueError):
+        return ()  # of another release
 
 
 def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[Change]:
@@ -89,8 +102,8 @@ def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[
         # Of a release that did not keep them.
         same_data = about_of(earlier).get("content", {}) == dict(identity.key.content_parts)
         return [Change("function", "", "its code changed")] if same_data else []
-    theirs: dict[str, str] = json.loads(stored)
-    sources: dict[str, str] = json.loads(reader.note(f"code:{code}", "sources") or b"{}")
+    theirs: dict[str, str] = loaded(stored, dict)
+    sources: dict[str, str] = loaded(reader.note(f"code:{code}", "sources"), dict)
     versions = recorded(reader, earlier)
     found: list[Change] = []
     others: list[Change] = []
@@ -160,7 +173,7 @@ def _data_changes(
                 others.append(Change(kind, name, f"{verb} `{name}`"))
             continue
         kept = before.get(f"part:{theirs[place]}")
-        old = json.loads(kept) if kept is not None else _from_shown(shown.get(name)) if kind == "argument" else None
+        old = loaded(kept, dict) if kept is not None else _from_shown(shown.get(name)) if kind == "argument" else None
         phrases = differences(old, now.get(place))
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN

@@ -5,7 +5,6 @@ One text, made here: it is said and logged when the body runs, stored with the p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
 
-from ._changes import Change, changes_since, from_json, reason_of, to_json
+from ._changes import Change, changes_since, from_json, loaded, reason_of, to_json
 from ._earlier import FIRST, NEW_ARGUMENTS, nearest, plain_reason
 from ._identity import Identity
 from ._registry import Work
@@ -83,9 +82,9 @@ class Ran:
 def why_it_ran(reader: Reader, promise: Promise) -> Ran:
     """What was stored of why the body of a promise ran."""
     why, changes = reader.note(promise.id, "why"), from_json(reader.note(promise.id, "changes"))
-    unseen = json.loads(reader.note(f"code:{promise.param.headers.get('code', '')}", "unseen") or b"{}")
+    unseen = loaded(reader.note(f"code:{promise.param.headers.get('code', '')}", "unseen"), dict)
     return Ran(
-        plain_reason(reader, promise) if why is None else why.decode(),
+        plain_reason(reader, promise) if why is None else why.decode(errors="replace"),
         changes,
         tuple(unseen.get("unsure", ())),
         tuple(unseen.get("services", ())),

@@ -38,6 +38,7 @@ class Verdict(StrEnum):
     REFUSED = "is refused"
     PLAIN = "would run plainly"
     RAN = "ran"
+    RUNS = "runs"
     KEPT = "was not run"
 
 
@@ -137,6 +138,9 @@ def explain_call(work: Work, arguments: Mapping[str, object]) -> Explanation:
     slow = tuple(
         f"`{name}` takes {duration(seconds * 1_000)} at each call" for name, seconds in work.subject.slow().items()
     )
+    if work.options.keyed_by == "call":
+        place = "inside a durable call it is a step, and counts by its place there"
+        found = replace(found, details=(*found.details, place))
     found = replace(found, unsure=identity.unsure, services=identity.services, slow=slow)
     if not _config.is_enabled():
         reason = f"everything is switched off; else it {found.verdict}: {found.reason}"
@@ -152,7 +156,7 @@ def explain_promise(engine: Engine, promise: Promise) -> Explanation:
     name = promise.param.headers.get("name", "")
     return Explanation(
         promise.id if name in ("", "cell") else name,
-        Verdict.RAN if origin_of(promise) == promise.id else Verdict.KEPT,
+        _became(promise),
         ran.reason,
         promise.id,
         record.shown.label,
@@ -162,6 +166,12 @@ def explain_promise(engine: Engine, promise: Promise) -> Explanation:
         services=ran.services,
         would_hit=promise.state is State.RESOLVED and not record.again,
     )
+
+
+def _became(promise: Promise) -> Verdict:
+    if promise.state is State.PENDING:
+        return Verdict.RUNS
+    return Verdict.RAN if origin_of(promise) == promise.id else Verdict.KEPT
 
 
 def _judged(engine: Engine, work: Work, identity: Identity, arguments: Mapping[str, object]) -> Explanation:

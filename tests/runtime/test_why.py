@@ -16,6 +16,7 @@ import resonate_nb as rnb
 from resonate_nb import durable, runtime
 from resonate_nb.clock import ManualClock
 from resonate_nb.runtime import Engine, Verdict, explain_promise
+from resonate_nb.runtime._earlier import stored_parts_of
 from resonate_nb.store import Query
 
 FLIGHTS = pd.DataFrame({"a": [1, 2], "dep_delay": [1.0, 2.0]})
@@ -357,6 +358,82 @@ def test_steps_that_an_edit_leaves_behind_are_counted(engine: Engine):
     assert expected == changed.why().reason
     changed()
     assert expected == stored_reason(changed.get().id)
+
+
+def test_a_step_says_that_it_is_one_and_why_it_ran(engine: Engine):
+    def flows(k: int) -> Any:
+        @durable(name="part", keyed_by="call")
+        def part(x: int) -> int:
+            return x + k
+
+        @durable(name="whole")
+        def whole() -> int:
+            return part(1)
+
+        return whole, part
+
+    whole, part = flows(1)
+    whole()
+    assert "inside a durable call it is a step, and counts by its place there" in part.why(1).details
+    flows(2)[0]()
+    newest = rnb.search(name="part")[0].why()
+    assert ("global `k`: 1 → 2", "global `k`: 1 → 2") == (newest.reason, newest.changes[0].text)
+
+
+def test_one_that_runs_says_why_it_does(engine: Engine, work: Work):
+    @durable(name="at work", version=1, ignore=("work",))
+    def step(x: int) -> None:
+        work(x)
+
+    def look() -> None:
+        looked.append(repr(step.get(1).why()).splitlines()[0])  # type: ignore[union-attr]
+
+    looked: list[str] = []
+    work.during = look
+    step(1)
+    assert ["at work runs: first run"] == looked
+
+
+class Rude:
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_class_that_answers_with_anything_stops_no_call(engine: Engine):
+    step = made()
+    step(Rude(1))
+    assert "argument `x`: attribute `k`: 1 → 2" == step.why(Rude(2)).reason
+    assert "RuntimeError" not in repr(step.why(Rude(1)))
+
+
+@pytest.mark.parametrize("kind", ["parts", "sources", "unseen", "why", "changes", "data"])
+def test_a_damaged_note_stops_no_call(engine: Engine, kind: str):
+    """What is kept for people may be lost; the call, and what it says, are not."""
+    step = made(FLIGHTS)
+    step(FLIGHTS)
+    promise = engine.find(step.get(FLIGHTS).id)
+    assert promise is not None
+    code = promise.param.headers["code"]
+    places = [promise.id, f"code:{code}", *(f"part:{digest}" for digest in stored_parts_of(promise).values())]
+    with engine.store.write() as transaction:
+        for place in places:
+            transaction.put_note(place, kind, b"\xff{[")
+    changed = made(FLIGHTS.assign(a=0))
+    assert changed.why(FLIGHTS).reason
+    changed(FLIGHTS)
+    assert rnb.get(promise.id).why().reason  # type: ignore[union-attr]
+    assert runtime.source().detail(promise.id) is not None
 
 
 def test_no_secret_reaches_the_store(tmp_path: Path):
