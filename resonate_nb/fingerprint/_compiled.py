@@ -24,7 +24,7 @@ def jitted(walk: Walk, value: Any) -> Children | None:
     return iter(((Attribute("__wrapped__"), value.__wrapped__),))
 
 
-def numba_handler_of(cls: type) -> Handler:
+def handler_of(cls: type) -> Handler:
     """The handler for objects of one class of numba."""
     is_dispatcher = any(owner.__name__ == "Dispatcher" for owner in cls.__mro__)
     return _dispatcher if is_dispatcher and hasattr(cls, "get_metadata") else handler_of_others(cls)

@@ -14,6 +14,7 @@ from ._walk import Handler
 _HOME = {
     "PIL": "_images",
     "dateutil": "_zones",
+    "geopandas": "_geometry",
     "jax": "_jax",
     "jaxlib": "_jax",
     "matplotlib": "_drawings",

@@ -104,43 +104,48 @@ def _difference(value: Any, copy: Any, digest: Digest) -> str:
     is_equal = _says_equal(copy, value)
     if is_equal is False and _says_equal(value, value) is True:
         return "a copy of it made by pickle is not equal to it"
-    if is_equal is True:
-        return ""  # what pickle leaves out is a cache: the class says so
-    written, has_names = _named_state(value)
+    if is_equal and _compares_all(type(value)):
+        return ""  # what pickle leaves out is a cache
+    written, is_opaque = _named_state(value)
     theirs = attributes_of(copy)
-    for name, mine in attributes_of(value).items() if has_names else ():
+    for name, mine in attributes_of(value).items():
         given = written.get(name, _ABSENT)
         if given is mine or type(mine).__name__ in _NO_CONTENT:
             continue
-        if name in theirs and _is_rebuilt(mine, theirs[name], digest, has_state=bool(written)):
+        found = digest(mine) if name in theirs else None
+        if name in theirs and theirs[name] is mine:
             continue
-        # Else it was pickled in another form, such as a handle as the bytes behind it.
-        if given is _ABSENT or given is None:
-            return f"pickle leaves out its attribute {name!r}"
+        if found is not None and found == digest(theirs[name]):
+            continue
+        # A handle cannot be read. It is made anew from what stands for it: in its place, or in all that is written.
+        stands_for_it = is_opaque or not written or _is_something(given)
+        if found is None and name in theirs and stands_for_it:
+            continue
+        return f"pickle leaves out its attribute {name!r}"
     return ""
 
 
-def _is_rebuilt(mine: object, theirs: object, digest: Digest, has_state: bool) -> bool:
-    if mine is theirs:
-        return True
-    found = digest(mine)
-    # What cannot be read, such as a handle, was made anew from the arguments where there is nothing else.
-    return found == digest(theirs) if found is not None else not has_state
+def _is_something(given: object) -> bool:
+    is_blank = given is _ABSENT or given is None or (type(given) in _CONTAINERS and not given)
+    return not is_blank
+
+
+_CONTAINERS = frozenset((str, bytes, bytearray, tuple, list, dict, set, frozenset))
 
 
 def _named_state(value: object) -> tuple[dict[str, object], bool]:
-    """The attributes that a pickle writes by name; and whether it writes nothing in a form of its own."""
+    """The attributes that a pickle writes by name; and whether it has a state in a form of its own besides."""
     try:
         made = reduced(value)
     except Refusal:
-        return {}, True
+        return {}, False
     state = None if isinstance(made, str) else made[2]
     parts = state if type(state) is tuple and len(state) == 2 else (state,)
     found: dict[str, object] = {}
     for part in parts:
         if isinstance(part, dict):
             found.update(part)
-    return found, all(part is None or isinstance(part, dict) for part in parts)
+    return found, not all(part is None or isinstance(part, dict) for part in parts)
 
 
 def _says_equal(one: Any, other: Any) -> bool | None:
@@ -152,3 +157,22 @@ def _says_equal(one: Any, other: Any) -> bool | None:
     except Exception:
         return None
     return found if isinstance(found, bool) else None
+
+
+_WITHOUT_ATTRIBUTES = frozenset(("collections", "collections.abc", "_collections_abc"))
+
+
+def _compares_all(cls: type) -> bool:
+    """Whether the author has written down when two objects are equal, so that what he leaves out does not count.
+
+    A dict with attributes does not compare them, nor does a mapping; a dataclass may leave fields out.
+    """
+    compare = getattr(cls, "__eq__", None)
+    if type(compare) is not FunctionType or compare.__module__ in (
+        "collections.abc",
+        "_collections_abc",
+        "collections",
+    ):
+        return False
+    fields: dict[str, Any] = getattr(cls, "__dataclass_fields__", {})
+    return all(field.compare for field in fields.values())

@@ -1,4 +1,4 @@
-"""torch and jax: the real ones where they are installed, else fakes of the same shape; never skipped."""
+"""torch, jax and numba: the real ones where they are installed, else fakes of the same shape; never skipped."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from values_under_test import fp
 
 from resonate_nb.errors import UnfingerprintableError
+from resonate_nb.fingerprint import _packages
 
 HERE = Path(__file__).parent
 
@@ -53,6 +54,18 @@ def jax(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     yield from _load("jax", request.param, tmp_path, monkeypatch)
     if request.param == "real":
         importlib.import_module("jax.numpy")
+
+
+@pytest.fixture(params=_kinds("numba"))
+def numba(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield from _load("numba", request.param, tmp_path, monkeypatch)
+
+
+def test_every_package_has_its_file() -> None:
+    for package in _packages._HOME:
+        assert callable(_packages._home(package).handler_of)
+    for package in _packages._BASES:
+        assert callable(_packages._home(package).subclass_of)
 
 
 def test_tensors_that_look_alike_are_apart(torch: Any) -> None:
@@ -222,6 +235,14 @@ def test_a_jitted_function_counts_by_the_function(jax: Any) -> None:
     jitted(jax.numpy.array([1.0]))
     assert before == fp(jitted) == fp(jax.jit(_double))
     assert before != fp(jax.jit(_triple))
+
+
+def test_a_function_that_numba_compiles_counts_by_the_function(numba: Any) -> None:
+    compiled = numba.njit(_double)
+    before = fp(compiled)
+    compiled(1)
+    assert before == fp(compiled) == fp(numba.njit(_double))
+    assert before not in (fp(numba.njit(_triple)), fp(numba.njit(fastmath=True)(_double)), fp(_double))
 
 
 def test_bfloat16_of_jax_as_an_array_of_numpy(jax: Any) -> None:
