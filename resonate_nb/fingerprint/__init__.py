@@ -39,7 +39,7 @@ def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor"
     """
     unsure: dict[str, None] = {}
     found = fingerprint_values(values, partial(reach, packages=packages, unsure=unsure), services_in)
-    return found._replace(unsure=tuple(unsure)) if unsure else found
+    return found._replace(unsure=(*found.unsure, *unsure)) if unsure else found
 
 
 def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object]) -> None:

@@ -43,7 +43,7 @@ class Digests(NamedTuple):
     services: tuple[str, ...] = ()
     """Of the clients, connections and the like in them: the path, the type and what of it counts."""
     unsure: tuple[str, ...] = ()
-    """What is not seen of code among the values, as in `CodeKey.unsure`."""
+    """What is not seen of code and services among the values, as in `CodeKey.unsure`."""
 
     @property
     def parts(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import ast
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from operator import is_
 from threading import local
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any
@@ -37,6 +38,9 @@ _CHANGING = frozenset(
 )
 _MOST_PATCHED = 3
 """Services inside of services that are looked into for methods that were replaced: `client.chat.completions`."""
+_MOST_CLASSES = 1_024
+_replaced: dict[type, tuple[tuple[object, ...], tuple[tuple[str, FunctionType], ...]]] = {}
+"""Of a class its members when they were looked at, and which of them are the user's."""
 _asking = local()
 """`things`: the plugged-in code that this thread is reading right now: it may well use the service itself."""
 
@@ -71,14 +75,39 @@ def pieces(where: str, thing: Any) -> Iterator[Plugged]:
         yield from pieces(where, object.__getattribute__(thing, "__dict__").get("handler"))
 
 
-def patches(value: object, is_service: Callable[[type], bool], depth: int = _MOST_PATCHED) -> Iterator[Plugged]:
-    """Methods that the user has replaced on an instance, and on the services that it holds."""
+def patches(value: object, is_service: Callable[[type], bool]) -> Iterator[Plugged]:
+    """Methods that the user has replaced: in the package's classes, on an instance, on the services that it holds."""
+    for owner in type(value).__mro__[:-1]:
+        for name, function in _replaced_in(owner):
+            yield name, function.__qualname__, _guarded(code_of, function)[0]
+    yield from _replaced_on(value, is_service, _MOST_PATCHED)
+
+
+def _replaced_in(cls: type) -> tuple[tuple[str, FunctionType], ...]:
+    members = vars(cls)
+    known = _replaced.get(cls)
+    if known is None or len(known[0]) != len(members) or not all(map(is_, known[0], members.values())):
+        found: tuple[tuple[str, FunctionType], ...] = ()
+        if not _is_users(cls):
+            functions = ((name, getattr(member, "__func__", member)) for name, member in members.items())
+            found = tuple(
+                (name, function)
+                for name, function in functions
+                if isinstance(function, FunctionType) and origin_of_function(function) is Origin.USER
+            )
+        if len(_replaced) >= _MOST_CLASSES:
+            _replaced.clear()
+        known = _replaced[cls] = (tuple(members.values()), found)
+    return known[1]
+
+
+def _replaced_on(value: object, is_service: Callable[[type], bool], depth: int) -> Iterator[Plugged]:
     for name, part in list(_attributes(value).items()):
         if isinstance(part, FunctionType):
             if origin_of_function(part) is Origin.USER:
                 yield name, part.__qualname__, _guarded(code_of, part)[0]
         elif depth and is_service(type(part)):
-            yield from ((f"{name}.{where}", *rest) for where, *rest in patches(part, is_service, depth - 1))  # type: ignore[misc]
+            yield from ((f"{name}.{w}", *rest) for w, *rest in _replaced_on(part, is_service, depth - 1))  # type: ignore[misc]
 
 
 def _guarded(of: Callable[[object], tuple[bytes, frozenset[str]]], thing: object) -> tuple[bytes, frozenset[str]]:

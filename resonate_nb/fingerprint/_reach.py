@@ -171,6 +171,7 @@ class Reach:
         self._write_items(walker, written)
         self.joint = walker.joint()
         self.services = walker.services()
+        self.unsure.update(dict.fromkeys(walker.unread()))
 
     def _write_items(self, walker: Walker, position: int) -> None:
         while position < len(self.items):

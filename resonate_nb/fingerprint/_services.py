@@ -18,7 +18,7 @@ from ..errors import InvalidOptionError
 from ..records import dataclass
 from . import _registered
 from ._credentials import is_credential, plain
-from ._known_services import ABSENT, Reader, Settings, known_as
+from ._known_services import ABSENT, Reader, Settings, known_as, see
 from ._package import Origin, origin_of_module
 from ._plugged import Plugged, own_attributes, patches, pieces
 from ._scalars import text
@@ -182,11 +182,14 @@ def handler_of(cls: type) -> Handler | None:
 
 
 def _write(service: Service, walk: Walk, value: object) -> Children | None:
-    read = _read(service, value)
-    walk.serves(read.told)
     if service.is_logger:
-        walk.pen.blob(b"logger", text(str(read.values.get("name", ""))))
+        # Every other function has one: the short way. Where its lines go is no part of what is computed.
+        name = str(see(value, "name"))
+        walk.serves(f"{service.shown} ({name})")
+        walk.pen.blob(b"logger", text(name))
         return None
+    read = _read(service, value)
+    walk.serves(read.told, read.is_read)
     walk.pen.blob(b"service", text(service.name))
     walk.pen.blob(b"settings", text(json.dumps(read.values, sort_keys=True)))
     for where, _, piece in read.plugged:
@@ -215,6 +218,7 @@ class _Read:
     """Settings as JSON can write them, without credentials."""
     plugged: Sequence[Plugged]
     data: Sequence[tuple[str, object]]
+    is_read: bool
 
 
 def _read(service: Service, value: object) -> _Read:
@@ -230,7 +234,12 @@ def _read(service: Service, value: object) -> _Read:
         problem = f"its configuration cannot be read: {type(error).__name__}"
     words = [str(part).rstrip("/") if name in _BARE else f"{name}={part}" for name, part in values.items()]
     words += dict.fromkeys(f"{where.lstrip('_')}={name}" for where, name, _ in plugged)
-    told = without_keys(", ".join([*words, problem] if problem else words))
-    told = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+    told = _cut(", ".join([*words, problem] if problem else words))
     told = f"{service.shown} ({told})" if told else service.shown
-    return _Read(told, values, plugged, settings.data)
+    return _Read(told, values, plugged, settings.data, not problem)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _cut(told: str) -> str:
+    told = without_keys(told)
+    return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"

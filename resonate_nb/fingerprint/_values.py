@@ -126,6 +126,11 @@ class Walker(Walk):
             pen.blob(b"link", repr(link).encode())
         _write_sharing(pen, self._memory)
 
+    def unread(self) -> tuple[str, ...]:
+        """What is unsure of the services met so far: settings that could not be read, and count as absent."""
+        paths = (f"{path}{''.join(map(_shown, steps))}" for path, steps, _ in self.unread_services)
+        return tuple(dict.fromkeys(f"cannot read how `{path}` is configured" for path in paths))
+
     def services(self) -> tuple[str, ...]:
         """The services met so far, each with its path and what of it counts."""
         return tuple(
@@ -295,7 +300,7 @@ def walked_values(
         pen.blob(b"name", _scalars.text(name))
     walker.write_joint(pen)
     digests = tuple([parts[name] for name in values])
-    return Digests(pen.digest().hex(), tuple(values), digests, noted, walker.services())
+    return Digests(pen.digest().hex(), tuple(values), digests, noted, walker.services(), walker.unread())
 
 
 def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:

@@ -102,6 +102,7 @@ class Walk:
         "services_in",
         "spans",
         "steps",
+        "unread_services",
     )
 
     def __init__(
@@ -118,6 +119,8 @@ class Walk:
         """From the value called `path` to what is looked at right now."""
         self.served: list[tuple[str, tuple[object, ...], str]] = []
         """The services met in all parts: the path, the steps from there, and what is said of it."""
+        self.unread_services: list[tuple[str, tuple[object, ...], str]] = []
+        """Those of them whose settings could not be read."""
         self.begin()
 
     def begin(self) -> None:
@@ -150,8 +153,10 @@ class Walk:
         if id(value) in self.flaws:
             raise Refusal(self.flaws[id(value)])
 
-    def serves(self, told: str) -> None:
-        """Note that what is looked at is a service, and what is said of it."""
+    def serves(self, told: str, is_read: bool = True) -> None:
+        """Note that what is looked at is a service, what is said of it, and whether its settings could be read."""
+        if not is_read:
+            self.unread_services.append((self.path, tuple(self.steps), told))
         if len(self.served) < _MOST_SERVED:
             self.served.append((self.path, tuple(self.steps), told))
 

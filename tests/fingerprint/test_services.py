@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import types
 import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from resonate_nb.fingerprint import (
 )
 
 KEY = "sk-neverwrittenanywhere"
+DRIVER = types.SimpleNamespace(paramstyle="pyformat", Error=Exception)
 API = "https://api.openai.com/v1"
 
 
@@ -83,8 +85,8 @@ SERVICES: dict[str, tuple[Callable[[], Any], str]] = {
         "sqlalchemy.Engine (/data/a.db)",
     ),
     "sqlalchemy, a server": (
-        lambda: sqlalchemy.create_engine(f"postgresql+psycopg://me:{KEY}@db:5432/a?sslmode=require&password={KEY}"),
-        "sqlalchemy.Engine (postgresql+psycopg://db:5432/a?sslmode=require)",
+        lambda: sqlalchemy.create_engine(f"mysql+pymysql://me:{KEY}@db:3306/a?password={KEY}", module=DRIVER),
+        "sqlalchemy.Engine (mysql+pymysql://db:3306/a)",
     ),
     "sqlalchemy in memory": (lambda: sqlalchemy.create_engine("sqlite://"), "sqlalchemy.Engine (in memory)"),
     "session": (
@@ -331,6 +333,9 @@ def test_what_cannot_be_read_is_absent_and_said() -> None:
     says = "sqlite3.Connection (its configuration cannot be read: ProgrammingError)"
     assert says == service_text(connection)
     assert f"`it`: {says}" == told(connection)
+    assert ("cannot read how `it[0]` is configured",) == fingerprint_named({"it": [connection]}).unsure
+    key = key_of("import sqlite3\nconn = sqlite3.connect(':memory:'); conn.close()\ndef f(): return conn")
+    assert ("cannot read how `conn` is configured",) == key.unsure
 
 
 # Derived from services, and plugged into them -----------------------------------------------------------------------
@@ -373,6 +378,9 @@ PLUGGED = {
     "a method replaced": "client = httpx.Client(); client.get = handle",
     "a method replaced far inside": (
         "import openai\nclient = openai.OpenAI(api_key='sk-1'); client.chat.completions.create = handle"
+    ),
+    "a method replaced in its class": (
+        "class Own(httpx.Client): pass\nOwn.__module__ = 'httpx'; Own.get = handle\nclient = Own()"
     ),
     "a connection made by oneself": (
         "import sqlalchemy\nclient = sqlalchemy.create_engine('sqlite://', creator=lambda: handle(1))"

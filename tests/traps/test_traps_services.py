@@ -262,7 +262,7 @@ ROWS: dict[str, Row] = {
 SAME: dict[str, Any] = {
     "the level and handlers of a logger": ("import logging\nlog = logging.getLogger('n'); log.setLevel(§)", "log.info('x')\nreturn 1", ("10", "40"), 1),
     "rows in a database": ("import sqlite3\nconn = sqlite3.connect('a.db')\nconn.execute('create table if not exists t(a)'); conn.execute('insert into t values (§)')", "return [conn.execute('select 5').fetchone()[0]]", "12", [5]),
-    "the password of an engine": ("import sqlalchemy\nengine = sqlalchemy.create_engine('postgresql+psycopg://me:§@db/a')", "return engine.url.database", ("x", "y"), "a"),
+    "the password of an engine": ("import sqlalchemy, types\nengine = sqlalchemy.create_engine('mysql+pymysql://me:§@db/a', module=types.SimpleNamespace(paramstyle='pyformat', Error=Exception))", "return engine.url.database", ("x", "y"), "a"),
     "an event that is set": ("import threading\ne = threading.Event()\nif §: e.set()", "return 1", "01", 1),
     "what is queued, as the user says": ("import queue\nrnb.register_service('queue.Queue')\nq = queue.Queue(); q.put(§)", "return 1", "12", 1),
     "a state that the user leaves out": ("class Counter:\n    def __init__(self, n): self.n = n\n    def next(self): self.n += 1\nrnb.register_service(Counter)\nc = Counter(§)", "c.next()\nreturn x", "12", 1),
