@@ -105,6 +105,11 @@ def content(walk: Walk, value: Any) -> Children | None:
         return sequence(walk, b"objects", value.astype(object).ravel().tolist())
     if value.dtype.char in "gG":
         value = _significant(value)
+    return raw(walk, value)
+
+
+def raw(walk: Walk, value: Any) -> Children | None:
+    """Write the bytes of the elements in C order."""
     return array_written(walk, value, "raw", lambda: walk.pen.stream(b"raw", value.nbytes, chunks(value)))
 
 

@@ -33,7 +33,7 @@ def _array(walk: Walk, value: Any) -> None:
     walk.pen.head(b"shape", array.ndim)
     for length in array.shape:
         walk.pen.head(b"n", length)
-    walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
+    _arrays.raw(walk, array)
 
 
 def _key(walk: Walk, value: Any) -> Children:

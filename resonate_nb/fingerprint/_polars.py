@@ -116,7 +116,7 @@ def _numbers(walk: Walk, value: Any) -> None:
     array = value.rechunk().to_numpy()
 
     def write() -> None:
-        walk.pen.stream(b"raw", array.nbytes, _arrays.chunks(array))
+        _arrays.raw(walk, array)
 
     if array.flags.owndata:
         write()

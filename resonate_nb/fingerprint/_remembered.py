@@ -9,6 +9,7 @@ microseconds; memory that is written to time and again between two looks is ther
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, Final
@@ -33,7 +34,7 @@ def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Childre
     """
     if array.nbytes < LEAST_BYTES:
         return write()
-    ends = None
+    ends: Callable[[], list[object] | None] = list
     if array.dtype.hasobject:
         if not array.flags.forc:
             return write()
@@ -42,10 +43,12 @@ def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Childre
     return written(walk, (kind, stretch, array.itemsize, array.shape, array.strides), (stretch,), write, ends)
 
 
-def ends_of(array: Any) -> object:
-    """The objects that the ends of an array point to: kept alive, or an address may come back as another's."""
+def ends_of(array: Any) -> list[object] | None:
+    """The objects that the ends of an array point to: kept alive, or an address may come back as another's. None where
+    they are too large for that."""
     flat, few = (array if array.flags.c_contiguous else array.T).reshape(-1), PAGE_BYTES // array.itemsize + 1
-    return flat[:few].tolist(), flat[-few:].tolist()
+    found = [*flat[:few].tolist(), *flat[-few:].tolist()]
+    return found if sum(map(sys.getsizeof, found)) <= LEAST_BYTES else None
 
 
 def written(
@@ -53,7 +56,7 @@ def written(
     place: tuple[object, ...],
     stretches: Sequence[Stretch],
     write: Callable[[], Children | None],
-    ends: Callable[[], object] | None = None,
+    ends: Callable[[], list[object] | None] = list,
 ) -> Children | None:
     """The same of any memory; `place` says where it lies and how it is read.
 
@@ -83,8 +86,9 @@ def written(
     finally:
         inner, walk.pen = walk.pen, outer
         with lock:
-            if is_done and _pages is pages and made.is_proof():
-                made.written, made.ends = inner.written(), None if ends is None else ends()
+            kept = ends() if is_done else None
+            if kept is not None and _pages is pages and made.is_proof():
+                made.written, made.ends = inner.written(), kept
                 if (before := _entries.pop(place, None)) is not None:
                     before.leave()
                 _entries[place] = made
@@ -197,7 +201,7 @@ class _Entry(Watch):
     def __init__(self, pages: Pages, patience: Patience) -> None:
         super().__init__(pages)
         self.written = b""
-        self.ends: object = None
+        self.ends: list[object] = []
         self.patience = patience
 
 

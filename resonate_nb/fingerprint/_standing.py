@@ -76,7 +76,7 @@ def standing(value: object) -> Standing | None:
         if watch is None:
             return None
         found = Standing(value, facts.found, watch, Patience() if known is None else known.patience)
-        found.ends += map(ends_of, facts.objects)
+        found.ends = facts.ends
         if known is not None:
             known.watch.leave()
         elif len(_standing) >= _MOST:
@@ -120,7 +120,9 @@ def _watched(facts: _Facts, pages: Pages) -> Watch | None:
         return None
     watch = Watch(pages)
     watch.begin(_merged(facts.stretches))
-    if watch.is_proof():
+    ends = list(map(ends_of, facts.objects))
+    if None not in ends and watch.is_proof():
+        facts.ends += ends
         return watch
     watch.release()
     return None
@@ -231,6 +233,7 @@ class _Facts:
         self.objects: list[Any] = []
         """Arrays that hold pointers."""
         self._types: set[type] = set()
+        self.ends: list[object] = []
         self._kept: list[object] = []
         """What holds the memory, whatever other threads do."""
 

@@ -225,6 +225,13 @@ def test_an_object_that_took_the_place_of_another_in_memory_is_another() -> None
         assert fp(array) != before
 
 
+def test_long_texts_are_not_kept_alive() -> None:
+    array = np.array([f"{number} ".ljust(5_000) for number in range(ROWS // 8)] * 8, dtype=object)
+    before = fp(array)
+    assert not _remembered._entries
+    assert fp(array) == before
+
+
 @pytest.mark.parametrize("cell", [["a list"], {"a": 1}, np.zeros(2)], ids=["list", "dict", "array"])
 def test_objects_that_change_by_themselves_are_read_each_time(cell: Any) -> None:
     array = _strings(ROWS)
