@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resonate_nb.errors import ResonateNbError
-from resonate_nb.runtime import Explanation, configure, existing_engine, explain_promise, newest_of
+from resonate_nb.runtime import (
+    Equal,
+    Explanation,
+    accept_packages,
+    configure,
+    existing_engine,
+    explain_promise,
+    newest_of,
+)
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -26,6 +34,23 @@ def add_commands(commands: Commands) -> None:
     why.add_argument("id", metavar="ID", help="of the promise; or the name of a function or cell, for its newest one")
     _add_common(why)
     why.set_defaults(run=_why)
+    accept = commands.add_parser(
+        "accept",
+        help="after an upgrade: results that were computed with other versions of packages count",
+        description="Declares the versions of packages as they are installed now equal to those that the results of a "
+        "store were computed with before, for every process that opens it; lists what was declared. A result is "
+        "accepted for an edit of its code where the code is: f.accept(...), or %%durable accept.",
+    )
+    accept.add_argument(
+        "--packages",
+        nargs="*",
+        required=True,
+        metavar="NAME",
+        help="as they are imported (default: all that were upgraded lately; with --undo, all that were declared)",
+    )
+    accept.add_argument("--undo", action="store_true", help="take back what was declared; it stays on record")
+    _add_common(accept)
+    accept.set_defaults(run=_accept)
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -49,6 +74,26 @@ def _why(options: argparse.Namespace) -> int:
         return 1
     print(json.dumps(_as_json(explanation), ensure_ascii=False) if options.json else explanation)
     return 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    try:
+        if options.store is not None:
+            configure(store=options.store)
+        declared = accept_packages(options.packages, undo=options.undo)
+    except ResonateNbError as error:
+        print(f"resonate-nb accept: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        shown = {"undone" if options.undo else "declared": declared.done, "standing": declared.standing}
+        print(json.dumps({what: [_fields(each) for each in equal] for what, equal in shown.items()}))
+    else:
+        print(declared)
+    return 0
+
+
+def _fields(equal: Equal) -> dict[str, str]:
+    return {"package": equal.package, "now": equal.now, "then": equal.then}
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:

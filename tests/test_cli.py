@@ -175,3 +175,53 @@ def test_why_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert 1 == main(["why", "clean", "--store", str(tmp_path / "store")])
     assert "resonate-nb why: there is no store here" in capsys.readouterr().err
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.slow
+def test_accept_declares_an_upgrade_from_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package, script = tmp_path / "site-packages" / "notalib.py", tmp_path / "run.py"
+    package.parent.mkdir()
+    info = package.parent / "notalib-3.1.0.dist-info"
+    script.write_text(
+        "import sys; sys.path.insert(0, 'site-packages')\nimport notalib\nfrom resonate_nb import durable\n"
+        "@durable\ndef f(x):\n    print('ran')\n    return notalib.f(x)\nf(1)\n",
+        "utf-8",
+    )
+    environment = {**os.environ, "RESONATE_NB_KEY": "tests", "RESONATE_NB_STORE": str(tmp_path / "store")}
+    place = ["--store", str(tmp_path / "store")]
+
+    def said(version: str) -> str:
+        package.write_text(f"__version__ = {version!r}\ndef f(x): return x\n", "utf-8")
+        done = subprocess.run(
+            [sys.executable, script], check=True, env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert "ran\n" == said("3.0.2")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: notalib\nVersion: 3.1.0\n")
+    command = [*COMMAND, "accept", "--packages", *place]
+    with_package = environment | {"PYTHONPATH": str(package.parent)}
+    done = subprocess.run(command, env=with_package, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "notalib 3.1.0 counts as 3.0.2\n" == done.stdout
+    assert "" == said("3.1.0")
+    done = subprocess.run(
+        [*COMMAND, "accept", "--packages", "notalib", "--undo", "--json", *place],
+        env=with_package,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert {"undone": [{"package": "notalib", "now": "3.1.0", "then": "3.0.2"}], "standing": []} == json.loads(
+        done.stdout
+    )
+    assert "ran\n" == said("3.1.0")
+    assert 1 == main(["accept", "--packages", "other", *place])
+    assert "no result in this store was computed with a package 'other'" in capsys.readouterr().err
+
+
+def test_accept_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 1 == main(["accept", "--packages", "--store", str(tmp_path / "store")])
+    assert "resonate-nb accept: there is no store yet" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()

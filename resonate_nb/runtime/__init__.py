@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._changes import Change
     from ._checking import Report, check
     from ._current import CurrentCall, current
+    from ._declared import Equal
     from ._declaring import accept_packages
     from ._handle import Handle
     from ._look import Detail, Record, Shown
@@ -50,6 +51,7 @@ else:
         "_changes": ("Change",),
         "_checking": ("Report", "check"),
         "_current": ("CurrentCall", "current"),
+        "_declared": ("Equal",),
         "_declaring": ("accept_packages",),
         "_handle": ("Handle",),
         "_look": ("Detail", "Record", "Shown"),
@@ -73,6 +75,7 @@ __all__ = [
     "CurrentCall",
     "Detail",
     "Engine",
+    "Equal",
     "Explanation",
     "Handle",
     "Identity",
