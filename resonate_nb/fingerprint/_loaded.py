@@ -60,12 +60,25 @@ def find(code: CodeType, module_globals: dict[str, object]) -> Found | Absent:
         is_piece = True
     else:
         is_piece = False
-    if not lines:
-        return Absent.NO_TEXT
     flags = code.co_flags & _FUTURE_FLAGS
+    if not lines:
+        return _in_earlier(filename, flags, code) or Absent.NO_TEXT
     text = _text(filename, "".join(lines), flags)
     found = Absent.CHANGED if text is None else text.find(code)
+    if found is Absent.CHANGED and not is_piece:
+        return _in_earlier(filename, flags, code) or found
     return Absent.NO_TEXT if is_piece and found is Absent.CHANGED else found
+
+
+def _in_earlier(filename: str, flags: int, code: CodeType) -> Found | None:
+    """The tree from a text that this file had before, where one was read then: what is loaded is what runs."""
+    with _lock:
+        texts = [text for (name, _, of_flags), text in _texts.items() if name == filename and of_flags == flags]
+    for text in reversed(texts):
+        found = None if text is None else text.find(code)
+        if isinstance(found, Found):
+            return found
+    return None
 
 
 def _lines(filename: str, module_globals: dict[str, object]) -> list[str]:

@@ -275,6 +275,24 @@ def test_an_edit_of_a_module_that_the_body_imports_changes_the_key(case: str, fo
     assert not same(first, key_of(body, folder=folder))
 
 
+def test_an_edit_on_disk_of_what_is_loaded_is_no_edit_where_its_text_was_read_before(folder: Path) -> None:
+    """What is loaded is what runs; where nobody has read its text before the edit, the module is to be reloaded."""
+    write_module(folder, "edited", "def g(): return 1\ndef h(): return 1\n")
+    session = Session(folder).cell("import edited\ndef f(): return edited.g()")
+    before = session.key()
+    write_module(folder, "edited", "def g(): return 2\ndef h(): return 2\n")
+    session.cell("def f(): return edited.g()")
+    assert same(before, session.key())
+    session.cell("import importlib\nimportlib.reload(edited)")
+    assert not same(before, session.key())
+
+    write_module(folder, "unread", "def g(): return 1\n")
+    session = Session(folder).cell("import unread\ndef f(): return unread.g()")
+    write_module(folder, "unread", "def g(): return 2\n")
+    (reason,) = session.key().undurable
+    assert reason.startswith("module unread was edited on disk after it was imported (unread.g() differs): reload it")
+
+
 PATCHES = {
     "a method of frames": ("pandas.DataFrame", "x.mine(1)"),
     "a method of columns": ("pandas.Series", "x['a'].mine()"),
