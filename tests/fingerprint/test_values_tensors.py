@@ -1,4 +1,4 @@
-"""torch, jax and numba: the real ones where they are installed, else fakes of the same shape; never skipped."""
+"""torch, jax, numba, geopandas: the real ones where they are installed, else fakes of their shape; never skipped."""
 
 from __future__ import annotations
 
@@ -243,6 +243,18 @@ def test_a_function_that_numba_compiles_counts_by_the_function(numba: Any) -> No
     compiled(1)
     assert before == fp(compiled) == fp(numba.njit(_double))
     assert before not in (fp(numba.njit(_triple)), fp(numba.njit(fastmath=True)(_double)), fp(_double))
+
+
+def test_shapes_of_geopandas_count_without_the_index_over_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the fake alone: it is the copy of the index that no pickle keeps."""
+    for geopandas in _load("geopandas", "fake", tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "shapely", geopandas.shapely)
+        shapes = geopandas.GeometryArray([(0, 1), (2, 3)], "EPSG:4326")
+        before = fp(shapes)
+        assert shapes.sindex is not None
+        assert before == fp(shapes) == fp(geopandas.GeometryArray([(0, 1), (2, 3)], "EPSG:4326"))
+        assert before != fp(geopandas.GeometryArray([(0, 1), (2, 4)], "EPSG:4326"))
+        assert before != fp(geopandas.GeometryArray([(0, 1), (2, 3)], "EPSG:3857"))
 
 
 def test_bfloat16_of_jax_as_an_array_of_numpy(jax: Any) -> None:
