@@ -38,6 +38,8 @@ _MOST_PARTS = 32
 _MOST_LETTERS = 80
 _NAME_LETTERS = 40
 _MOST_BYTES = 4_096
+_LOOKED_AT = 200
+"""Bytes that are looked at for a secret; no more is shown."""
 _FEW = 8
 """So many parts, with names cut as they are, never come to more."""
 _LEAST_BYTES = 160
@@ -83,7 +85,7 @@ def _summary(value: object, digests: Mapping[object, str], name: str, room: int)
         return found | {"text": _cut(text, _MOST_LETTERS)}
     if cls in _PLAIN or _is_standard(value):
         text = _text(value)
-        if issubclass(cls, str) and is_secret(name, value):  # type: ignore[arg-type]
+        if isinstance(value, str | bytes) and is_secret(name, _letters(value)):
             return found
         if cls in (str, bytes) and len(text) > _MOST_LETTERS:
             found["size"] = len(value)  # type: ignore[arg-type]
@@ -232,6 +234,10 @@ def _text(value: object) -> str:
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return str(value)
     return repr(value)
+
+
+def _letters(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value[:_LOOKED_AT].decode("latin-1")
 
 
 def _label(name: object) -> str:

@@ -152,6 +152,12 @@ def test_a_secret_is_never_kept(name: str, secret: str):
     )
 
 
+def test_secret_bytes_are_not_kept_either():
+    assert "text" not in describe(b"hunter2", (), "password")
+    assert "text" not in describe(b"sk-proj-abcdefgh12345678")
+    assert "b'plain'" == describe(b"plain")["text"]
+
+
 def test_attributes_of_packages_classes_are_told_apart_and_not_shown():
     class Client:
         def __init__(self, key: str) -> None:
