@@ -13,7 +13,7 @@ import re
 
 from ._uses import Use
 
-_FILE = "reads files by `{}()`, past Python; name them in files="
+_FILE = "reads files past Python, by `{}()`; name them in files="
 _DATABASE = "reads a database by `{}()`; name its file in files="
 _CHILD = "starts processes by `{}()`, which may read anything; name what they read in files= or env="
 _VARIABLES = "reads the environment by `{}()`; name what it takes in env="

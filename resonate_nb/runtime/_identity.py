@@ -177,11 +177,13 @@ _SAID = 3
 
 def unsure_phrase(title: str, unsure: Sequence[str]) -> str:
     """What a user is told of a call whose key does not see everything."""
-    # The general way out is said once, the special ones where they belong.
-    more = f" and {len(unsure) - _SAID} more (see why())" if len(unsure) > _SAID else ""
+    more = f"; and {len(unsure) - _SAID} more (see why())" if len(unsure) > _SAID else ""
+    what = f"{title}: its key does not see everything: it {'; it '.join(unsure[:_SAID])}{more}. "
+    if all(";" in each for each in unsure):  # each says its own way out
+        return f"{what}A change there is not noticed"
     return (
-        f"{title}: its key does not see everything: it {', '.join(unsure[:_SAID])}{more}. An edit of what that leads "
-        "to is not noticed: pass it as an argument, name it in depends=, or give another version= after such an edit"
+        f"{what}An edit of what that leads to is not noticed: pass it as an argument, name it in depends=, or give "
+        "another version= after such an edit"
     )
 
 

@@ -264,7 +264,7 @@ NATIVE = {
     "polars.scan_csv": "import polars as pl\n    return pl.scan_csv('a')",
     "polars.read_parquet": "import polars as pl\n    return pl.read_parquet('a')",
 }
-READS = "reads files by `{}()`, past Python in f; name them in files="
+READS = "reads files past Python, by `{}()` in f; name them in files="
 
 
 @pytest.mark.parametrize("name", NATIVE)
