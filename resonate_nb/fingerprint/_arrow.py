@@ -47,7 +47,11 @@ def _table(walk: Walk, value: Any) -> Children:
     walk.pen.head(b"n", value.num_rows)
     yield Attribute("schema"), value.schema
     for name, column in zip(value.schema.names, value.columns, strict=True):
-        yield name, Part(iter(_whole(walk, column) or ()))
+        yield name, Part(_column(walk, column))
+
+
+def _column(walk: Walk, value: Any) -> Children:
+    yield from _whole(walk, value) or ()
 
 
 def _array(walk: Walk, value: Any) -> Children | None:

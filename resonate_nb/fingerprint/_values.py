@@ -1,7 +1,8 @@
 """Value -> fingerprint: one walk with a stack of its own, so no nesting is too deep, over types that are fully covered.
 
-Dispatch goes by exact type, then by the package a type comes from. What is not covered is refused with its path,
-never written as something weaker.
+Dispatch goes by exact type, then by what the user has said of a type, then by the package it comes from; anything else
+counts by all its attributes or by what pickle makes of it, once that is shown to be whole. What is not covered is
+refused with its path, never written as something weaker.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from PIL import Image
 from values_under_test import fp
 
 from resonate_nb.errors import UnfingerprintableError
+from resonate_nb.fingerprint import fingerprint, fingerprint_named
+from resonate_nb.fingerprint._pen import short_digest
 
 PACKAGES = packages_under_test()
 
@@ -64,8 +66,6 @@ print(json.dumps({name: fingerprint(value) for name, value in packages_under_tes
 
 @pytest.mark.slow
 def test_the_same_in_another_process_with_another_seed() -> None:
-    from resonate_nb.fingerprint import fingerprint
-
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(Path(__file__).parent)],
         capture_output=True,
@@ -114,6 +114,22 @@ def test_a_large_frame_of_polars_that_is_written_to_is_another() -> None:
     assert before != fp(large)
     large[50_000, "a"] = 50_000.0
     assert before == fp(large)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pl.DataFrame({"a": [1], "b": ["x"]}), pl.DataFrame({"a": [1], "b": ["y"]})),
+        (pa.table({"a": [1], "b": ["x"]}), pa.table({"a": [1], "b": ["y"]})),
+        (pa.table({"a": [1], "b": [["x"]]}), pa.table({"a": [1], "b": [["y"]]})),
+    ],
+    ids=["polars", "arrow", "arrow nested"],
+)
+def test_the_column_that_differs_is_named(one: Any, other: Any) -> None:
+    """Each column is noted by itself, so that people can be told which one it was."""
+    before, after = (dict(fingerprint_named({"x": value}).noted["x"]) for value in (one, other))
+    changed = [step for step in before if short_digest(before[step]) != short_digest(after[step])]
+    assert ["b"] == changed
 
 
 def test_columns_of_arrow_in_a_frame_and_by_themselves() -> None:
