@@ -7,17 +7,13 @@ and a call that was in its middle goes on there, with the steps that it had done
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
-from resonate_nb.codec import decode, describe, in_words
+from resonate_nb.codec import describe
 from resonate_nb.errors import (
     IdReuseError,
     NotStoredError,
-    PromiseBusyError,
     PromiseNotFoundError,
     UnacceptableError,
     UntrustedValueError,
@@ -37,28 +33,19 @@ from resonate_nb.protocol import (
     Status,
     TaskState,
     Value,
-    project,
     split_id,
 )
-from resonate_nb.records import dataclass
-from resonate_nb.store import Reader, Transaction
+from resonate_nb.store import Transaction
 
-from . import _config, _context, _identity, _reads
-from ._earlier import versions_of
+from . import _config, _context, _identity
+from ._acceptable import MOST, Acceptable, Asked, Doubt, Source, code_of, told
 from ._engine import Engine, next_id
 from ._handle import Handle
-from ._identity import Identity, Undurable, about_of
+from ._identity import Identity, Undurable
 from ._registry import Work, works_named
-from ._say import duration, say
+from ._say import say
 from ._tasks import LEASE_MS
-from .call import BY, FROM, Request, changed_file, ended_how, load, made_at, origin_of, param_of, value_of, why_no_hit
-
-Doubt = Callable[[Any], "str | None"]
-"""Given the value that is to be kept: why it must not be; None for no reason."""
-
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
-_MOST = 10_000
-"""Of one name: so many are looked at, the newest."""
+from .call import BY, FROM, Request, load, origin_of, param_of, value_of, why_no_hit
 
 
 def accept(
@@ -80,8 +67,6 @@ def accept(
         IdReuseError: the promise of this id was made with other arguments.
     """
     work = request.work
-    if not _config.is_enabled():
-        raise UnacceptableError(f"{work.title}: everything is switched off, so there is nothing to accept it for")
     identity = _identity.identify(work, request.arguments)
     if isinstance(identity, Undurable):
         raise UnacceptableError(
@@ -96,7 +81,7 @@ def accept(
     if engine is None:
         raise PromiseNotFoundError(f"there is no store yet, so {work.title} has nothing to accept")
     shown = {} if owner is None else {owner: describe(request.arguments[owner])}
-    return _accepted(engine, work, identity, _Asked(param_of(request, identity), source, doubt, owner, shown))
+    return _accepted(engine, work, identity, Asked(param_of(request, identity), source, doubt, owner, shown))
 
 
 def accept_promise(id: str) -> Handle:
@@ -132,21 +117,23 @@ def accept_promise(id: str) -> Handle:
         )
     about = _identity.about_now(identity, promise)
     param = Value(_identity.param_headers(identity, work), about or None, None, len(about))
-    return _accepted(engine, work, identity, _Asked(param, promise.id, None, None, {}))
+    return _accepted(engine, work, identity, Asked(param, promise.id, None, None, {}))
 
 
 def _newest_of_other_code(engine: Engine, work: Work) -> Promise:
     with engine.store.read() as reader:
-        for promise in reader.recent(work.name, _MOST):
+        for promise in reader.recent(work.name, MOST):
             identity = None if ":" in promise.id else _identity.identity_now(work, promise)
-            if isinstance(identity, Undurable) or (identity is not None and identity.code != _code(promise)):
+            if isinstance(identity, Undurable) or (identity is not None and identity.code != code_of(promise)):
                 return promise
     raise PromiseNotFoundError(
         f"{work.title}: there is no promise of it under other code, so there is nothing to accept"
     )
 
 
-def _accepted(engine: Engine, work: Work, identity: Identity, asked: _Asked) -> Handle:
+def _accepted(engine: Engine, work: Work, identity: Identity, asked: Asked) -> Handle:
+    if not _config.is_enabled():
+        raise UnacceptableError(f"{work.title}: everything is switched off, so there is nothing to accept it for")
     engine.tasks.pay()
     while True:
         with suppress(_ChangedError):
@@ -157,39 +144,10 @@ class _ChangedError(Exception):
     """Something moved between the look at it and the transaction; nothing has happened then."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked for beside the call itself."""
-
-    param: Value
-    """What would be stored with its promise at its birth."""
-    source: str | None
-    doubt: Doubt | None
-    owner: str | None
-    shown: Mapping[str, str]
-    """The short text of the object that is `owner`: with fields in it, it tells one object from another."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What is to be accepted."""
-
-    promise: Promise
-    """The one that holds the value; or that was in its middle."""
-    steps: int
-    """How many of its steps count for what follows it, where it has no value."""
-    others: int = 0
-    """How many older ones there were to choose from."""
-    differing: tuple[str, ...] = ()
-    """The data that its code read, and that are others now."""
-    files: str | None = None
-    """The files that its body read, as they are now, where one of them is all that has changed."""
-
-
 class _Acceptance:
     """One look at what there is, and the transaction that is made of it."""
 
-    def __init__(self, engine: Engine, work: Work, identity: Identity, asked: _Asked) -> None:
+    def __init__(self, engine: Engine, work: Work, identity: Identity, asked: Asked) -> None:
         self._engine = engine
         self._work = work
         self._asked = asked
@@ -201,15 +159,16 @@ class _Acceptance:
         self._present = present
         """The latest promise of just this call."""
         self._counter = counter
+        self._acceptable = Acceptable(engine, work, identity, present, counter, asked)
 
     def made(self) -> Handle:
         if (own := self._own_result()) is not None:
             return own
-        source = self._source()
-        self._judge(source)
+        source = self._acceptable.source()
+        self._acceptable.judge(source)
         id = self._identity.base if self._present is None else next_id(self._present)
         self._submit(id, source)
-        say(f"{self._work.title}: {id} {_told(source, self._engine.clock.now_ms())}")
+        say(f"{self._work.title}: {id} {told(source, self._engine.clock.now_ms())}")
         return Handle(self._engine, id)
 
     def _own_result(self) -> Handle | None:
@@ -221,7 +180,7 @@ class _Acceptance:
         if differing is not None and work.options.on_reuse == "raise":
             raise IdReuseError(present.id, differing)
         if present.state is State.PENDING:
-            self._refuse_running(present)
+            self._acceptable.refuse_running(present)
             before = present.param.headers.get(FROM)
             if before is None or self._asked.source not in (None, before):
                 return None
@@ -241,167 +200,15 @@ class _Acceptance:
                 f"{work.title} has a result under the code as it is now ({present.id!r}). To have an earlier one in "
                 "its place, forget it first, then accept"
             )
+        if self._asked.source not in (None, origin, present.id):
+            raise UnacceptableError(
+                f"{present.id!r} was accepted from {origin!r}; to have another one in its place, forget it first"
+            )
         say(f"{work.title}: {present.id} was accepted from {origin} already")
         return Handle(engine, present.id)
 
-    def _source(self) -> _Source:
-        engine, now = self._engine, self._engine.clock.now_ms()
-        with engine.store.read() as reader:
-            if self._asked.source is not None:
-                found = [reader.get(self._asked.source)]
-            else:
-                found = [*self._outdated(), *self._versions(reader)]
-            known = [
-                _Source(project(promise, now), 0 if promise.state is State.RESOLVED else _steps(reader, promise))
-                for promise in found
-                if promise is not None
-            ]
-            # What never got anywhere is in nobody's way to what did.
-            told = [each for each in known if self._asked.source or each.promise.state.is_settled or each.steps]
-            if not told:
-                raise PromiseNotFoundError(self._nothing(reader, len(known)))
-            source = replace(told[0], others=len(told) - 1, differing=self._differing(told[0].promise))
-            if source.promise == self._present and not _identity.has_drifted(self._identity, source.promise):
-                source = self._with_files_of_now(source)
-            if (origin := origin_of(source.promise)) != source.promise.id:
-                held = reader.get(origin)
-                if held is None:
-                    raise UnacceptableError(
-                        f"{source.promise.id!r} was accepted from {origin!r}, which has been forgotten: run it"
-                    )
-                source = replace(source, promise=held)
-        return source
-
-    def _outdated(self) -> list[Promise]:
-        """The promise of this very id, where the code behind its fixed version is other code by now, or where a file
-        that its body had read has changed, and nothing else."""
-        present = self._present
-        if present is None:
-            return []
-        is_read_anew = present.state is State.RESOLVED and changed_file(self._engine, present) is not None
-        return [present] if is_read_anew or _identity.has_drifted(self._identity, present) else []
-
-    def _with_files_of_now(self, source: _Source) -> _Source:
-        recorded = source.promise.value.headers.get("files")
-        if not recorded:
-            return source
-        name = changed_file(self._engine, source.promise)
-        files = _reads.as_now(_reads.from_json(recorded), self._engine.root, self._engine.clock)
-        if isinstance(files, str):
-            raise self._unacceptable(source.promise, f"file {files} is gone, or cannot be read")
-        return replace(source, files=_reads.to_json(files), differing=(*source.differing, *filter(None, [name])))
-
-    def _versions(self, reader: Reader) -> list[Promise]:
-        """Other versions of the call, newest first; where there is none of just these arguments, and what is an edit
-        may have changed them, the nearest first: the data that the code reads join the arguments of cells and of fixed
-        versions, and the code of a class those of its methods."""
-        work, identity, owner = self._work, self._identity, self._asked.owner
-        found = versions_of(reader, work, identity)
-        if found or (work.options.version is None and not work.is_cell and owner is None):
-            return found
-        others: dict[str, Promise] = {}
-        for promise in reader.recent(work.name, _MOST):
-            base = split_id(promise.id)[0]
-            if ":" not in base and base != identity.base and base not in others and self._may_have_been(promise):
-                others[base] = reader.latest(base) or promise
-        if owner is not None and others:
-            newest, *older = others.values()
-            if any(_arguments(each) != _arguments(newest) and _code(each) == _code(newest) for each in older):
-                raise UnacceptableError(
-                    f"{work.title}: several objects were called so under the code before, and which of them this one "
-                    "was is not known: run it"
-                )
-
-        def distance(promise: Promise) -> tuple[bool, bool]:
-            return bool(self._differing(promise)), _code(promise) != identity.code
-
-        return sorted(others.values(), key=distance)
-
-    def _may_have_been(self, promise: Promise) -> bool:
-        """Whether it may be the call as it was, apart from what an edit may have changed of its arguments."""
-        headers, work, identity, owner = promise.param.headers, self._work, self._identity, self._asked.owner
-        if (headers.get("kind") == "cell") != work.is_cell:
-            return False
-        if work.is_cell:
-            return work.name != "cell" or headers.get("code") == identity.code
-        if owner is None:
-            return _arguments(promise) == dict(identity.argument_parts)
-        if _code(promise) == identity.code:
-            return False  # no edit: it is another object
-        ours, theirs = ({**parts, owner: ""} for parts in (identity.argument_parts, _arguments(promise)))
-        shown = about_of(promise).get("shown", {}).get(owner, "")
-        return ours == theirs and _ADDRESS.sub("", shown) == _ADDRESS.sub("", self._asked.shown.get(owner, ""))
-
-    def _differing(self, promise: Promise) -> tuple[str, ...]:
-        """The data that both codes read, and that are others than then; with the object whose method it is."""
-        before, owner = about_of(promise).get("content", {}), self._asked.owner
-        names = [
-            name for name, digest in self._identity.key.content_parts.items() if before.get(name, digest) != digest
-        ]
-        if owner is not None and _arguments(promise).get(owner) != self._identity.argument_parts.get(owner):
-            names.append(owner)
-        return tuple(names)
-
-    def _nothing(self, reader: Reader, unbegun: int) -> str:
-        work, name = self._work, self._work.name
-        if self._asked.source is not None:
-            return f"there is no promise {self._asked.source!r}; `rnb.search('*')` lists what there is"
-        if unbegun:
-            return f"{work.title}: nothing was finished under the code before, so there is nothing to accept: run it"
-        if work.is_cell and name == "cell":
-            return (
-                f"{work.title}: a cell without a label is known by its code only, so what it was before the edit "
-                'is not known; say which promise: %durable accept ID (%durable ls "cell/*" lists them)'
-            )
-        has_others = reader.newest(name) is not None
-        what = "inputs" if work.is_cell else "arguments"
-        why = f"with these {what} under other code" if has_others else f"named {name!r}"
-        return f"{work.title}: there is no promise {why}, so there is nothing to accept: run it"
-
-    def _judge(self, source: _Source) -> None:
-        """Raise where it must not be accepted."""
-        engine, promise = self._engine, source.promise
-        self._refuse_running(promise)
-        if ":" in promise.id:
-            raise UnacceptableError(f"{promise.id!r} is a step of the call around it: accept that one")
-        if promise.state is not State.RESOLVED:
-            if not source.steps:
-                told = "nothing in it had finished" if promise.state is State.PENDING else ended_how(promise)
-                raise self._unacceptable(promise, told)
-            return
-        is_refreshed = source.files is not None
-        why_not = why_no_hit(engine, self._work, promise, self._counter, whatever_files=is_refreshed)
-        if why_not is None:
-            try:
-                entry = load(engine, promise, self._counter)
-                if self._asked.doubt is not None:  # else it need not be unpickled for this
-                    why_not = self._asked.doubt(decode(entry.codec, entry.data))
-            except (NotStoredError, UntrustedValueError) as error:
-                why_not = str(error)
-            except Exception as error:  # whatever the user's classes raise while they are unpickled
-                why_not = f"the stored value cannot be read any more ({in_words(error)})"
-        if why_not is not None:
-            raise self._unacceptable(promise, why_not)
-
-    def _unacceptable(self, promise: Promise, why: str) -> UnacceptableError:
-        return UnacceptableError(f"{self._work.title}: {promise.id!r} cannot be accepted: {why}. Run it anew")
-
-    def _refuse_running(self, promise: Promise) -> None:
-        if promise.state is not State.PENDING:
-            return
-        if promise.task is TaskState.ABSENT:
-            raise UnacceptableError(f"promise {promise.id!r} is pending, and settled by somebody else: wait for it")
-        if self._engine.tasks.owes(promise.id):
-            raise PromiseBusyError(
-                f"promise {promise.id!r} has ended, which could not be stored yet: make room for it, then accept"
-            )
-        if self._engine.tasks.is_owned(promise):
-            raise PromiseBusyError(
-                f"promise {promise.id!r} is running; wait for it, or interrupt it first, then accept"
-            )
-
-    def _submit(self, id: str, source: _Source) -> None:
-        engine, promise, present = self._engine, source.promise, self._present
+    def _submit(self, id: str, source: Source) -> None:
+        engine, promise, present = self._engine, source.origin, self._present
         options, mine = self._work.options, Claim(engine.store.owner, LEASE_MS)
         superseded = present is not None and present.id != promise.id
         commands: list[Command] = []
@@ -417,7 +224,7 @@ class _Acceptance:
         if promise.task is TaskState.ACQUIRED:
             commands.append(ReleaseTask(promise.id, promise.version))
         is_value = promise.state is State.RESOLVED
-        value = value_of(id, promise, engine.signer, source.files) if is_value else EMPTY
+        value = value_of(id, promise, source.promise, engine.signer, source.files) if is_value else EMPTY
         timeout_at = NEVER if options.timeout is None else engine.clock.now_ms() + math.ceil(options.timeout * 1000)
         param = replace(self._asked.param, headers=headers)
         commands.append(AcceptPromise(id, promise.id, promise.version, param, value, options.tags, timeout_at))
@@ -432,7 +239,7 @@ class _Acceptance:
 class _Beside:
     """What is written with it, in its transaction."""
 
-    def __init__(self, acceptance: _Acceptance, id: str, source: _Source) -> None:
+    def __init__(self, acceptance: _Acceptance, id: str, source: Source) -> None:
         self._engine = acceptance._engine
         self._work = acceptance._work
         self._identity = acceptance._identity
@@ -447,7 +254,7 @@ class _Beside:
         if latest is None or latest.id != self._id:
             raise _ChangedError  # a later generation than the one that was looked at
         now = self._engine.clock.now_ms()
-        transaction.put_note(self._id, "why", _told(self._source, now).encode("utf-8", "backslashreplace"))
+        transaction.put_note(self._id, "why", told(self._source, now).encode("utf-8", "backslashreplace"))
         code = self._identity.code
         _identity.put_code_notes(transaction, self._identity)
         if self._work.is_cell:
@@ -455,32 +262,3 @@ class _Beside:
             transaction.put_note(f"cell:{named}", "latest", self._id.encode())
         if self._present is not None:
             self._engine.clear_mark(transaction, self._present.id)
-
-
-def _told(source: _Source, now: int) -> str:
-    """What was accepted, as it is said and stored; durations are counted back from then."""
-    promise = source.promise
-    if promise.state is not State.RESOLVED:
-        steps = f"{source.steps} finished step{'s' * (source.steps > 1)}"
-        return f"goes on from {promise.id}, whose {steps} count{'s' * (source.steps == 1)} for it"
-    at = made_at(promise)
-    ago = "" if at is None else f", computed {duration(max(0, now - at))} before"
-    data = f" with other {', '.join(f'`{name}`' for name in source.differing[:4])}" if source.differing else ""
-    others = f"; the newest of {source.others + 1} earlier versions" if source.others else ""
-    return f"accepted from {promise.id}{ago}{data}{others}"
-
-
-def _code(promise: Promise) -> str | None:
-    return promise.param.headers.get("code")
-
-
-def _arguments(promise: Promise) -> Mapping[str, str]:
-    return about_of(promise).get("arguments", {})
-
-
-def _steps(reader: Reader, promise: Promise) -> int:
-    """How many steps of a call had resolved, with those that it took over itself."""
-    found = sum(row.state == State.RESOLVED for row in reader.under(f"{promise.id}:", _MOST, 0))
-    before = (promise.param.headers.get(name) for name in ("adopts", FROM))
-    others = (other for id in before if id is not None and (other := reader.get(id)) is not None)
-    return found + sum(_steps(reader, other) for other in others)

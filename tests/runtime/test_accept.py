@@ -22,7 +22,7 @@ from resonate_nb.errors import (
     ReadOnlyStoreError,
     UnacceptableError,
 )
-from resonate_nb.runtime import Engine, configure, engine, explain_promise, mark_rerun, source
+from resonate_nb.runtime import Engine, accept, configure, engine, explain_promise, mark_rerun, source
 from resonate_nb.store import MemoryStore, Query, SqliteStore
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -319,6 +319,41 @@ def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine
     path.unlink()
     with pytest.raises(UnacceptableError, match=r"data\.txt is gone"):
         reads.accept(str(path))
+
+
+def test_what_was_accepted_with_another_file_may_be_accepted_again_by_an_edit(disk: Engine, work: Work, tmp_path: Path):
+    path = tmp_path / "data.txt"
+    path.write_text("old")
+
+    def made(k: str) -> Any:
+        @durable(name="reads3", ignore=("work",))
+        def reads(path):
+            work(k)
+            with open(path) as file:
+                return k + file.read()
+
+        return reads
+
+    before, now = made("before "), made("now ")
+    before(str(path))
+    path.write_text("newer")
+    before.accept(str(path))
+    handle = now.accept(str(path))
+    assert "before old" == now(str(path)) == handle.result()
+    assert (f"accepted: from {before.get(str(path)).id.removesuffix('~2')}",) == handle.record.marks
+    path.write_text("another")
+    assert "now another" == now(str(path))
+    assert ["before ", "now "] == work.runs
+
+
+def test_another_one_than_was_accepted_is_taken_only_when_that_is_forgotten(edited: Edited):
+    first, second, now = (edited.version(k) for k in ("first", "second", "now"))
+    first(1), second(1)
+    now.accept(1)
+    with pytest.raises(UnacceptableError, match="to have another one in its place, forget it first"):
+        accept(now._request((1,), {}, rerun=False), source=first.get(1).id)
+    now.forget(1)
+    assert "first" == accept(now._request((1,), {}, rerun=False), source=first.get(1).id).result()[0]
 
 
 # -- versions, ids, arguments ----------------------------------------------------------------------------------------

@@ -40,18 +40,25 @@ def made_at(promise: Promise) -> int | None:
     return int(text) if text.isdecimal() else promise.settled_at
 
 
-def value_of(id: str, origin: Promise, signer: Signer, files: str | None) -> Value:
-    """What is stored for `id`, which is to have the value of `origin`. `files`: as they count from now on, if not as
-    the body had read them."""
+def value_of(id: str, origin: Promise, known: Promise, signer: Signer, files: str | None) -> Value:
+    """What is stored for `id`, which is to have the value of `origin`.
+
+    Args:
+        id: of the promise that has it by the user's leave.
+        origin: the promise that holds it.
+        known: the one that says what is known of it: `origin`, or one that was accepted from that before.
+        signer: the user's.
+        files: as they count from now on, if not as `known` has them.
+    """
     data = json.dumps([origin.id, origin.value.headers.get("signature", "")]).encode()
-    headers = {name: text for name, text in origin.value.headers.items() if name in _KEPT}
+    headers = {name: text for name, text in known.value.headers.items() if name in _KEPT}
     if files is not None:
         headers["files"] = files
     headers |= {
         "codec": ACCEPTED,
         # It has no task, so no version of one.
         "signature": signer.sign(data, promise=signed_as(id, ACCEPTED), version=0),
-        "made_at": str(made_at(origin) or 0),
+        "made_at": str(made_at(known) or 0),
     }
     return Value(headers, data, None, len(data))
 
