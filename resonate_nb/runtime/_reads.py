@@ -99,7 +99,7 @@ class Reads:
         self._read: set[str] = set()
         self._made: set[str] = set()
         self._doubtful: set[str] = set()
-        self._added: dict[tuple[str, str], FileRead] = {}
+        self._added: dict[tuple[str, str, str], FileRead] = {}
 
     def __enter__(self) -> Reads:
         if not _is_installed:
@@ -127,13 +127,13 @@ class Reads:
                 continue
             file = self._absent(path, given) if stamp is None else self._file(path, given, stamp)
             if file is not None:
-                key = (file.path, file.given)
+                key = _place_of(file)
                 found[key] = _agree(found.get(key, file), file)
         for (path, given, kind), names in list(self._listed.items()):
             file = self._names(path, given, kind, names)
-            found[file.path, f"{given} {kind}"] = file
+            found[file.path, given, str(kind)] = file
         for path in list(self._doubtful):
-            found[path, ""] = FileRead(path, 0, 0, 0, 0, "")
+            found[path, "", ""] = FileRead(path, 0, 0, 0, 0, "")
         return tuple(found[key] for key in sorted(found))
 
     def add(self, files: Iterable[FileRead]) -> None:
@@ -145,7 +145,7 @@ class Reads:
                 file = replace(file, path=_shown(path, self._root), given=self._way_to(path))
             path = _full(file.path, self._root)
             if path not in self._made:
-                key = (file.path, file.given)
+                key = _place_of(file)
                 self._added[key] = _agree(self._added.get(key, file), file)
 
     def _settled(self, file: FileRead) -> FileRead:
@@ -504,6 +504,12 @@ def _shown(path: str, root: str | None) -> str:
             if file.startswith(folder.rstrip(os.sep) + os.sep):
                 return os.path.relpath(file, folder).replace(os.sep, "/")
     return path
+
+
+def _place_of(file: FileRead) -> tuple[str, str, str]:
+    """What there is one record of in a recording; one path may be opened and declared as well."""
+    is_other = file.size in (DECLARED, LISTED)
+    return file.path, file.given, f"{file.size} {file.inode}" if is_other else ""
 
 
 def _working_directory() -> str | None:

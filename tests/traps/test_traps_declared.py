@@ -359,3 +359,34 @@ def test_what_the_outer_body_wrote_itself_does_not_make_it_run_again(tmp_path: P
     )
     counted = [book.run(cells).ran["f"] for _ in range(3)]
     assert [1, 0, 0] == counted
+
+
+LOGGED = "os.system('printf x >> ../ran')"
+"""A run, told past Python and outside of the folder, so that it is no file of the body's."""
+OPENS = [
+    pytest.param("@durable(files=('path',))\ndef f(path):\n    ran()\n    return open(path).read()", "f('a.txt')", id="a function"),
+    pytest.param("@durable(files=('path',))\nasync def f(path):\n    ran()\n    return open(path).read()", "await f('a.txt')", id="an awaited one"),
+    pytest.param("class C:\n    @durable(files=('path',))\n    def f(self, path):\n        ran()\n        return open(path).read()", "C().f('a.txt')", id="a method"),
+    pytest.param("class C:\n    @staticmethod\n    @durable(files='path')\n    def f(path):\n        ran()\n        return open(path).read()", "C.f('a.txt')", id="a static method"),
+    pytest.param("@durable(files=('./a.txt',))\ndef f():\n    ran()\n    return open('a.txt').read()", "f()", id="a literal path"),
+    pytest.param("@durable(files='.')\ndef f():\n    ran()\n    return [open(n).read() for n in sorted(os.listdir()) if n == 'a.txt'][0]", "f()", id="a folder that is listed"),
+    pytest.param("@durable(files=('path',), keyed_by='call')\ndef g(path):\n    return open(path).read()\n@durable\ndef f(path):\n    ran()\n    return g(path)", "f('a.txt')", id="a step"),
+    pytest.param("@durable(files=('path',))\ndef f(path):\n    ran()\n    return open(path).read()\nf = f.options(tags={'a': 'b'})", "f('a.txt')", id="with other options"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("define", "call"), OPENS)
+def test_what_is_declared_and_opened_is_no_double_trouble(define: str, call: str, tmp_path: Path) -> None:
+    """The record of what a body opened and the key agree: content counts, and nothing else."""
+    book = Notebook(tmp_path)
+    cells = f"import os\n{define.replace('ran()', LOGGED)}\n# %%\ngot['value'] = {call}"
+    log = tmp_path / "ran"
+    found = []
+    for change in (ONE, nothing, touch, copied, TWO, touch, ONE):
+        change(book.folder)
+        outcome = book.run(cells)
+        assert [] == outcome.errors, outcome.said
+        found.append((outcome.got["value"], log.stat().st_size))
+    assert [("1", 1), ("1", 1), ("1", 1), ("1", 1), ("2", 2), ("2", 2)] == found[:-1]
+    # Under its own key an earlier content is found again; around a step the last run counts.
+    assert ("1", 3 if "keyed_by" in define else 2) == found[-1]
