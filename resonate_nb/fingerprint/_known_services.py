@@ -117,7 +117,7 @@ def _engine(value: Any, settings: Settings) -> None:
     url, creator = see(value, "url"), see(value, "pool._creator")
     if isinstance(creator, FunctionType) and origin_of_function(creator) is Origin.USER:
         settings.code.append(("creator", creator))
-    settings.values["url"] = str(url)
+    settings.values["url"] = url
     settings.values["schemas"] = see(value, "_execution_options.schema_translate_map")
     if str(url).startswith("sqlite"):
         file = see(url, "database")

@@ -380,3 +380,47 @@ def test_no_file_of_the_store_has_a_key(tmp_path: Path) -> None:
         # What is given under another key as such, and by a dataclass of the user's own, is data.
         assert {"f": 2, "fails": 2, "cell": 1 if key == KEYS[0] else 0} == outcome.ran, outcome.said
     assert [] == keys_in(tmp_path)
+
+
+def test_a_type_registered_after_its_function_was_called(tmp_path: Path) -> None:
+    cells = """
+import queue
+jobs = queue.Queue()
+@durable
+def f(x):
+    ran()
+    return jobs.qsize() + x
+@durable
+def g(x, q):
+    ran(g)
+    return q.maxsize
+f(1)
+try: g(1, jobs)
+except rnb.UnfingerprintableError: got['refused'] = True
+# %%
+rnb.register_service('queue.Queue', lambda q: {'size': q.maxsize})
+got['value'] = [f(1), f(1), g(1, jobs), g(1, queue.Queue())]
+"""
+    book = Notebook(tmp_path)
+    first, second = book.run(cells), book.run(cells)
+    assert ([], [1, 1, 0, 0], True) == (first.errors, first.got["value"], first.got["refused"])
+    assert {"f": 2, "g": 1} == first.ran, first.said
+    # What ran plainly, before the type was a service, runs plainly again.
+    assert {"f": 1, "g": 0} == second.ran, second.said
+    assert first.got == second.got
+
+
+MODULE = """
+import httpx
+client = httpx.Client(base_url='http://a.§')
+def ask(): return str(client.base_url)
+"""
+
+
+@pytest.mark.parametrize("used", ["api.client.base_url", "api.ask()", "whole(api)"])
+def test_a_client_of_a_local_module(used: str, tmp_path: Path) -> None:
+    cells = f"import api\ndef whole(module): return module.client.base_url\n# %%\n{f(f'return str({used})')}"
+    trap = recompute(
+        "S", "a module", cells, "12", ("http://a.1", "http://a.2"), files={"api.py": MODULE}, preload=("openai",)
+    )
+    spring(trap, tmp_path)
