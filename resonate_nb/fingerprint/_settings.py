@@ -44,17 +44,27 @@ _LOCALE = ("C",) * len(_CATEGORIES)
 
 def _pandas(module: Any) -> Setting:
     config = getattr(getattr(module, "_config", None), "config", None)
-    values, options = getattr(config, "_global_config", {}), getattr(config, "_registered_options", {})
-    found = []
-    for group in _GROUPS:
-        for name, value in values.get(group, {}).items():
-            option = options.get(f"{group}.{name}")
-            if option is not None and value != option.defval:
-                found.append((f"{group}.{name}", repr(value)))
-    return tuple(sorted(found))
+    values = getattr(config, "_global_config", {})
+    groups = [values.get(group, {}) for group in _GROUPS]
+    global _looked_at
+    seen, found = _looked_at
+    # Each call of code that uses pandas asks, and hardly ever is there an answer of another kind.
+    if groups != seen:
+        options = getattr(config, "_registered_options", {})
+        other = []
+        for group, held in zip(_GROUPS, groups, strict=True):
+            for name, value in held.items():
+                option = options.get(f"{group}.{name}")
+                if option is not None and value != option.defval:
+                    other.append((f"{group}.{name}", repr(value)))
+        found = tuple(sorted(other))
+        _looked_at = [dict(held) for held in groups], found
+    return found
 
 
 _GROUPS = ("compute", "future", "mode")
+_looked_at: tuple[list[dict[str, Any]], Setting] = [], ()
+"""The groups as they were when they were looked at last, and what came of it."""
 
 
 def _torch(module: Any) -> Setting:
