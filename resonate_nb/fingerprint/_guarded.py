@@ -11,6 +11,7 @@ would fill an eighth of the machine.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -119,7 +120,10 @@ def _parts(thing: Any) -> Iterator[Any]:
     if type(thing) is sys.modules["numpy"].ndarray:
         if thing.base is not None:
             yield thing.base
-    elif type(thing) is not bytes:
+    elif type(thing).__name__ in ("memoryview", "managedbuffer"):
+        # Views of one buffer share a counter between them and it.
+        yield from gc.get_referents(thing)
+    elif type(thing) not in (bytes, bytearray):
         for name in _INNER:
             part = getattr(thing, name, None)
             if type(part) is sys.modules["numpy"].ndarray:
@@ -127,10 +131,13 @@ def _parts(thing: Any) -> Iterator[Any]:
 
 
 def _is_owner(thing: Any) -> bool:
-    """Whether it is clear who can write to the memory of something: an array with memory of its own, or part of one
-    that is; bytes; an extension array, whose parts are looked at."""
+    """Whether all who can write to the memory of something refer to it or to what it refers to."""
     cls = type(thing)
-    return cls is sys.modules["numpy"].ndarray or cls is bytes or cls.__module__.partition(".")[0] == "pandas"
+    if cls in (bytes, bytearray, sys.modules["numpy"].ndarray) or cls.__name__ in ("memoryview", "managedbuffer"):
+        return True
+    if cls.__name__ == "PyCapsule":  # as pyarrow makes its frames
+        return '"arrow::' in repr(thing)
+    return cls.__module__.partition(".")[0] == "pandas"
 
 
 def _memory_bytes() -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
+import pickle
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,35 @@ def test_a_frame_does_not_stand_while_somebody_holds_its_memory() -> None:
     assert not stands(over)
     array[1, 1] = 9.0
     assert look(it=over) != before
+
+
+def _unpickled(table: pd.DataFrame) -> pd.DataFrame:
+    found: pd.DataFrame = pickle.loads(pickle.dumps(table, 5))
+    return found
+
+
+def _from_parquet(table: pd.DataFrame) -> pd.DataFrame:
+    file = io.BytesIO()
+    table.to_parquet(file)
+    return pd.read_parquet(io.BytesIO(file.getvalue()))
+
+
+@pytest.mark.parametrize("way", [_unpickled, _from_parquet, pd.DataFrame.copy], ids=["pickle", "parquet", "copy"])
+def test_frames_stand_wherever_they_come_from(way: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    table = way(pd.DataFrame({"a": np.arange(5.0), "i": np.arange(5), "t": list("abcde")}))
+    assert stands(table) is COPIES
+    before = look(it=table)
+    table.iloc[1, 0] = 9.0
+    assert look(it=table) != before
+
+
+def test_memory_that_is_seen_through_another_view_of_its_buffer_does_not_stand() -> None:
+    buffer = memoryview(bytearray(np.arange(5.0).tobytes()))
+    table = pd.DataFrame(np.frombuffer(buffer[:], "f8").reshape(-1, 1), copy=False)
+    assert not stands(table)
+    before = look(it=table)
+    buffer[0] = 1
+    assert look(it=table) != before
 
 
 def test_nothing_keeps_the_frame_or_its_memory_alive() -> None:
