@@ -32,7 +32,7 @@ def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Childre
     It writes few bytes (a large buffer by its digest), depends on nothing but the elements, and returns parts still to
     be walked only where elements may change by themselves; then nothing is kept.
     """
-    if array.nbytes < LEAST_BYTES:
+    if array.nbytes < LEAST_BYTES or not is_plain_memory(array):
         return write()
     ends: Callable[[], list[object] | None] = list
     if array.dtype.hasobject:
@@ -41,6 +41,23 @@ def array_written(walk: Walk, array: Any, kind: str, write: Callable[[], Childre
         ends = lambda: ends_of(array)  # noqa: E731
     stretch = memory_of(array)
     return written(walk, (kind, stretch, array.itemsize, array.shape, array.strides), (stretch,), write, ends)
+
+
+_OWNERS: Final = ("bytes", "bytearray", "memoryview", "PySeries")
+_PACKAGES: Final = ("numpy", "pyarrow", "polars", "jaxlib")
+
+
+def is_plain_memory(array: Any) -> bool:
+    """Whether only the processor writes to the memory of an array. To that of a driver, as torch and cupy pin it, a
+    device writes past all pages."""
+    while type(array).__module__ == "numpy" and (base := array.base) is not None:
+        array = base
+    cls = type(array)
+    if cls.__module__ == "numpy":
+        return bool(array.flags.owndata)
+    if cls.__name__ == "PyCapsule":
+        return '"arrow::' in repr(array)
+    return cls.__name__ in _OWNERS or cls.__module__.partition(".")[0] in _PACKAGES
 
 
 def ends_of(array: Any) -> list[object] | None:

@@ -18,7 +18,7 @@ from ._guarded import Guard, guarded
 from ._named import is_plain, is_shared, plain_bytes
 from ._pages import Pages
 from ._pen import Refusal
-from ._remembered import Patience, Watch, ends_of
+from ._remembered import Patience, Watch, ends_of, is_plain_memory
 from ._walk import Stretch, memory_of
 
 _MOST = 256
@@ -290,6 +290,8 @@ class _Facts:
         dtype = value.dtype
         self._types.add(type(value))
         if type(value) is not sys.modules["numpy"].ndarray or dtype.kind == "T" or dtype.metadata:
+            raise _UnseenError
+        if not is_plain_memory(value):
             raise _UnseenError
         if dtype.hasobject:
             if dtype.kind != "O" or not value.flags.forc:

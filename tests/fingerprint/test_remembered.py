@@ -320,6 +320,17 @@ def test_memory_of_a_file_is_read_each_time(tmp_path: Any) -> None:
     assert fp(array) != before
 
 
+def test_memory_of_a_driver_is_read_each_time() -> None:
+    """A device would write to it past all pages."""
+
+    class Pinned:
+        def __init__(self, array: np.ndarray) -> None:
+            self.array = array
+            self.__array_interface__ = array.__array_interface__
+
+    assert 3 == reads(np.asarray(Pinned(np.zeros(ROWS))))
+
+
 def test_threads_that_look_at_overlapping_arrays_find_the_same() -> None:
     table = np.arange(4.0 * ROWS)
     views = [table[number * 1_000 : number * 1_000 + 2 * ROWS] for number in range(4)]
