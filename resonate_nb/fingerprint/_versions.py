@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from threading import RLock
@@ -16,6 +17,8 @@ _MAJOR_MINOR = re.compile(r"(?:\d+!)?\d+(?:\.\d+)?")
 _declared: Mapping[str, Mapping[str, str]] = {}
 _told: WeakSet[Dependent] = WeakSet()
 _lock = RLock()
+if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class Dependent:

@@ -402,6 +402,8 @@ class Engine:
         self.memo.renew_in_child()
         self.timers.renew_in_child()
         self.feed.renew_in_child()
+        if self._digests is not None:
+            self._digests.renew_in_child()
 
     def close(self) -> None:
         """End the feed and close the store, once no call goes through it any more; idempotent.

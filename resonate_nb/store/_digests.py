@@ -100,6 +100,10 @@ class DigestMemory:
         value = digest + _check(key, digest)
         self._asked(lambda cache: cache.set(key, value))
 
+    def renew_in_child(self) -> None:
+        """After a fork: no lock of a thread that is not there; diskcache opens its own connections."""
+        self._lock = threading.RLock()
+
     def close(self) -> None:
         """Connections are released."""
         with self._lock:
