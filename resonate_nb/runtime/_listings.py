@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 # What lists on behalf of an event of its own, or to find code, or to take away.
-_ON_BEHALF = frozenset({"glob", "importlib", "pathlib", "pkgutil", "shutil", "tempfile"})
+_ON_BEHALF = frozenset({"glob", "importlib", "importlib_external", "pathlib", "pkgutil", "tempfile"})
 _LITTER = frozenset({".ipynb_checkpoints", ".resonate_nb", "__pycache__"})
 
 looking = threading.local()
@@ -53,7 +53,8 @@ def asked_for(event: str, args: tuple[Any, ...], caller: FrameType) -> tuple[str
         given = os.fsdecode(pattern) if root is None else os.path.join(os.fsdecode(root), os.fsdecode(pattern))
         return given, Kind.DEEP if recursive else Kind.PATTERN
     module = str(caller.f_globals.get("__name__", "")).partition(".")[0].removeprefix("_frozen_")
-    if module in _ON_BEHALF and not (module == "pathlib" and caller.f_code.co_name == "iterdir"):
+    within = caller.f_code.co_name
+    if (module in _ON_BEHALF and not (module == "pathlib" and within == "iterdir")) or "rmtree" in within:
         return None
     if isinstance(args[0], int):
         return None

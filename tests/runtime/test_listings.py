@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ FOLDER: dict[str, Callable[[Path], Any]] = {
     "scandir": lambda path: list(os.scandir(path)),
     "iterdir": lambda path: list(path.iterdir()),
     "walk": lambda path: list(os.walk(path)),
+    "copytree": lambda path: shutil.copytree(path, path.with_name("copy"), copy_function=lambda *_: None),
 }
 PATTERN: dict[str, Callable[[Path], Any]] = {
     "glob": lambda path: glob.glob(f"{path}/*.csv"),
@@ -139,6 +141,12 @@ def test_a_folder_that_the_body_makes_is_left_aside(folder: Path) -> None:
         os.listdir(folder / "out")
 
     assert listed(folder, body) == ()
+
+
+def test_what_the_body_takes_away_is_no_input(folder: Path) -> None:
+    with recording(folder) as reads:
+        shutil.rmtree(folder / "data")
+    assert [file.path for file in reads.files() if file.size == LISTED] == []
 
 
 def test_a_folder_that_was_there_before_it_was_to_be_made_counts(folder: Path) -> None:
