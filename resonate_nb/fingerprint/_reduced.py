@@ -37,7 +37,6 @@ _OUTSIDE = frozenset(
         *(
             "fsspec",
             "gcsfs",
-            "google",
             "h5py",
             "ibis",
             "ipykernel",
@@ -64,7 +63,7 @@ def handler_of(cls: type) -> Handler:
         Refusal: it has no content, or none that can be read.
     """
     root = cls.__module__.partition(".")[0]
-    if root in _OUTSIDE:
+    if root in _OUTSIDE or cls.__module__.startswith("google.cloud."):
         raise Refusal("what it stands for is elsewhere; pass what it is made of, or what it gives when it is read")
     if any(owner.__module__ in ("io", "_io") for owner in cls.__mro__):
         raise Refusal("it is a file or a stream; pass its path, or what is in it")
