@@ -80,7 +80,21 @@ def patches(value: object, is_service: Callable[[type], bool]) -> Iterator[Plugg
     for owner in type(value).__mro__[:-1]:
         for name, function in _replaced_in(owner):
             yield name, function.__qualname__, _guarded(code_of, function)[0]
-    yield from _replaced_on(value, is_service, _MOST_PATCHED)
+    # Breadth first, each once: the parts of a client often know the client.
+    met, level = {id(value)}, [("", value)]
+    for _ in range(_MOST_PATCHED + 1):
+        below: list[tuple[str, object]] = []
+        for where, holder in level:
+            for name, part in list(_attributes(holder).items()):
+                if isinstance(part, FunctionType):
+                    # In the place of a method: the target of a thread is state, and gone when that has run.
+                    is_method = any(name in vars(owner) for owner in type(holder).__mro__)
+                    if is_method and origin_of_function(part) is Origin.USER:
+                        yield where + name, part.__qualname__, _guarded(code_of, part)[0]
+                elif id(part) not in met and is_service(type(part)):
+                    met.add(id(part))
+                    below.append((f"{where}{name}.", part))
+        level = below
 
 
 def _replaced_in(cls: type) -> tuple[tuple[str, FunctionType], ...]:
@@ -99,15 +113,6 @@ def _replaced_in(cls: type) -> tuple[tuple[str, FunctionType], ...]:
             _replaced.clear()
         known = _replaced[cls] = (tuple(members.values()), found)
     return known[1]
-
-
-def _replaced_on(value: object, is_service: Callable[[type], bool], depth: int) -> Iterator[Plugged]:
-    for name, part in list(_attributes(value).items()):
-        if isinstance(part, FunctionType):
-            if origin_of_function(part) is Origin.USER:
-                yield name, part.__qualname__, _guarded(code_of, part)[0]
-        elif depth and is_service(type(part)):
-            yield from ((f"{name}.{w}", *rest) for w, *rest in _replaced_on(part, is_service, depth - 1))  # type: ignore[misc]
 
 
 def _guarded(of: Callable[[object], tuple[bytes, frozenset[str]]], thing: object) -> tuple[bytes, frozenset[str]]:

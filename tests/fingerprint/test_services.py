@@ -571,3 +571,14 @@ def test_a_connection_of_another_thread_is_said_to_be_unreadable() -> None:
     thread.join()
     assert ["sqlite3.Connection (its configuration cannot be read: ProgrammingError)"] == said
     connection.close()
+
+
+def test_what_a_thread_runs_is_its_state() -> None:
+    def target() -> None:
+        pass
+
+    thread = threading.Thread(target=target)
+    before = fingerprint(thread)
+    thread.start()
+    thread.join()
+    assert before == fingerprint(thread) == fingerprint(threading.Thread())
