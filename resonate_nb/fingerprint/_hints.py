@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
@@ -79,7 +80,18 @@ def _getter(walk: Walk, value: Any) -> Children:
     return iter(((Attribute("__reduce__"), None if make is type(value) else make), (Attribute("args"), arguments)))
 
 
+def _context_manager(walk: Walk, value: Any) -> Children | None:
+    """What `contextlib.contextmanager` gives, where it stands as a decorator: each use makes another one of these."""
+    if inspect.getgeneratorstate(value.gen) != inspect.GEN_CREATED:
+        raise Refusal("it is entered already, or left")
+    if walk.met(value):
+        return None
+    walk.pen.write(b"contextmanager;")
+    return iter(tuple((Attribute(name), getattr(value, name)) for name in ("func", "args", "kwds")))
+
+
 NAMED: dict[str, Handler] = {
+    "contextlib._GeneratorContextManager": _context_manager,
     "types.GenericAlias": _alias,
     "types.UnionType": _alias,
     "collections.abc._CallableGenericAlias": _alias,

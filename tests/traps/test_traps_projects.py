@@ -87,7 +87,9 @@ REGISTRIES = {
     "18: a decorator of a module, which counts calls": on_disk({"deco.py": "import functools\ndef timed(g):\n    @functools.wraps(g)\n    def inner(*a, **k): return g(*a, **k) + §\n    return inner\n"}, "from deco import timed\n@timed\ndef helper(x): return x", "return helper(x)"),
     "18: a stack of three, all with wraps": after("import functools\ndef deco(k):\n    def wrap(g):\n        @functools.wraps(g)\n        def inner(x): return g(x) + k\n        return inner\n    return wrap\n@deco(0)\n@deco(§)\n@deco(0)\ndef helper(x): return x", "return helper(x)"),
     "18: a decorator class of a module": on_disk({"deco.py": "class D:\n    def __init__(self, g): self.__wrapped__ = g\n    def __call__(self, x): return self.__wrapped__(x)\n"}, "from deco import D\n@D\ndef helper(x): return x + §", "return helper(x)"),
-    "18: a ContextDecorator": after("import contextlib\nOUT = []\n@contextlib.contextmanager\ndef scope():\n    yield\n@scope()\ndef helper(x): return x + §", "return helper(x)", **SAID),
+    "18: a ContextDecorator": after("import contextlib\nOUT = []\n@contextlib.contextmanager\ndef scope():\n    yield\n@scope()\ndef helper(x): return x + §", "return helper(x)"),
+    "18: what a ContextDecorator does around it": after("import contextlib\nOUT = [0]\n@contextlib.contextmanager\ndef scope(k):\n    yield k + §\n@scope(1)\ndef helper(x): return x + LATE\nLATE = §", "return helper(x)"),
+    "18: what a ContextDecorator was made with": after("import contextlib\n@contextlib.contextmanager\ndef scope(k):\n    LIST.append(k)\n    yield\n    LIST.pop()\nLIST = []\n@scope(§)\ndef helper(x): return x + LIST[-1]", "return helper(x)"),
     "18: functools.wraps over another function than is called": after("import functools\ndef shown(x): return 0\ndef real(x): return x + §\n@functools.wraps(shown)\ndef helper(x): return real(x)", "return helper(x)"),
     "18: a decorator that puts the function away": after("KEPT = {}\ndef keep(g):\n    KEPT['g'] = g\n    return None\n@keep\ndef low(x): return x + §", "return KEPT['g'](x)"),
 }  # fmt: skip
