@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import re
 import sys
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -289,7 +290,31 @@ def is_users_class(cls: type) -> bool:
     return origin_of_module(cls.__module__) is Origin.USER
 
 
+def _mark(walk: Walk, value: object) -> None:
+    """An `object()` has no content; one that a module of the user's keeps, to compare with, is what it is called there.
+
+    By all its names: of two that a third name may stand for, either has that one or has not.
+    """
+    for module in _users_modules(len(sys.modules)):
+        kept = getattr(sys.modules.get(module), "__dict__", {})
+        names = [name for name, found in list(kept.items()) if found is value]
+        if names := sorted(name for name in names if not _SHOWN.fullmatch(name)):
+            walk.pen.blob(b"mark", text(f"{module}: {' '.join(names)}"))
+            return
+    raise Refusal("it has no content, only an identity")
+
+
+@lru_cache(maxsize=1)
+def _users_modules(_: int) -> list[str]:
+    """The names of modules that are the user's own, asked for again when there are more modules or fewer."""
+    return [name for name in ("__main__", *sys.modules) if origin_of_module(name) is Origin.USER]
+
+
+_SHOWN = re.compile(r"_(?:\d+|_{0,2})")
+"""What a notebook calls what a cell has shown last."""
+
 HANDLERS: dict[type, Handler] = {
+    object: _mark,
     types.FunctionType: _function,
     types.BuiltinFunctionType: _builtin,
     types.MethodType: _method,

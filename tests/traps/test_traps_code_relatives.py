@@ -185,6 +185,7 @@ SAME_SESSION = {
     "8v: the durable helper is defined anew": "@durable\ndef helper(x): return x + 1\n# %%\n@durable\ndef f(x):\n    ran()\n    return helper(x)\n# %%\na = f(1)\n# %%\n@durable\ndef helper(x): return x + 2\n# %%\ngot['value'] = [a, f(1)]",
     "8w: an enum is defined anew": "import enum\nclass E(enum.Enum): A = 1\n# %%\n@durable\ndef f(x):\n    ran()\n    return x + E.A.value\n# %%\na = f(1)\n# %%\nclass E(enum.Enum): A = 2\n# %%\ngot['value'] = [a, f(1)]",
     "8x: a view of a global array is written": "import numpy as np\narr = np.array([1, 1]); view = arr[:1]\n# %%\n@durable\ndef f(x):\n    ran()\n    return x + int(arr[0])\n# %%\na = f(1)\nview[0] = 2\ngot['value'] = [a, f(1)]",
+    "8z: a mark is made anew, and a default holds the old one": "NONE = object()\ndef helper(x, y=NONE): return x + 1 if y is NONE else 3\n# %%\n@durable\ndef f(x):\n    ran()\n    return helper(x)\n# %%\na = f(1)\nNONE = object()\ngot['value'] = [a, f(1)]",
     "8y: a deleted attribute, found in the class": "class C: k = 2\nc = C(); c.k = 1\n# %%\n@durable\ndef f(x):\n    ran()\n    return x + c.k\n# %%\na = f(1)\ndel c.k\ngot['value'] = [a, f(1)]",
 }  # fmt: skip
 
@@ -284,6 +285,7 @@ def _traps() -> list[Trap]:
                 ([2, 3],) * 2,
                 files={"mymod.py": "K = 1\ndef g(x): return x + K\ndef h(x): return x + 1\n"},
                 preload=("pandas",) if "pd." in cells else (),
+                or_said=PLAIN if "object()" in cells else None,
             )
         )
     for title, (cells, runs) in DURABLE_IN_DURABLE.items():

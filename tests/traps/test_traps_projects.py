@@ -70,7 +70,8 @@ CONFIGURATION = {
     "7: the defaults of a named tuple": after("import collections\nRow = collections.namedtuple('Row', 'a b', defaults=[§])", "return x + Row(0).b"),
     "7: flags joined": after("import enum\nclass P(enum.IntFlag):\n    A = 1\n    B = 2\nMASK = §", "return x + int(MASK)", ["P.A", "P.B"]),
     "7: a TypedDict's defaults elsewhere": after("import typing\nclass Cfg(typing.TypedDict): lr: int\ndef default() -> Cfg: return {'lr': §}", "return x + default()['lr']"),
-    "4: a sentinel compared by identity": after("A, B = object(), object()\nMODE = §", "return 2 if MODE is A else 3", "AB", (2, 3), **SAID),
+    "4: a sentinel compared by identity": after("A, B = object(), object()\nMODE = §", "return 2 if MODE is A else 3", "AB", (2, 3)),
+    "4: a mark for what is missing, in a default and in a module": on_disk({"mymod.py": "MISSING = object()\ndef get(d, k, default=MISSING):\n    return § if default is MISSING else default\n"}, "import mymod\nNONE = object()\ndef helper(x, y=NONE): return x if y is NONE else 0", "return helper(x) + mymod.get({}, 1)"),
 }  # fmt: skip
 
 REGISTRIES = {
