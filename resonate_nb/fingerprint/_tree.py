@@ -93,7 +93,10 @@ class _Cleaner:
         # Most of what stands in a function is left as it is: then it need not be made again.
         if all(_is_same(getattr(node, name), value) for name, value in fields.items()):
             return node
-        return type(node)(**fields)
+        made = type(node)(**fields)
+        if hasattr(node, "lineno"):
+            made.lineno = node.lineno  # type: ignore[attr-defined]
+        return made
 
     def _fields(self, node: ast.AST, in_function: bool) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -164,7 +167,7 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 def text_of(node: ast.AST) -> str:
     """The cleaned tree as Python text, for people who compare two versions of it."""
-    return ast.unparse(ast.fix_missing_locations(node))
+    return ast.unparse(node)  # asks for lines of statements alone, which have theirs
 
 
 def encode(node: ast.AST) -> bytes:
