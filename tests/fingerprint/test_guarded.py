@@ -72,6 +72,7 @@ def test_a_change_of_a_small_frame_is_seen(way: str) -> None:
     assert look(it=value) != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_write_to_an_array_is_seen(way: str) -> None:
     array, write = WAYS[way]()
@@ -155,6 +156,7 @@ def test_a_frame_that_is_too_large_to_be_copied_is_not_guarded() -> None:
     assert guarded(table, 1 << 60) is None
 
 
+@pytest.mark.slow
 def test_a_frame_written_to_between_looks_is_guarded_less_and_less_often() -> None:
     table = pd.DataFrame({"a": np.arange(100.0)})
     guards = 0

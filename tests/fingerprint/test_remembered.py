@@ -225,6 +225,7 @@ def test_an_object_that_took_the_place_of_another_in_memory_is_another() -> None
         assert fp(array) != before
 
 
+@pytest.mark.slow
 def test_long_texts_are_not_kept_alive() -> None:
     array = np.array([f"{number} ".ljust(5_000) for number in range(ROWS // 8)] * 8, dtype=object)
     before = fp(array)
@@ -232,6 +233,7 @@ def test_long_texts_are_not_kept_alive() -> None:
     assert fp(array) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [["a list"], {"a": 1}, np.zeros(2)], ids=["list", "dict", "array"])
 def test_objects_that_change_by_themselves_are_read_each_time(cell: Any) -> None:
     array = _strings(ROWS)
@@ -281,6 +283,7 @@ def test_memory_that_is_used_again_for_another_array_is_read() -> None:
         seen.look(np.full(ROWS, float(number % 7)))
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_bounded() -> None:
     arrays = [np.zeros(LEAST_BYTES, "u1") for _ in range(_remembered._MOST + 10)]
     for array in arrays:

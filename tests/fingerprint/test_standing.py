@@ -136,6 +136,7 @@ def test_a_change_of_something_small_is_seen(way: str) -> None:
     assert look(it=value) != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_write_to_a_large_array_is_seen(way: str) -> None:
     array, write = WAYS[way]()
@@ -238,6 +239,7 @@ def test_memory_of_a_file_does_not_stand(tmp_path: Any) -> None:
     assert look(it=array) != before
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_frames_that_are_gone() -> None:
     for place in list(_standing._standing):
         del _standing._standing[place]
