@@ -1,4 +1,14 @@
-"""Fingerprint: says whether two calls are the same, by their code and all it reaches, and by content of their data."""
+"""Fingerprint: says whether two calls are the same, by their code and all it reaches, and by content of their data.
+
+    code/       a function or cell, and everything of the user's that it reaches, read from loaded syntax trees
+    values/     one walk over builtin values and instances; what no rule knows counts by what it is reduced to
+    families/   values of well-known packages, a file each, loaded with the first value of it
+    services/   clients, connections and the like: type and settings, never credentials
+    memory/     what was hashed is not hashed again while nobody can have changed it
+
+Beside them: whose code it is (`_package`), versions (`_versions`), what a user declares (`_outside`), and what differs
+between two values, in words (`_explain`, `_differences`).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +16,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ._code import CodeKey, Subject, forget_keys, reach, services_in
-from ._named import Digests, Noted, joint_of_scalars
 from ._outside import Declared, Outside
 from ._package import version_of
-from ._parse import parse
-from ._secrets import without_keys
-from ._services import is_service, service_text
-from ._values import fingerprint_value, fingerprint_values, register_service_type, register_type
 from ._versions import Packages, counted, declare_versions, minor, version_change
+from .code._code import CodeKey, Subject, forget_keys, reach, services_in
+from .code._parse import parse
+from .services._secrets import without_keys
+from .services._services import is_service, service_text
+from .values._named import Digests, Noted, joint_of_scalars
+from .values._values import fingerprint_value, fingerprint_values, register_service_type, register_type
 
 if TYPE_CHECKING:
     from ._explain import Summary

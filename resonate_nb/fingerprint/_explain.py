@@ -21,15 +21,15 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ._guards import UNBOUND
-from ._instances import is_users_class
-from ._named import Noted
-from ._pen import short_digest
-from ._scalars import atoms
-from ._secrets import is_secret
-from ._seen import MOST_COLUMNS, seen
-from ._services import service_text
-from ._walk import Attribute
+from .code._guards import UNBOUND
+from .services._secrets import is_secret
+from .services._services import service_text
+from .values._instances import is_users_class
+from .values._named import Noted
+from .values._pen import short_digest
+from .values._scalars import atoms
+from .values._seen import MOST_COLUMNS, seen
+from .values._walk import Attribute
 
 Summary = dict[str, Any]
 """Plain JSON."""

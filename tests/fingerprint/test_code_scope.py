@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resonate_nb.fingerprint._scope import facts_of_cell, facts_of_function
-from resonate_nb.fingerprint._uses import Facts, Root
+from resonate_nb.fingerprint.code._scope import facts_of_cell, facts_of_function
+from resonate_nb.fingerprint.code._uses import Facts, Root
 
 # What class bodies do on their own, without a name in the source.
 _BY_ITSELF = {"__name__", "__qualname__", "__module__", "__static_attributes__", "__annotations__", "__classdict__"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from resonate_nb.fingerprint import without_keys
-from resonate_nb.fingerprint._credentials import is_credential, plain, without_credentials
+from resonate_nb.fingerprint.services._credentials import is_credential, plain, without_credentials
 
 TEXTS = {
     "https://api.openai.com/v1/": "https://api.openai.com/v1/",

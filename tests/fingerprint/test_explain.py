@@ -17,7 +17,7 @@ from values_under_test import Model, everything, fp, reach
 
 from resonate_nb.fingerprint import describe, differences, fingerprint_named
 from resonate_nb.fingerprint._explain import Summary
-from resonate_nb.fingerprint._values import walked_values
+from resonate_nb.fingerprint.values._values import walked_values
 
 
 def kept(value: object, name: str = "value") -> Summary:

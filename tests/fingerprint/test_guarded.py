@@ -20,9 +20,9 @@ from test_standing import SMALL, SMALL_WAYS, look
 from values_under_test import PANDAS
 
 from resonate_nb.fingerprint import Subject, _remembered, _standing
-from resonate_nb.fingerprint._guarded import guarded
-from resonate_nb.fingerprint._standing import standing
-from resonate_nb.fingerprint._values import Walker
+from resonate_nb.fingerprint.memory._guarded import guarded
+from resonate_nb.fingerprint.memory._standing import standing
+from resonate_nb.fingerprint.values._values import Walker
 
 COPIES = PANDAS >= 3
 FRAMES = [name for name in SMALL if isinstance(SMALL[name](), (pd.DataFrame, pd.Series))]

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from values_under_test import fp, reach
 
-from resonate_nb.fingerprint import _remembered
-from resonate_nb.fingerprint._pages import opened
-from resonate_nb.fingerprint._remembered import LEAST_BYTES, array_written
-from resonate_nb.fingerprint._values import Walker, fingerprint_values, walked_values
-from resonate_nb.fingerprint._walk import memory_of
+from resonate_nb.fingerprint.memory import _remembered
+from resonate_nb.fingerprint.memory._pages import opened
+from resonate_nb.fingerprint.memory._remembered import LEAST_BYTES, array_written
+from resonate_nb.fingerprint.values._values import Walker, fingerprint_values, walked_values
+from resonate_nb.fingerprint.values._walk import memory_of
 
 ROWS = LEAST_BYTES // 8 + 1_000
 """Of eight bytes each: large enough to be remembered, and with ends that fill no page."""

@@ -33,13 +33,13 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from resonate_nb.errors import InvalidOptionError, UnfingerprintableError
 from resonate_nb.fingerprint import (
     Digests,
-    _services,
     fingerprint,
     fingerprint_named,
     is_service,
     register_service,
     service_text,
 )
+from resonate_nb.fingerprint.services import _services
 
 KEY = "sk-neverwrittenanywhere"
 DRIVER = types.SimpleNamespace(paramstyle="pyformat", Error=Exception)

@@ -17,8 +17,8 @@ from test_remembered import FRAME_WAYS, NOTES, ROWS, WAYS, frame
 from values_under_test import reach
 
 from resonate_nb.fingerprint import Subject, _standing
-from resonate_nb.fingerprint._standing import standing
-from resonate_nb.fingerprint._values import fingerprint_values, walked_values
+from resonate_nb.fingerprint.memory._standing import standing
+from resonate_nb.fingerprint.values._values import fingerprint_values, walked_values
 
 
 def look(**values: object) -> tuple[str, tuple[bytes, ...]]:
@@ -210,8 +210,8 @@ def test_what_two_values_share_is_part_of_what_stands() -> None:
 
 
 def test_a_type_that_is_registered_is_asked_each_time() -> None:
-    from resonate_nb.fingerprint._registered import _by_type
-    from resonate_nb.fingerprint._values import register_type
+    from resonate_nb.fingerprint.values._registered import _by_type
+    from resonate_nb.fingerprint.values._values import register_type
 
     table = SMALL["frame"]()
     before = look(it=table)

@@ -26,7 +26,7 @@ from values_under_test import fp
 
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import fingerprint, fingerprint_named
-from resonate_nb.fingerprint._pen import short_digest
+from resonate_nb.fingerprint.values._pen import short_digest
 
 PACKAGES = packages_under_test()
 

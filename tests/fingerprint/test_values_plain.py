@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from values_under_test import Text, Whole, everything, reach
 
 from resonate_nb.fingerprint import fingerprint, fingerprint_named
-from resonate_nb.fingerprint._named import joint_of_scalars, plain_digests
-from resonate_nb.fingerprint._values import fingerprint_values, walked_values
+from resonate_nb.fingerprint.values._named import joint_of_scalars, plain_digests
+from resonate_nb.fingerprint.values._values import fingerprint_values, walked_values
 
 SCALARS = st.one_of(
     st.none(),

@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from values_under_test import Model, fp, reach
 
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint._values import Walker, fingerprint_values
+from resonate_nb.fingerprint.values._values import Walker, fingerprint_values
 
 
 class Memory(io.BytesIO):
@@ -169,7 +169,7 @@ def test_numpy_and_pandas_are_not_imported(tmp_path: Path) -> None:
 
     script = (
         "import sys\n"
-        "from resonate_nb.fingerprint._values import Walker\n"
+        "from resonate_nb.fingerprint.values._values import Walker\n"
         "Walker(lambda thing: b'').digest('x', [{'a': 1}, bytearray(b'a'), {(1, 2)}, sys])\n"
         "print(sorted({'numpy', 'pandas', 'pyarrow', 'sklearn', 'scipy'} & set(sys.modules)))\n"
     )

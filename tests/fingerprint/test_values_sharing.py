@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from values_under_test import PANDAS, Model, Point, fp, reach
 
-from resonate_nb.fingerprint._values import Walker, fingerprint_values
+from resonate_nb.fingerprint.values._values import Walker, fingerprint_values
 
 
 def joint(**values: object) -> str:

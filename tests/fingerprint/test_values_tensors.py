@@ -17,7 +17,7 @@ import pytest
 from values_under_test import fp
 
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import _packages
+from resonate_nb.fingerprint.families import _packages
 
 HERE = Path(__file__).parent
 
@@ -165,7 +165,7 @@ def test_a_module_of_the_user_counts_by_its_code_as_well(torch: Any) -> None:
         met.append(thing)
         return b"code"
 
-    from resonate_nb.fingerprint._values import Walker
+    from resonate_nb.fingerprint.values._values import Walker
 
     Walker(reach).digest("net", Net())
     assert Net in met

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from resonate_nb.fingerprint._values import fingerprint_value
+from resonate_nb.fingerprint.values._values import fingerprint_value
 
 
 def reach(thing: object) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "trees.json"
-TREE = HERE.parent.parent.parent / "resonate_nb" / "fingerprint" / "_tree.py"
+TREE = HERE.parent.parent.parent / "resonate_nb" / "fingerprint" / "code" / "_tree.py"
 
 SOURCES = {
     "constants": "def f(): return 1, -1, 2**70, 1.0, -0.0, 1e999, 2j, True, None, ..., 'a', u'a', b'a', '\\ud800', 'é'",

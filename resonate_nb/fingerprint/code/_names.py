@@ -1,0 +1,320 @@
+"""Names: from a use in a tree to the live thing it stands for, through modules and imports."""
+
+from __future__ import annotations
+
+import abc
+import importlib
+import importlib.util
+import sys
+from dataclasses import replace
+from types import FunctionType, ModuleType
+
+from .._package import Origin, origin_of, origin_of_module
+from ._guards import UNBOUND, content_of
+from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
+from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
+from ._resolve import names_in_query
+from ._tree import encode_constant
+from ._unseen import environment
+from ._uses import Facts, Root, Use
+from ._wrappers import is_dispatching, put_in, put_into
+
+
+class NameReader:
+    """Resolves names for one walk."""
+
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._names_more = False
+        """The code that is read names variables in ways that do not show."""
+        self._attributes: set[str] = set()
+        """What it asks its data for."""
+        self._classes: list[tuple[str, type]] = []
+        """Of packages, by name."""
+
+    def read(self, node: Node, place: Place, facts: Facts) -> None:
+        if facts.reflects:
+            self._walk.reflects = True
+        self._names_more = False
+        self._attributes.clear()
+        self._classes.clear()
+        for word in facts.hides:
+            # In a cell it may lead to the very names that the cell binds.
+            if place.is_cell:
+                self._walk.refuse(f"uses `{word}` in {node.label}")
+            else:
+                self._walk.miss(f"uses `{word}`", node)
+                self._names_more = True
+            if word == "__subclasses__":
+                self._walk.loadable_kinds.add(type)
+        for use in facts.uses:
+            self.take(node, place, use)
+        for root, name in facts.stores:
+            is_closure = root is Root.FREE and name in place.closure
+            if not self._walk.is_ignored(name):
+                self._walk.effects[f"{'nonlocal' if is_closure else 'global'} {name} in {node.label}"] = None
+        for call in facts.text_calls:
+            if call.from_name is None or not self._read_text(node, place, call.from_name):
+                self._walk.miss(f"gives `{call.method}()` a text that is not written there", node)
+                self._names_more = True
+        if self._names_more:
+            # `"{k}".format(**globals())`, `for name in ("a", "b"): globals()[name]`: most of what is meant is written.
+            attributes = (Use(Root.GLOBAL, name, is_soft=True) for name in sorted(facts.attributes))
+            for use in (*facts.spoken, *attributes):
+                self.take(node, place, use)
+        self._read_attributes(node, facts.attributes | self._attributes)
+        for module in facts.stars:
+            self.take(node, place, Use(Root.IMPORT, module))
+
+    def _read_attributes(self, node: Node, attributes: frozenset[str]) -> None:
+        """What the user has put into classes of packages: of those that are named, and of those whose objects are
+        handed around, since a frame that is an argument has it as well."""
+        owners = {owner: kind for kind, owner in (*self._classes, *(put_into() if attributes else ()))}
+        for owner, kind in owners.items():
+            names = tuple(sorted(attributes & vars(owner).keys()))
+            self._walk.guards.some_of(owner, names)
+            for name in names:
+                inner = put_in(vars(owner)[name])
+                if isinstance(inner, FunctionType | type) and is_users(inner):
+                    node.edge(f"{kind}.{name}", str(self._walk.reach(inner, True)))
+            if isinstance(owner, abc.ABCMeta):
+                theirs = [each for each in self._walk.guards.registered(owner) if is_users(each)]
+                for token in sorted(str(self._walk.reach(each)) for each in theirs):
+                    node.edge(f"{kind} registered", token)
+
+    def _read_text(self, node: Node, place: Place, use: Use) -> bool:
+        """Follow what a text names that is held under a name; whether it is one."""
+        value = self._value_of(use, place)
+        if isinstance(value, str):
+            for name in names_in_query(value)[0]:
+                for root in (Root.FREE, Root.GLOBAL):
+                    self.take(node, place, Use(root, name, is_soft=True))
+            return True
+        return isinstance(value, type) or callable(value)
+
+    def _value_of(self, use: Use, place: Place) -> object:
+        value = self._lookup(use, place)
+        for name in use.chain:
+            value = getattr(value, "__dict__", {}).get(name, UNBOUND)
+        return value
+
+    def _lookup(self, use: Use, place: Place) -> object:
+        if use.root is Root.FREE and use.name in place.closure:
+            return content_of(place.closure[use.name])
+        return place.globals.get(use.name, place.builtins.get(use.name, UNBOUND))
+
+    def take(self, node: Node, place: Place, use: Use) -> None:
+        """Resolve one use and note where it leads."""
+        if (
+            self._walk.is_ignored(use.name)
+            or self._walk.is_ignored(".".join((use.name, *use.chain)))
+            or use.name in place.ignore
+        ):
+            return
+        if use.root is Root.IMPORT:
+            self._import(node, place, use)
+            return
+        if use.root is Root.FREE and use.name in place.closure:
+            cell = place.closure[use.name]
+            path = use.name if node is self._walk.nodes[0] else f"{node.label}.{use.name}"
+            token = self._follow(node, place, content_of(cell), (id(cell),), path, use, use.chain)
+            node.edge(f"free {use.name}.{'.'.join(use.chain)}", token)
+            return
+        value = place.globals.get(use.name, UNBOUND)
+        self._walk.guards.name(place.globals, use.name, value)
+        if value is UNBOUND:
+            if use.is_soft:
+                return
+            value = place.builtins.get(use.name, UNBOUND)
+            self._walk.guards.name(place.builtins, use.name, value)
+        path = self._walk.label(place.globals.get("__name__"), use.name)
+        key = (id(place.globals), use.name)
+        token = self._follow(node, place, value, key, path, use, use.chain)
+        node.edge(f"{use.name}.{'.'.join(use.chain)}", token)
+
+    def _follow(
+        self,
+        node: Node,
+        place: Place,
+        value: object,
+        key: tuple[object, ...],
+        path: str,
+        use: Use,
+        chain: tuple[str, ...],
+    ) -> str:
+        """The token of a value, or of what a chain of attributes of a module leads to."""
+        if isinstance(value, ModuleType):
+            return self._through_module(node, place, value, path, use, chain)
+        self._open(node, place, value, use)
+        if environment(value, use) is not None:
+            return f"named {path}"
+        storing = stores_attributes(value)
+        if storing and (not use.is_called or use.on_outside):
+            self._walk.effects[f"{storing} in {node.label}"] = None
+        is_bare = not (use.is_called or use.is_decorator or use.is_soft or chain)
+        token = self._walk.reach(value, is_bare, path)
+        if isinstance(value, type) and not is_users(value):
+            self._classes.append((value.__name__, value))
+        if token is None:
+            self._attributes.update(chain)
+            return self._walk.item(key, path, value)
+        if use.is_stored:
+            self._walk.effects[f"{'.'.join((use.name, *use.chain))} in {node.label}"] = None
+        if chain and isinstance(value, FunctionType) and not is_dispatching(value):
+            return self._attribute_of_function(node, place, token, value, path, use, chain)
+        return token
+
+    def _open(self, node: Node, place: Place, value: object, use: Use) -> None:
+        """Follow what a use leads to beside the value itself, and note what of that cannot be seen."""
+        if use.given is not None and is_asking(value):
+            text = self._value_of(use.given, place)
+            if isinstance(text, str):
+                # What the variable holds counts beside: with another text this is read anew.
+                use = replace(use, target=text, is_computed=False)
+        imported = imported_by_call(value, use)
+        if imported:
+            self._import(node, Place("", {}, {}, {}), Use(Root.IMPORT, imported))
+        found = environment(value, use)
+        if found:
+            self._walk.miss(found, node)
+        self._pass(node, place, door(value, use))
+
+    def _pass(self, node: Node, place: Place, found: Door | None) -> None:
+        if found is None:
+            return
+        if place.is_cell and (found.stores or found.runs_text):
+            # Which names the cell binds would not be known.
+            self._walk.refuse(f"{found.phrase} in {node.label}")
+            return
+        if found.stores:
+            self._walk.effects[f"global {found.stores} in {node.label}"] = None
+        for name in found.names or ():
+            for root in (Root.FREE, Root.GLOBAL):
+                self.take(node, place, Use(root, name, is_soft=True))
+        if found.names is None:
+            self._walk.miss(found.phrase, node)
+            self._names_more = True
+        if found.may_bind and not place.is_cell:
+            self._walk.guards.watched[id(place.globals)] = place.globals
+
+    def _attribute_of_function(
+        self,
+        node: Node,
+        place: Place,
+        token: str,
+        function: FunctionType,
+        path: str,
+        use: Use,
+        chain: tuple[str, ...],
+    ) -> str:
+        """The token of a function with what was set on it as an attribute, which the code reads."""
+        first, attributes = chain[0], function.__dict__
+        value = attributes.get(first, UNBOUND)
+        self._walk.guards.name(attributes, first, value)
+        if value is UNBOUND:
+            return token
+        key = (id(function), "attribute", first)
+        inner = self._follow(node, place, value, key, f"{path}.{first}", use, chain[1:])
+        return f"{token} and {inner}"
+
+    def _through_module(
+        self, node: Node, place: Place, module: ModuleType, path: str, use: Use, chain: tuple[str, ...]
+    ) -> str:
+        name = module.__name__
+        if origin_of(module) is not Origin.USER:
+            return self._through_package(node, place, module, use, chain)
+        if not chain or chain[0] == "__dict__":
+            return self._walk.module(module)
+        first, namespace = chain[0], module.__dict__
+        value = namespace.get(first, UNBOUND)
+        self._walk.guards.name(namespace, first, value)
+        if value is UNBOUND:
+            value = sys.modules.get(f"{name}.{first}", UNBOUND)
+            if value is UNBOUND and "__getattr__" in namespace:
+                # What the module makes of the name: all of that is code and data as any other.
+                first, value = "__getattr__", namespace["__getattr__"]
+                self._walk.guards.name(namespace, first, value)
+        if use.is_stored and len(chain) == 1:
+            # Also where it is not there yet.
+            self._walk.effects[f"{name}.{first} in {node.label}"] = None
+        where = self._walk.label(name, first)
+        if self._walk.is_ignored(where):
+            return "ignored"
+        return self._follow(node, place, value, (id(namespace), first), where, use, chain[1:])
+
+    def _through_package(self, node: Node, place: Place, module: ModuleType, use: Use, chain: tuple[str, ...]) -> str:
+        """By name and version, unless the user has put something of their own there."""
+        token = self._walk.package(module.__name__, ".".join((module.__name__, *chain)), use)
+        value: object = module
+        for position, name in enumerate(chain):
+            if not isinstance(value, ModuleType):
+                break
+            namespace = value.__dict__
+            value = namespace.get(name, UNBOUND)
+            self._walk.guards.name(namespace, name, value)
+            if isinstance(value, FunctionType | type) and is_users(value):
+                key = (id(namespace), name)
+                return self._follow(node, place, value, key, ".".join(chain), use, chain[position + 1 :])
+        if isinstance(value, type):
+            self._classes.append((value.__name__, value))
+        if value is UNBOUND or value is module:
+            if use.is_stored and chain:
+                self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
+            return token
+        self._open(node, place, value, use)
+        if use.is_stored and not isinstance(value, ModuleType):
+            self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
+        if is_stable(value) and use.root is not Root.IMPORT:
+            # A setting, which the user may have changed.
+            return f"{token} = {encode_constant(value)!r}"
+        return token
+
+    def _import(self, node: Node, place: Place, use: Use) -> None:
+        """Follow an import statement inside of the code, which may not have run yet."""
+        name = use.name
+        if name.startswith("."):
+            package = place.globals.get("__package__") or str(place.globals.get("__name__", "")).rpartition(".")[0]
+            try:
+                name = importlib.util.resolve_name(name, package)
+            except ImportError:
+                node.edge(f"import {use.name}", "unknown")
+                return
+        what = f"import {'.'.join((name, *use.chain))}"
+        if origin_of_module(name) is not Origin.USER:
+            loaded = sys.modules.get(name)
+            if isinstance(loaded, ModuleType):
+                token = self._through_package(node, place, loaded, use, use.chain)
+            else:
+                text = ".".join((name, *use.chain))
+                token = self._walk.package(name, text, use)
+                self._pass(node, place, door_by_name(text))
+            node.edge(what, token)
+            return
+        module = self._imported(use.target or name)
+        self._walk.guards.name(sys.modules, use.target or name, sys.modules.get(use.target or name, UNBOUND))
+        if module is None:
+            node.edge(what, "not importable")
+        elif not use.target or use.is_called:
+            if use.chain and use.chain[0] not in module.__dict__:
+                self._imported(f"{name}.{use.chain[0]}")
+            node.edge(what, self._through_module(node, place, module, name, use, use.chain))
+
+    def _imported(self, name: str) -> ModuleType | None:
+        """A local module, imported now if need be: the body would do so anyway, and its code is part of the key."""
+        try:
+            module = importlib.import_module(name)
+        except Exception:  # the module's own errors: the body will meet them again
+            return None
+        return module if isinstance(module, ModuleType) else None
+
+    def read_module(self, node: Node) -> None:
+        module = node.thing
+        assert isinstance(module, ModuleType)
+        namespace = module.__dict__
+        self._walk.guards.mapping(namespace)
+        for name in sorted(namespace):
+            if name.startswith("__") and name.endswith("__"):
+                continue
+            path = self._walk.label(module.__name__, name)
+            if not self._walk.is_ignored(path):
+                node.edge(name, any_token(self._walk, namespace[name], (id(namespace), name), path, True))

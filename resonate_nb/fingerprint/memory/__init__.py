@@ -1,0 +1,1 @@
+"""Memory: what was hashed is not hashed again while nobody can have changed it."""
