@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_remembered import FRAME_WAYS, NOTES, ROWS, WAYS, frame
 from values_under_test import reach
 
-from resonate_nb.fingerprint import Subject, _standing
+from resonate_nb.fingerprint import Subject
+from resonate_nb.fingerprint.memory import _standing
 from resonate_nb.fingerprint.memory._standing import standing
 from resonate_nb.fingerprint.values._values import fingerprint_values, walked_values
 
