@@ -19,7 +19,8 @@ from test_remembered import FRAME_WAYS, ROWS, WAYS, frame
 from test_standing import SMALL, SMALL_WAYS, look
 from values_under_test import PANDAS
 
-from resonate_nb.fingerprint import Subject, _remembered, _standing
+from resonate_nb.fingerprint import Subject
+from resonate_nb.fingerprint.memory import _remembered, _standing
 from resonate_nb.fingerprint.memory._guarded import guarded
 from resonate_nb.fingerprint.memory._standing import standing
 from resonate_nb.fingerprint.values._values import Walker
