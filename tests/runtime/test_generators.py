@@ -133,7 +133,7 @@ def test_a_function_that_draws_is_a_hit_and_is_marked(engine: Engine, caplog: py
     said = [r.getMessage() for r in caplog.records if "generator" in r.getMessage()]
     assert 1 == len(said)
     assert "sample" in said[0]
-    assert "numpy's global random generator moved while it ran; a replay brings the same value back" in said[0]
+    assert "draws from numpy's global random generator; a replay brings back what the first run drew" in said[0]
     assert "np.random.default_rng(seed)" in said[0]
     records = {record.promise.id.split("/")[0]: record for record in (h.record for h in rnb.search("*"))}
     drawn = next(record for name, record in records.items() if "sample" in name)

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.slow
 
 UNSEEN = r"f: its key does not see everything: it {}"
 
+DRAWS = r"f: it draws from the global generator of `random`; a replay brings back what the first run drew, whatever is"
+
 
 def said(what: str, *turns: int) -> tuple[str | None, ...]:
     """Said in these sessions of three."""
@@ -36,6 +38,8 @@ TRAPS = [
     hit("65_5", "another file that a pattern does not ask for", "import glob\n# %%\n" + f("return len(glob.glob('data/*.csv'))"), "12", 0, files={"data/§.txt": "1"}),
     recompute("65_6", "a file behind a cache that another call has filled", "import functools\n@functools.lru_cache\ndef load(): return open('data.txt').read()\n@durable\ndef first():\n    ran(first)\n    return load()\n# %%\n@durable\ndef f(x):\n    ran()\n    return load() * x\n# %%\ngot['value'] = [first(), f(1)]", "ab", (["a", "a"], ["b", "b"]), files={"data.txt": "§"}, runs=2),
     recompute("65_7", "a file behind a cache of a local module, in a cell", "%load_ext resonate_nb\nimport mymod\n# %%\n%%durable\nran(first)\none = mymod.load()\n# %%\n%%durable\nran()\ntwo = mymod.load() * 2\n# %%\ngot['value'] = [one, two]", "ab", (["a", "aa"], ["b", "bb"]), files={"data.txt": "§", "mymod.py": "import functools\n@functools.cache\ndef load(): return open('data.txt').read()\n"}, runs=2),
+    Trap("24_9", "another seed in a cell: what had been drawn comes back, and is said", "import random\nrandom.seed(§)\n# %%\n" + f("return round(random.random(), 3)"), "12", (1, 0), (0.134, 0.134), says=(DRAWS, DRAWS)),
+    Trap("24_10", "another seed in the body: another code", "import random\n# %%\n" + f("random.seed(§)\nreturn round(random.random(), 3)"), "12", (1, 1), (0.134, 0.956), says=(DRAWS, DRAWS)),
     recompute("4_1", "the precision of decimals is set in another cell", "import decimal\ndecimal.getcontext().prec = §\n# %%\n" + f("return str(decimal.Decimal(x) / 3)"), "34", ("0.333", "0.3333"), says=(None, "settings of decimal", None)),
     recompute("18_1", "a function of a package is replaced in another cell", "import string\nstring.capwords = lambda v: §\n# %%\n" + f("return string.capwords(x)"), "12", (1, 2)),
     recompute("22_1", "defaults are replaced after decoration", "@durable\ndef f(x, n=0):\n    ran()\n    return n\n# %%\nf.__defaults__ = (§,)\n# %%\ngot['value'] = f(1)", "12", (1, 2)),

@@ -23,7 +23,7 @@ from ._alias import held
 from ._attempt import Request, Tried
 from ._plan import load
 from ._retry import timed_out
-from ._settle import Settled
+from ._settle import Settled, say_of_draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def _handed_out(
     if (files := promise.value.headers.get("files")) is not None:
         # What a hit depended on, the call around it depends on too.
         _reads.add_to_current(_reads.from_json(files))
+    if (draws := promise.value.headers.get("draws")) is not None and not request.work.is_cell:
+        say_of_draws(request.work.title, draws.split(","), identity.code)
     notes: dict[str, bytes] = {}
     if request.work.is_cell and (output := engine.note(origin_of(promise), "output")) is not None:
         notes["output"] = output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -189,6 +189,16 @@ def _conditions(request: Request, claimed: Claimed, tried: Tried, why: str) -> d
     return headers
 
 
+def say_of_draws(title: str, draws: Sequence[str], code: str) -> None:
+    """Said of a function once, be it run or replayed: its value does not follow the seed."""
+    say(
+        f"{title}: it draws from {generators_phrase(draws)}; a replay brings back what the first run drew, whatever is "
+        f"seeded now, and moves no generator ({generators_advice(draws)})",
+        once=True,
+        about=code,
+    )
+
+
 def _resolve(
     engine: Engine,
     request: Request,
@@ -202,12 +212,7 @@ def _resolve(
     if tried.draws:
         headers["draws"] = ",".join(tried.draws)
         if not request.work.is_cell:  # a replay of a cell moves them on by itself, where it can
-            say(
-                f"{title}: {generators_phrase(tried.draws)} moved while it ran; a replay brings the same "
-                f"value back and moves no generator ({generators_advice(tried.draws)})",
-                once=True,
-                about=claimed.identity.code,
-            )
+            say_of_draws(title, tried.draws, claimed.identity.code)
     id, version = claimed.promise.id, signed_version(claimed.promise)
     encoded: Encoded | None = None
     stored: StoredFile | None = None
