@@ -57,12 +57,19 @@ def _of_call(shell: Any, text: str, asked: ast.Call) -> Explanation:
 
 
 def _with_its_run(found: Explanation) -> Explanation:
-    """Of a cell that would be replayed, why it ran when it did: that is what is asked once it has run."""
+    """Of a cell that would be replayed, why it ran when it did, which is what is asked once it has run; and that its
+    next run is a hit."""
     engine = existing_engine()
     promise = None if engine is None or found.id is None else engine.find(found.id)
     if engine is None or promise is None or not found.would_hit:
         return found
     ran = explain_promise(engine, promise)
     return replace(
-        ran, title=found.title, unsure=found.unsure, services=found.services, packages=found.packages, slow=found.slow
+        ran,
+        title=found.title,
+        details=(*ran.details, f"run again it {found.verdict}: {found.reason}"),
+        unsure=found.unsure,
+        services=found.services,
+        packages=found.packages,
+        slow=found.slow,
     )

@@ -66,6 +66,8 @@ def test_of_the_last_cell_and_of_a_label(kernel: Kernel):
     ran = kernel.ok("%%durable sums\ntotal = base + 1")
     assert "cell `sums` runs: global `base`: 1 → 5" in ran.said
     assert shown(kernel.ok("%durable why")).startswith("cell `sums` ran: global `base`: 1 → 5")
+    kernel.ok("%%durable sums\ntotal = base + 1")
+    assert "run again it would be a hit: same code, same arguments" in shown(kernel.ok("%durable why"))
     kernel.ok("%%durable sums\ntotal = base + 2")
     text = shown(kernel.ok("%durable why sums"))
     assert text.startswith("cell `sums` ran: its code changed")
