@@ -37,7 +37,7 @@ def _between(before: Summary, after: Summary) -> tuple[str, ...]:
 def _unseen(summary: Summary) -> str:
     if "rows" in summary or "shape" in summary:
         return "values differ"
-    if "text" in summary:
+    if summary.get("text", "").endswith("…"):
         return f"differs after its first {len(summary['text'])} characters"
     if "parts" in summary and summary["type"] in ("list", "tuple") and summary["size"] > len(summary["parts"]):
         return f"differs after position {len(summary['parts']) - 1}"
@@ -114,7 +114,7 @@ def _frames(before: Summary, after: Summary) -> Iterator[str]:
     yield from _rows(before, after)
     old = {column[0]: column for column in before["columns"]}
     new = {column[0]: column for column in after["columns"]}
-    is_series = "Series" in (before["type"], after["type"])
+    is_series = any(each["type"].endswith("Series") for each in (before, after))
     gone = [name for name in old if name not in new]
     added = [name for name in new if name not in old]
     renamed = _renamed([old[name] for name in gone], [new[name] for name in added], before, after)
@@ -147,7 +147,7 @@ def _rest_of_frames(before: Summary, after: Summary, has_other_columns: bool) ->
     elif before.get("rest") != after.get("rest") and before["rows"] == after["rows"] and not has_other_columns:
         yield f"columns after `{before['columns'][-1][0]}` differ" if before["columns"] else "columns differ"
     if before.get("attrs", "") != after.get("attrs", "") and "attrs" in before and "attrs" in after:
-        yield "attrs or flags differ"
+        yield "metadata differs" if after["type"].startswith("pyarrow") else "attrs or flags differ"
     same_names = [column[0] for column in before["columns"]] == [column[0] for column in after["columns"]]
     if same_names and before.get("labels") != after.get("labels") and "labels" in before and "labels" in after:
         yield "the labels of its columns differ in their type or name"
@@ -158,7 +158,7 @@ def _renamed(
 ) -> dict[str, str]:
     """Columns that are there under another name: of the same dtype and content."""
     found: dict[str, str] = {}
-    if before["type"] == after["type"] == "Series" and gone and added:
+    if before["type"] == after["type"] and before["type"].endswith("Series") and gone and added:
         return {gone[0][0]: added[0][0]}
     if before["rows"] == after["rows"]:
         for column in gone:

@@ -94,6 +94,8 @@ def _summary(value: object, digests: Mapping[object, str], name: str, room: int)
     for kind, write in (("pandas", _pandas), ("numpy", _numpy)):
         if cls.__module__.partition(".")[0] == kind and kind in sys.modules and write(value, found, room):
             return found
+    if cls.__module__.partition(".")[0] in ("polars", "pyarrow") and _table(value, found, digests, room):
+        return found
     if issubclass(cls, FunctionType | type | ModuleType):
         found["name"] = str(getattr(value, "__qualname__", None) or getattr(value, "__name__", ""))
         return found
@@ -182,6 +184,35 @@ def _pandas(value: Any, found: Summary, room: int) -> bool:
     if noted is not None:
         found["labels"], found["attrs"] = short_digest(noted.labels), short_digest(noted.attributes)
         found["index"].append(short_digest(noted.rows))
+    return True
+
+
+def _table(value: Any, found: Summary, digests: Mapping[object, str], room: int) -> bool:
+    """Of a table of polars or Arrow, what is said of a frame of pandas; it has no index."""
+    match type(value).__name__:
+        case "DataFrame":
+            rows, names, dtypes, metadata = value.height, value.columns, value.dtypes, None
+        case "Series":
+            rows, names, dtypes, metadata = len(value), [value.name], [value.dtype], None
+        case "Table" | "RecordBatch":
+            schema = value.schema
+            rows, names, dtypes, metadata = value.num_rows, schema.names, schema.types, schema.metadata or {}
+        case _:
+            return False
+    found |= {"rows": rows, "width": len(names), "index": ["", "", ""]}
+    columns: list[list[str]] = []
+    room -= 300
+    for name, dtype in zip(names[: MOST_COLUMNS - 1], dtypes, strict=False):
+        column = [_cut(name, _NAME_LETTERS), _cut(str(dtype), _NAME_LETTERS), digests.get(name, "")]
+        room -= sum(map(len, column)) + 4 * len(column)
+        if room < 0:
+            break
+        columns.append(column)
+    found["columns"] = columns
+    if digests and len(columns) < len(names):
+        found["rest"] = short_digest_of("".join(digests.get(name, "") for name in names[len(columns) :]))
+    if metadata is not None:
+        found["attrs"] = short_digest_of(repr(sorted(metadata.items())))
     return True
 
 

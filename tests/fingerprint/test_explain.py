@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +47,8 @@ NAMED = FLIGHTS.copy()
 NAMED.columns.name = "field"
 BOTH = FLIGHTS.rename(columns={"dep_delay": "delay"}).assign(a=[1, 2, 4])
 A, C = FLIGHTS["a"], FLIGHTS["c"]
+POLARS = pl.DataFrame({"a": [1, 2], "dep_delay": [1.0, 2.0]})
+ARROW = pa.table({"a": [1, 2], "dep_delay": [1.0, 2.0]})
 
 PHRASES: list[tuple[object, object, list[str]]] = [
     (FLIGHTS, FLIGHTS.rename(columns={"dep_delay": "delay"}), ["column `dep_delay` renamed to `delay`"]),
@@ -72,6 +76,15 @@ PHRASES: list[tuple[object, object, list[str]]] = [
     (A, A + 1, ["values differ"]),
     (A, A.astype("Int64"), ["dtype int64 → Int64"]),
     (A.index, A.index + 1, ["values differ"]),
+    (POLARS, POLARS.rename({"dep_delay": "delay"}), ["column `dep_delay` renamed to `delay`"]),
+    (POLARS, POLARS.with_columns(a=pl.Series([1, 3])), ["column `a`: values differ"]),
+    (POLARS, POLARS.cast({"a": pl.Float64}), ["column `a`: dtype Int64 → Float64"]),
+    (POLARS, POLARS.head(1), ["rows 2 → 1"]),
+    (POLARS["a"], POLARS["a"].alias("b"), ["name `a` → `b`"]),
+    (POLARS["a"], POLARS["a"] + 1, ["values differ"]),
+    (ARROW, ARROW.rename_columns(["a", "delay"]), ["column `dep_delay` renamed to `delay`"]),
+    (ARROW, ARROW.set_column(0, "a", [[1, 3]]), ["column `a`: values differ"]),
+    (ARROW, ARROW.replace_schema_metadata({"unit": "min"}), ["metadata differs"]),
     (np.zeros((3, 2)), np.zeros((4, 2)), ["shape (3, 2) → (4, 2)"]),
     (np.zeros(3), np.zeros(3, "f4"), ["dtype float64 → float32"]),
     (np.zeros(3), np.ones(3), ["values differ"]),
