@@ -15,7 +15,7 @@ from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stor
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
 from ._tree import encode_constant
-from ._unseen import environment
+from ._unseen import environment, unseen
 from ._uses import Facts, Root, Use
 from ._wrappers import is_dispatching, put_in, put_into
 
@@ -75,7 +75,7 @@ class NameReader:
             self._walk.guards.some_of(owner, names)
             for name in names:
                 inner = put_in(vars(owner)[name])
-                if isinstance(inner, FunctionType | type) and is_users(inner):
+                if inner is not None:
                     node.edge(f"{kind}.{name}", str(self._walk.reach(inner, True)))
             if isinstance(owner, abc.ABCMeta):
                 theirs = [each for each in self._walk.guards.registered(owner) if is_users(each)]
@@ -154,7 +154,9 @@ class NameReader:
         is_bare = not (use.is_called or use.is_decorator or use.is_soft or chain)
         token = self._walk.reach(value, is_bare, path)
         if isinstance(value, type) and not is_users(value):
-            self._classes.append((value.__name__, value))
+            self._class(value, chain)
+            if chain and (unsaid := unseen(f"{value.__module__}.{value.__qualname__}.{chain[0]}")):
+                self._walk.miss(unsaid, node)
         if token is None:
             self._attributes.update(chain)
             return self._walk.item(key, path, value)
@@ -163,6 +165,11 @@ class NameReader:
         if chain and isinstance(value, FunctionType) and not is_dispatching(value):
             return self._attribute_of_function(node, place, token, value, path, use, chain)
         return token
+
+    def _class(self, owner: type, chain: tuple[str, ...]) -> None:
+        """A class of a package is named, and asked for attributes."""
+        self._classes.append((owner.__name__, owner))
+        self._attributes.update(chain)
 
     def _open(self, node: Node, place: Place, value: object, use: Use) -> None:
         """Follow what a use leads to beside the value itself, and note what of that cannot be seen."""
@@ -256,7 +263,7 @@ class NameReader:
                 key = (id(namespace), name)
                 return self._follow(node, place, value, key, ".".join(chain), use, chain[position + 1 :])
         if isinstance(value, type):
-            self._classes.append((value.__name__, value))
+            self._class(value, chain)
         if value is UNBOUND or value is module:
             if use.is_stored and chain:
                 self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None

@@ -17,10 +17,14 @@ _FILE = "reads files past Python, by `{}()`; name them in files="
 _DATABASE = "reads a database by `{}()`; name its file in files="
 _CHILD = "starts processes by `{}()`, which may read anything; name what they read in files= or env="
 _VARIABLES = "reads the environment by `{}()`; name what it takes in env="
+_HOME = "reads the environment by `{}()`; declare it with env=('HOME',)"
+_ARGUMENTS = "reads the command line by `{}`; pass what it takes as an argument"
+_DIRECTORY = "asks for the working directory by `{}()`; pass that as an argument"
 
 # Package, and what is last in the name of what of it is used.
 _PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
     "_sqlite3": (("connect", _DATABASE),),
+    "argparse": (("ArgumentParser", _ARGUMENTS),),
     "asyncio": (("create_subprocess_(exec|shell)", _CHILD),),
     "concurrent": (("ProcessPoolExecutor", _CHILD),),
     "cv2": (("imread|imreadmulti|VideoCapture|FileStorage", _FILE),),
@@ -37,11 +41,14 @@ _PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
     "os": (
         ("system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile", _CHILD),
         ("expandvars", _VARIABLES),
+        ("expanduser", _HOME),
+        ("getcwdb?", _DIRECTORY),
     ),
     "pandas": (("read_parquet|read_hdf|HDFStore", _FILE), ("read_sql.*", _DATABASE)),
+    "pathlib": (("home", _HOME), ("cwd", _DIRECTORY)),
     "polars": (("(read|scan)_(?!database|clipboard).*", _FILE), ("read_database.*", _DATABASE)),
-    "posix": (("system|fork|forkpty|execve?|posix_spawnp?", _CHILD),),
-    "posixpath": (("expandvars", _VARIABLES),),
+    "posix": (("system|fork|forkpty|execve?|posix_spawnp?", _CHILD), ("getcwdb?", _DIRECTORY)),
+    "posixpath": (("expandvars", _VARIABLES), ("expanduser", _HOME)),
     "psutil": (("Popen", _CHILD),),
     "pty": (("spawn|fork", _CHILD),),
     "pyarrow": (
@@ -57,6 +64,7 @@ _PATTERNS: dict[str, tuple[tuple[str, str], ...]] = {
     "sqlite3": (("connect", _DATABASE),),
     "soundfile": (("read|blocks|SoundFile", _FILE),),
     "subprocess": (("Popen|call|check_call|check_output|getoutput|getstatusoutput|run", _CHILD),),
+    "sys": (("argv|orig_argv", _ARGUMENTS),),
     "tables": (("open_file", _FILE),),
     "vaex": (("open|open_many", _FILE),),
     "xarray": (("(open|load)_(dataset|dataarray|mfdataset|zarr|datatree)", _FILE),),

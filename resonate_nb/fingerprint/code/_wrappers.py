@@ -134,7 +134,7 @@ class WrapperReader:
         found = ""
         for name, member in sorted(value.__dict__.items()):
             inner = put_in(member)
-            if isinstance(inner, FunctionType | type) and is_users(inner):
+            if inner is not None:
                 self._walk.guards.mappings.append(
                     (value.__dict__, tuple(value.__dict__), tuple(value.__dict__.values()))
                 )
@@ -226,10 +226,19 @@ def put_into() -> Iterator[tuple[str, type]]:
 
 
 def put_in(member: object) -> object:
-    """The function or class behind a member of a class; pandas keeps accessors behind a descriptor."""
+    """What counts of a member of a package's class where the user has put it there; None for all others."""
     if type(member).__module__.partition(".")[0] == "pandas":
-        member = getattr(member, "_accessor", member)
-    return getattr(member, "__func__", member)
+        member = getattr(member, "_accessor", member)  # kept behind a descriptor
+    match member:
+        case property():
+            parts: tuple[object, ...] = (member.fget, member.fset, member.fdel)
+        case functools.cached_property() | functools.partialmethod():
+            parts = (member.func,)
+        case _:
+            member = getattr(member, "__func__", member)
+            parts = (member,)
+    is_theirs = any(isinstance(part, FunctionType | type) and is_users(part) for part in parts)
+    return member if is_theirs else None
 
 
 def is_dispatching(function: FunctionType) -> bool:
