@@ -178,7 +178,8 @@ PROJECT = {
     "15: an instance of a module": on_disk({"mymod.py": "class C:\n    def __init__(self, k): self.k = k\n    def m(self, x): return x + self.k\nMODEL = C(§)\n"}, "from mymod import MODEL", "return MODEL.m(x)"),
     "16: a constant of a package's settings": on_disk(PKG, "from pkg.settings import K", "return x + K"),
     "1: a helper of another notebook, by %run": ("%run other.ipynb\n# %%\n@durable\ndef f(x):\n    ran()\n    return helper(x)" + CALL, "12", (2, 3), {"files": {"other.ipynb": IPYNB}}),
-    "1: a helper of another notebook, imported as a module": on_disk({"other.ipynb": IPYNB, "importer.py": IMPORTER}, "import importer\nother = importer.load('other')", "return other.helper(x)", **SAID),
+    "1: a helper of another notebook, imported as a module": on_disk({"other.ipynb": IPYNB, "importer.py": IMPORTER}, "import importer\nother = importer.load('other')", "return other.helper(x)"),
+    "1: a star import from a notebook, compiled under its name, with a magic": on_disk({"other.ipynb": IPYNB.replace('"def helper', '"%pdb off\\n", "def helper'), "importer.py": IMPORTER.replace("exec(code", "exec(compile(code, module.__file__, 'exec')")}, "import importer\nimporter.load('other')\nfrom other import *", "return helper(x)"),
     "1: a script run by %run -i": ("K = §\n# %%\n%run -i script.py\n# %%\n@durable\ndef f(x):\n    ran()\n    return helper(x)" + CALL, "12", (2, 3), {"files": {"script.py": "def helper(x):\n    return x + K\n"}}),
     "1: a script in a cell of its own, %%writefile and import": ("%%writefile written.py\ndef g(x): return x + §\n# %%\nimport written\n# %%\n@durable\ndef f(x):\n    ran()\n    return written.g(x)" + CALL, "12", (2, 3), {"files": {"written.pyc": ""}}),
 }  # fmt: skip

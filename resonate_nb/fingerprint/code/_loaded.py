@@ -19,6 +19,7 @@ from types import CodeType
 from typing import Any
 
 from ...records import dataclass
+from ._notebooks import python_of
 from ._parse import parse
 from ._tree import Function, clean, encode, encode_constant
 
@@ -54,8 +55,8 @@ def find(code: CodeType, module_globals: dict[str, object]) -> Found | Absent:
     lines = _lines(filename, module_globals)
     home = module_globals.get("__file__")
     if not lines and filename == "<string>" and isinstance(home, str):
-        # IPython's autoreload puts pieces of an edited module into the loaded one. Where no such piece is in the file,
-        # it came from somewhere else.
+        # IPython's autoreload puts pieces of an edited module into the loaded one, and what imports a notebook runs
+        # its cells as pieces. Where no such piece is in the file, it came from somewhere else.
         filename, lines = home, _lines(home, module_globals)
         is_piece = True
     else:
@@ -86,7 +87,8 @@ def _lines(filename: str, module_globals: dict[str, object]) -> list[str]:
         # Anybody's name: Python 3.13 keeps the text of `python -c` under it, whoever else ran `exec`.
         return []
     linecache.checkcache(filename)
-    return linecache.getlines(filename, module_globals)
+    lines = linecache.getlines(filename, module_globals)
+    return python_of("".join(lines)) if filename.endswith(".ipynb") else lines
 
 
 @dataclass(slots=True)
