@@ -33,7 +33,7 @@ class UnfingerprintableError(ResonateNbError, TypeError):
             return f"file {self.path!r} counts by its content, which cannot be told: {self.reason}"
         root = self.path.partition("[")[0].partition(".")[0].partition("<")[0]
         return (
-            f"{self.path!r} is a {self.type_name}, which has no stable fingerprint ({self.reason}). "
+            f"{self.path!r} is {_with_article(self.type_name)}, which has no stable fingerprint ({self.reason}). "
             f"Pass what it is made of, leave it out of the key with ignore=({root!r},), or say what counts of it: "
             "rnb.register_fingerprint(its type, a function), or a method __durable_fingerprint__(self) of its class."
         )
@@ -153,7 +153,7 @@ class UnstorableError(ResonateNbError, TypeError):
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
-        return f"{where}a {self.type_name} cannot be stored ({self.reason})"
+        return f"{where}{_with_article(self.type_name)} cannot be stored ({self.reason})"
 
 
 class UntrustedValueError(ResonateNbError, RuntimeError):
@@ -217,3 +217,7 @@ def _instant(ms: int) -> str:
         return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):  # beyond what a date can say
         return f"{ms} ms after 1970"
+
+
+def _with_article(type_name: str) -> str:
+    return f"{'an' if type_name[:1].lower() in tuple('aeio') else 'a'} {type_name}"

@@ -124,14 +124,14 @@ def explain_cell(shell: Any, label: str | None) -> Explanation:
     Raises:
         PromiseNotFoundError: no such cell has been run.
     """
-    return _last_use(shell, label, "run one, then ask").explained()
+    return _last_use(shell, label, "run it, then ask; of a call ask %durable why clean(df)").explained()
 
 
 def _last_use(shell: Any, label: str | None, remedy: str) -> _Use:
     last = _last_uses.get((id(shell), label))
     if last is None:
-        which = f"labelled {label!r}" if label else "without a label" if label == "" else "at all"
-        raise PromiseNotFoundError(f"no durable cell {which} has been run in this session: {remedy}")
+        which = f" labelled {label!r}" if label else " without a label" if label == "" else ""
+        raise PromiseNotFoundError(f"no durable cell{which} has been run in this session: {remedy}")
     return _Use(shell, *last)
 
 

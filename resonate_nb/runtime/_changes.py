@@ -177,7 +177,8 @@ def _data_changes(
         phrases = differences(old, now.get(place))
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN
-        found.append(Change(kind, name, f"{kind} `{name}`: {said}", is_plain=is_plain))
+        title = f"`{name}`" if name.startswith("depends[") else f"{kind} `{name}`"
+        found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain))
     return found + others
 
 

@@ -79,8 +79,8 @@ def nearest(reader: Reader, work: Work, identity: Identity) -> Promise | None:
 def plain_reason(reader: Reader, promise: Promise) -> str:
     """Why a promise ran of which nothing was stored about that: its name, or its arguments, were new."""
     name = promise.param.headers.get("name")
-    if name is None or not promise.param.data:
-        return FIRST
+    if name is None or not promise.param.data or promise.param.headers.get("kind") == "cell":
+        return FIRST  # a cell has no arguments, and other inputs are news that is stored
     return NEW_ARGUMENTS if reader.search(Query(name=escape(name), until=promise.created_at, limit=1)) else FIRST
 
 

@@ -127,10 +127,32 @@ def change_of(name: str, before: str, now: str) -> str:
     """How people are told that something outside of Python has other content, given its digests."""
     title = title_of(name)
     if not (before and now):
-        return f"{title} {'counts now' if now else 'counts no more'}"
+        counts = "count" if name.startswith("files ") else "counts"
+        return f"{title} {counts} {'now' if now else 'no more'}"
     if now in _NOTHING:
         return f"{title} is {_NOTHING[now]}"
     return f"{title} was {_NOTHING[before]}" if before in _NOTHING else f"{title} changed"
+
+
+def missing_phrase(title: str, parts: Mapping[str, str], *, is_cell: bool) -> str:
+    """What is said of declared paths, written down with the code, that lead to nothing; `parts` are the digests of its
+    key. Empty where there is none: a slip of the pen would else go unnoticed."""
+    missing = MISSING.hex()
+    spelled = [f"`{name.partition(' ')[2]}`" for name, digest in parts.items() if digest == missing]
+    if not spelled:
+        return ""
+    option, is_one = "--files" if is_cell else "files=", len(spelled) == 1
+    return (
+        f"{title}: {option} names {', '.join(spelled)}, where nothing is (seen from {_working_directory()}); "
+        f"{'it counts' if is_one else 'they count'} as missing until {'it is' if is_one else 'they are'} there"
+    )
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return "a folder that is gone"
 
 
 def title_of(name: str) -> str:

@@ -407,7 +407,7 @@ def test_a_coroutine_is_refused() -> None:
 def test_widgets_are_refused() -> None:
     """A widget pickles, and comes back without its view and with errors at its end."""
     widgets = pytest.importorskip("ipywidgets")
-    with pytest.raises(UnstorableError, match=r"\['w'\]: a ipywidgets.* cannot be stored \(a widget's view"):
+    with pytest.raises(UnstorableError, match=r"\['w'\]: an ipywidgets.* cannot be stored \(a widget's view"):
         encode({"w": widgets.IntSlider()})
 
 

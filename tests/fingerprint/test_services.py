@@ -333,9 +333,10 @@ def test_what_cannot_be_read_is_absent_and_said() -> None:
     says = "sqlite3.Connection (its configuration cannot be read: ProgrammingError)"
     assert says == service_text(connection)
     assert f"`it`: {says}" == told(connection)
-    assert ("cannot read how `it[0]` is configured",) == fingerprint_named({"it": [connection]}).unsure
+    way_out = "say what counts of it with rnb.register_service"
+    assert (f"cannot read how `it[0]` is configured; {way_out}",) == fingerprint_named({"it": [connection]}).unsure
     key = key_of("import sqlite3\nconn = sqlite3.connect(':memory:'); conn.close()\ndef f(): return conn")
-    assert ("cannot read how `conn` is configured",) == key.unsure
+    assert (f"cannot read how `conn` is configured; {way_out}",) == key.unsure
 
 
 # Derived from services, and plugged into them -----------------------------------------------------------------------

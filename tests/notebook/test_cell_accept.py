@@ -98,7 +98,7 @@ def test_by_label_after_other_cells_and_by_id(kernel: Kernel, tmp_path: Path) ->
 
 
 def test_a_cell_that_is_not_the_one_that_is_meant_or_has_no_past_is_refused(kernel: Kernel, tmp_path: Path) -> None:
-    assert "no durable cell at all has been run in this session" in refused(kernel, "%durable accept")
+    assert "no durable cell has been run in this session" in refused(kernel, "%durable accept")
     assert "there is no promise 'train'" in refused(kernel, "%durable accept train")
     stopped(kernel, tmp_path, TRAIN)
     assert "there is no promise" in refused(kernel, "%durable accept")

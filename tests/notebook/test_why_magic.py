@@ -74,6 +74,12 @@ def test_of_the_last_cell_and_of_a_label(kernel: Kernel):
     assert "+total = base + 2" in text
 
 
+def test_a_cell_is_not_taken_for_a_function_of_its_name(kernel: Kernel):
+    kernel.ok("@rnb.durable\ndef plot(x): return x\nplot(1)")
+    kernel.ok("%%durable plot\ncurve = 1")
+    assert shown(kernel.ok("%durable why")).startswith("cell `plot` ran: first run\n")
+
+
 def test_what_is_asked_of_nothing_says_so(kernel: Kernel):
     kernel.ok("@rnb.durable\ndef never(x): return x")
     for line, expected in (

@@ -70,7 +70,7 @@ def heard() -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        pytest.param(lambda: {"rows": [1, sys.__stdout__]}, "['rows'][1]: a io.TextIOWrapper cannot", id="open file"),
+        pytest.param(lambda: {"rows": [1, sys.__stdout__]}, "['rows'][1]: an io.TextIOWrapper cannot", id="open file"),
         pytest.param(lambda: (x for x in "ab"), "a generator cannot be stored", id="generator"),
         pytest.param(lambda: [threading.Lock()], "[0]: a thread.lock cannot be stored", id="lock"),
         pytest.param(lambda: {"a": Reduced(OSError("no"))}, "['a']: a ", id="pickling raises"),

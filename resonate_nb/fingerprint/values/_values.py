@@ -123,7 +123,8 @@ class Walker(Walk):
     def unread(self) -> tuple[str, ...]:
         """What is unsure of the services met so far: settings that could not be read, and count as absent."""
         paths = (f"{path}{''.join(map(_shown, steps))}" for path, steps, _ in self.unread_services)
-        return tuple(dict.fromkeys(f"cannot read how `{path}` is configured" for path in paths))
+        way_out = "say what counts of it with rnb.register_service"
+        return tuple(dict.fromkeys(f"cannot read how `{path}` is configured; {way_out}" for path in paths))
 
     def services(self) -> tuple[str, ...]:
         """The services met so far, each with its path and what of it counts."""

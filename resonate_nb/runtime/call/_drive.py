@@ -17,7 +17,7 @@ from .. import _config, _context, _identity, _reads
 from .._earlier import FIRST, NEW_ARGUMENTS
 from .._engine import Engine
 from .._identity import Identity, Undurable, unsure_phrase
-from .._outside import declared_entries
+from .._outside import declared_entries, missing_phrase
 from .._registry import plainly_phrase, unmet_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
@@ -365,6 +365,10 @@ def _begin(request: Request) -> Identity | Result:
     if identity.key.unmet:
         text = unmet_phrase(request.work, identity.key.unmet, (*identity.argument_parts, *identity.key.content_parts))
         say(text, once=True, about=request.work.name)
+    if request.work.options.files:
+        missing = missing_phrase(request.work.title, identity.key.content_parts, is_cell=request.work.is_cell)
+        if missing:
+            say(missing, once=True, about=request.work.name)
     if identity.unsure:
         say(unsure_phrase(request.work.title, identity.unsure), once=True, about=request.work.name)
     return identity
