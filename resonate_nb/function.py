@@ -2,8 +2,8 @@
 
 Follow a call: `DurableFunction.__call__` binds the arguments and hands a `Request` to `resonate_nb.runtime.call`
 (`runtime/call/_drive.py`), which names it (`runtime/_identity.py`), looks (`_plan.py`), and replays, waits, or claims
-(`_attempt.py`), runs and settles (`_settle.py`) through the engine's `submit` (`runtime/_engine.py`), where the law
-(`protocol.apply`) decides and the store (`store/_sqlite.py`) writes the row.
+(`_claim.py`), runs (`_attempt.py`) and settles (`_settle.py`) through the engine's `submit` (`runtime/_engine.py`),
+where the law (`protocol.apply`) decides and the store (`store/_sqlite.py`) writes the row.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class _Acceptance:
         commands: list[Command] = []
         headers = {**self._asked.param.headers, FROM: promise.id, BY: engine.store.owner}
         if present is not None and superseded and present.state is State.PENDING:
-            # As a call that supersedes it would (`_attempt.claim`): under a version of our own.
+            # As a call that supersedes it would (`_claim.claim`): under a version of our own.
             if present.task is TaskState.ACQUIRED:
                 commands.append(ReleaseTask(present.id, present.version))
             commands.append(AcquireTask(present.id, present.version, mine))

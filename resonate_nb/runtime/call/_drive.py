@@ -21,19 +21,9 @@ from .._outside import declared_entries, missing_phrase
 from .._registry import plainly_phrase, unmet_phrase
 from .._say import log_call, say, warn
 from .._tasks import Holding
-from ._attempt import (
-    Claimed,
-    Request,
-    Tried,
-    attempt,
-    attempt_async,
-    claim,
-    data_notes_of,
-    news_of_call,
-    param_of,
-    unclaimed,
-)
+from ._attempt import Tried, attempt, attempt_async
 from ._children import Under, is_lost, parent_of, placed
+from ._claim import Claimed, Request, claim, data_notes_of, news_of_call, param_of, unclaimed
 from ._plan import Hit, Refuse, Run, Wait, plan, plan_child, run_again
 from ._result import Result, joined, late, replay, returned, stored_error, without_our_frames, write_down
 from ._retry import Pause, begin, is_over, judged, next_try, pause

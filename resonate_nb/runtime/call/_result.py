@@ -20,7 +20,8 @@ from .._memo import Entry
 from .._say import log_call, say, warn
 from ._accepted import origin_of
 from ._alias import held
-from ._attempt import Request, Tried
+from ._attempt import Tried
+from ._claim import Request
 from ._plan import load
 from ._retry import timed_out
 from ._settle import Settled, say_of_draws

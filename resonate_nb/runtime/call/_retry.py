@@ -19,8 +19,9 @@ from resonate_nb.store import Attempt, Transaction
 from .. import _context
 from .._engine import Engine
 from .._say import duration, log_call, say
-from ._attempt import Claimed, Request, Tried
+from ._attempt import Tried
 from ._children import KnownChildren, is_lost
+from ._claim import Claimed, Request
 from ._settle import failed
 
 _random = Random()

@@ -34,7 +34,8 @@ from .._memo import Entry
 from .._say import say, warn
 from .._tasks import Also
 from ._accepted import signed_as
-from ._attempt import Claimed, Request, Tried
+from ._attempt import Tried
+from ._claim import Claimed, Request
 from ._plan import signed_version
 
 

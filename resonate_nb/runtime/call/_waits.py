@@ -21,7 +21,8 @@ from .._engine import Engine
 from .._feed import wake
 from .._held import cancel_on_interrupt
 from .._say import Line, live, say
-from ._attempt import Claimed, Request, Tried, give_back
+from ._attempt import Tried
+from ._claim import Claimed, Request, give_back
 from ._patience import LIVENESS_SECONDS, Patience
 from ._plan import Wait
 from ._retry import Pause, left

@@ -32,7 +32,8 @@ from resonate_nb.errors import (
 from resonate_nb.protocol import Promise
 from resonate_nb.runtime import MISS, Identity, Lane, Request, Work, _config, _context
 from resonate_nb.runtime._limit import _left
-from resonate_nb.runtime.call._attempt import Claimed, Tried, _deadline, _Try
+from resonate_nb.runtime.call._attempt import Tried, _deadline, _Try
+from resonate_nb.runtime.call._claim import Claimed
 from resonate_nb.runtime.call._drive import _steps
 from resonate_nb.runtime.call._plan import Wait
 from resonate_nb.runtime.call._result import Result

@@ -81,6 +81,9 @@ class _Source:
     def watched(self) -> tuple[()]:
         return ()
 
+    def caches(self) -> tuple[()]:
+        return ()
+
     def outside(self) -> dict[str, str]:
         return {}
 

@@ -14,7 +14,7 @@ from sim_town import JOBS
 from resonate_nb.codec import decode
 from resonate_nb.protocol import Promise, State, TaskState, join_id, split_id
 from resonate_nb.runtime import Engine, Identity, Request, Work, _context
-from resonate_nb.runtime.call._attempt import Claimed
+from resonate_nb.runtime.call._claim import Claimed
 from resonate_nb.runtime.call._result import Result
 
 if TYPE_CHECKING:
