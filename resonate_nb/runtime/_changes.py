@@ -46,6 +46,10 @@ class Change:
     """Of code: a unified diff of its canonical source."""
     is_plain: bool = False
     """A plain argument, of which another value is no news."""
+    is_same_text: bool = False
+    """Of code: its text is as it was, and what that leads to is another."""
+    is_met: bool = False
+    """It was not there before, or is no more."""
 
 
 def changes_since(
@@ -53,10 +57,12 @@ def changes_since(
 ) -> tuple[Change, ...]:
     """What is another now than when `earlier` was made: code first, then packages, data and arguments; what is merely
     new or gone comes last of each."""
-    return (
-        *_code_changes(reader, earlier, identity),
-        *_data_changes(reader, earlier, work, identity, arguments),
-    )
+    code = _code_changes(reader, earlier, identity)
+    data = _data_changes(reader, earlier, work, identity, arguments)
+    if any(change.kind == "global" and change.is_met for change in data):
+        # A name that has come to be bound, or is no more, makes other code of the same text: the name says it all.
+        code = [change for change in code if not change.is_same_text]
+    return (*code, *data)
 
 
 def reason_of(changes: Sequence[Change]) -> str:
@@ -117,7 +123,9 @@ def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[
             text = f"now uses {what}" if name in ours else f"no longer uses {what}"
         else:
             text = _package_change(shown, versions, identity) if is_package else f"{_code_of(kind, shown)} changed"
-        change = Change(kind, shown, text, _cut(part_diff(name, sources, identity.key.sources)))
+        is_same_text = has_both and not is_package and sources.get(name, "") == identity.key.sources.get(name)
+        diff = _cut(part_diff(name, sources, identity.key.sources))
+        change = Change(kind, shown, text, diff, is_same_text=is_same_text)
         (found if has_both and not is_package else others).append(change)
     return found + others
 
@@ -170,7 +178,7 @@ def _data_changes(
             if kind == "argument":
                 others.append(Change(kind, name, f"argument `{name}` {'is new' if place in ours else 'is gone'}"))
             else:
-                others.append(Change(kind, name, f"{verb} `{name}`"))
+                others.append(Change(kind, name, f"{verb} `{name}`", is_met=True))
             continue
         kept = before.get(f"part:{theirs[place]}")
         old = loaded(kept, dict) if kept is not None else _from_shown(shown.get(name)) if kind == "argument" else None

@@ -116,6 +116,18 @@ def test_changed_data_is_described(engine: Engine, before: Any, after: Any, reas
     assert reason == stored_reason(changed.get(1).id)
 
 
+def test_a_name_that_comes_to_be_bound_is_no_edit_of_the_code(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    """A table of a query may be a variable; the first call binds it, and the text stays as it was."""
+
+    @durable(name="loads")
+    def loads(x):
+        return len("select * from comes_later") + x
+
+    loads(1)
+    monkeypatch.setitem(globals(), "comes_later", 1)
+    assert "now reads `comes_later`" == loads.why(1).reason
+
+
 def test_a_changed_argument_is_described_and_plain_ones_are_listed(engine: Engine):
     step = made()
     step(FLIGHTS, 1), step(FLIGHTS.assign(b=1), 2)
