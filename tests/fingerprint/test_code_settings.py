@@ -23,6 +23,10 @@ def as_they_come() -> Iterator[None]:
     locale.setlocale(locale.LC_NUMERIC, held[2])
     pandas.reset_option("future.infer_string")
     pandas.reset_option("display.precision")
+    if "sklearn" in sys.modules:
+        sys.modules["sklearn"].set_config(transform_output="default")
+    if "xarray" in sys.modules:
+        sys.modules["xarray"].set_options(keep_attrs="default")
 
 
 def _numpy() -> None:
@@ -45,11 +49,25 @@ def _pandas() -> None:
     sys.modules["pandas"].set_option("future.infer_string", False)
 
 
+def _output() -> None:
+    sys.modules["sklearn"].set_config(transform_output="pandas")
+
+
+def _keep_attrs() -> None:
+    sys.modules["xarray"].set_options(keep_attrs=True)
+
+
 USES = {
     "numpy.seterr": (_numpy, "import numpy as np", "np.divide(x, 0)"),
     "decimal: precision": (_decimal, "import decimal", "decimal.Decimal(x) / 3"),
     "decimal: rounding": (_rounding, "from decimal import Decimal", "Decimal(x) / 3"),
     "decimal: traps": (_trap, "from decimal import Decimal as D", "D(x) / 3"),
+    "sklearn: what transformers give": (
+        _output,
+        "from sklearn.preprocessing import StandardScaler",
+        "StandardScaler().fit_transform(x)",
+    ),
+    "xarray: whether attributes are kept": (_keep_attrs, "import xarray as xr", "xr.DataArray(x) + 1"),
     "pandas: types of text": (_pandas, "import pandas as pd", "pd.DataFrame(x)"),
 }
 
@@ -77,12 +95,32 @@ def test_how_things_look_does_not_count() -> None:
     assert same(before, session.key())
 
 
+def test_how_estimators_look_does_not_count() -> None:
+    session = Session().cell("from sklearn.svm import SVC").cell("def f(x): return SVC().fit(x)")
+    before = session.key()
+    sys.modules["sklearn"].set_config(display="text")
+    try:
+        assert same(before, session.key())
+    finally:
+        sys.modules["sklearn"].set_config(display="diagram")
+
+
 def test_a_locale_counts_where_dates_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = "import datetime", "def f(x): return datetime.date(2026, 1, x).strftime('%A')"
     before = key_of(*cells)
     given: Callable[..., str] = locale.setlocale
     monkeypatch.setattr(locale, "setlocale", lambda kind, *a: "nb_NO" if kind == locale.LC_TIME else given(kind, *a))
     assert not same(before, key_of(*cells))
+
+
+def test_a_time_zone_of_the_process_counts_where_times_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = "import datetime", "def f(x): return datetime.datetime.fromtimestamp(x).hour"
+    found = []
+    for zone in ("UTC", "Asia/Tokyo", "UTC"):
+        monkeypatch.setenv("TZ", zone)
+        found.append(key_of(*cells))
+    assert same(found[0], found[2])
+    assert not same(found[0], found[1])
 
 
 def test_the_type_that_torch_makes_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import FunctionType, ModuleType
 
 from .._package import Origin, origin_of, origin_of_module
+from ..services._services import is_service
 from ._guards import UNBOUND, content_of
 from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
@@ -110,6 +111,7 @@ class NameReader:
             or self._walk.is_ignored(".".join((use.name, *use.chain)))
             or use.name in place.ignore
         ):
+            self._named_like_an_argument(node, place, use)
             return
         if use.root is Root.IMPORT:
             self._import(node, place, use)
@@ -165,6 +167,15 @@ class NameReader:
         if chain and isinstance(value, FunctionType) and not is_dispatching(value):
             return self._attribute_of_function(node, place, token, value, path, use, chain)
         return token
+
+    def _named_like_an_argument(self, node: Node, place: Place, use: Use) -> None:
+        """A variable of a helper is left out with the argument that has its name: nobody may have meant that."""
+        if use.root is Root.IMPORT or not self._walk.is_parameter(use.name):
+            return
+        value = self._lookup(use, place)
+        if value is not UNBOUND and not is_service(type(value)):
+            said = f"leaves out the variable `{use.name}` as well, which is named like an ignored argument"
+            self._walk.miss(f"{said}; rename one of the two if it counts", node)
 
     def _class(self, owner: type, chain: tuple[str, ...]) -> None:
         """A class of a package is named, and asked for attributes."""

@@ -139,6 +139,10 @@ class Walk(Protocol):
         """These may be left out as well, and are looked at elsewhere."""
         ...
 
+    def is_parameter(self, name: str) -> bool:
+        """Whether an argument that is left out has this name."""
+        ...
+
     def refuse(self, reason: str) -> None:
         """This walk gives no key, for this reason."""
         ...

@@ -95,6 +95,7 @@ class Reach:
         self._home = home
         self._ignore = ignore
         self._left_out: set[str] = set()
+        self._arguments: frozenset[str] = frozenset()
         self.trees = trees
         self.found = found
         self._expose_all = expose_all
@@ -417,7 +418,12 @@ class Reach:
 
     def may_ignore(self, names: Iterable[str]) -> None:
         """These are names that the user may leave out, and that are looked at elsewhere: parameters."""
-        self._left_out.update(self._ignore.intersection(names))
+        self._arguments = self._ignore.intersection(names)
+        self._left_out |= self._arguments
+
+    def is_parameter(self, name: str) -> bool:
+        """Whether an argument that is left out has this name."""
+        return name in self._arguments
 
     def unmet(self) -> tuple[str, ...]:
         """What the user has said does not count, and nothing here is called."""

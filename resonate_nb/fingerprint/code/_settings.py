@@ -6,6 +6,7 @@ What only changes how things look (`pandas` `display.*`, print options, styles o
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,8 @@ _TRAPPED = {"DivisionByZero", "InvalidOperation", "Overflow"}
 
 def _locale(module: Any) -> Setting:
     found = tuple([module.setlocale(getattr(module, name)) for name in _CATEGORIES])
-    return () if found == _LOCALE else found
+    zone = os.environ.get("TZ")
+    return (() if found == _LOCALE else found) if zone is None else (*found, zone)
 
 
 _CATEGORIES = ("LC_COLLATE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
@@ -67,6 +69,28 @@ _looked_at: tuple[list[dict[str, Any]], Setting] = [], ()
 """The groups as they were when they were looked at last, and what came of it."""
 
 
+def _sklearn(module: Any) -> Setting:
+    kept: Any = getattr(module, "_config", None)
+    if not hasattr(kept, "_get_threadlocal_config"):
+        return ()
+    found, given = kept._get_threadlocal_config(), kept._global_config
+    if found == given:
+        return ()
+    other = (name for name, value in found.items() if value != given.get(name) and name not in _LOOKS_OF_SKLEARN)
+    return tuple(sorted((name, repr(found[name])) for name in other))
+
+
+_LOOKS_OF_SKLEARN = ("display", "print_changed_only")
+
+
+def _xarray(module: Any) -> Setting:
+    found = getattr(sys.modules.get("xarray.core.options"), "OPTIONS", {})
+    return tuple([(name, repr(found[name])) for name, given in _XARRAY if found.get(name, given) != given])
+
+
+_XARRAY = (("arithmetic_join", "inner"), ("keep_attrs", "default"), ("use_new_combine_kwarg_defaults", False))
+
+
 def _torch(module: Any) -> Setting:
     found = str(module.get_default_dtype())
     return () if found == "torch.float32" else (found,)
@@ -80,8 +104,10 @@ _LOOKS: dict[str, tuple[str, Callable[[Any], Setting]]] = {
     "locale": ("locale", _locale),
     "numpy": ("numpy", _numpy),
     "pandas": ("pandas", _pandas),
+    "sklearn": ("sklearn", _sklearn),
     "time": ("locale", _locale),
     "torch": ("torch", _torch),
+    "xarray": ("xarray", _xarray),
 }
 """Package whose code is used -> the module that keeps the settings, and how to look."""
 
