@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 
 from ._resolve import Resolver
+from ._spoken import spoken_of
 from ._tree import Function
 from ._uses import Facts, Load, Root, Scope, Text, TextCall, Use, chain_of, texts_in
 
@@ -56,7 +57,6 @@ _HIDING = frozenset(
         "user_ns",
     }
 )
-_SPEAKS_OF_NAMES = re.compile(r"~|\bselect\b|^\s*(?:from|with)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _LONG = 10_000
 _TEXT_METHODS = frozenset({"query", "eval"})
@@ -323,8 +323,8 @@ class _Reader(ast.NodeVisitor):
             if found == ("print", ()):
                 continue
             for part in texts_in(argument.value if isinstance(argument, ast.keyword) else argument):
-                if _SPEAKS_OF_NAMES.search(part):
-                    self._loads.append((self.scope, _IDENTIFIER.findall(part)))
+                if words := spoken_of(part):
+                    self._loads.append((self.scope, words))
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self._container(node.value, node.slice, is_changed=not isinstance(node.ctx, ast.Load))
