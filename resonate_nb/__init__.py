@@ -9,7 +9,7 @@ rooms, only through the door (`__init__`). `tests/test_architecture.py` holds th
     materials  fingerprint/    whether two calls are the same: code, and values by content
                codec/          how a value becomes bytes, and whose bytes they are
                store/          rows and files that survive; knows no rule
-    runtime    runtime/        makes calls durable: engine, identity, call/ (plan, attempt, settle), feed, handle
+    runtime    runtime/        makes calls durable: engine, identity, call/ (plan, claim, attempt, settle), feed, handle
     view       view/           what a record looks like: rows, HTML, the ES module
                function        what @durable makes of a function
     faces      durable.py      @durable
