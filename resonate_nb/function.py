@@ -278,7 +278,11 @@ class DurableFunction(Generic[P, R]):
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the code and all it reaches: 32 hexadecimal digits."""
+        """Fingerprint of the code and all it reaches: 32 hexadecimal digits.
+
+        A call whose arguments come from a package that the code does not name (`frame.dropna()`) has that package's
+        version in its own as well.
+        """
         options = checked_options(ignore=self._options.ignore)
         identity = identify(Work(self._work.name, self._work.subject, options), {})
         if isinstance(identity, Undurable):

@@ -102,7 +102,7 @@ def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[
     code = earlier.param.headers.get("code", "")
     if code == identity.code:
         return []
-    ours = identity.key.code_parts
+    ours = identity.code_parts
     stored = reader.note(f"code:{code}", "parts")
     if stored is None:
         # Of a release that did not keep them.
@@ -146,7 +146,7 @@ def _code_of(kind: str, name: str) -> str:
 
 
 def _package_change(name: str, versions: Mapping[str, str], identity: Identity) -> str:
-    now = identity.key.packages
+    now = identity.packages
     if name in versions and name in now:
         return f"package {version_change(name, versions[name], now[name])}"
     return f"package {name} changed"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from resonate_nb.clock import local_now
 from resonate_nb.errors import InvalidOptionError, StoreError
-from resonate_nb.fingerprint import CodeKey, Noted, fingerprint_named, version_change
+from resonate_nb.fingerprint import CodeKey, Noted, Packages, counted, fingerprint_named, version_change, version_of
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
 from resonate_nb.store import Transaction
@@ -50,6 +50,10 @@ class Identity:
     """The id with every digit of the fingerprints, for when two calls meet in the short form; None where this is it."""
     argument_services: tuple[str, ...] = ()
     argument_unsure: tuple[str, ...] = ()
+    argument_packages: Mapping[str, str] = MappingProxyType({})
+    """Import name -> exact version of the packages that the arguments come from and the code does not name itself."""
+    argument_package_parts: Mapping[str, str] = MappingProxyType({})
+    """What of those versions counts, as in `CodeKey.code_parts`."""
 
     @property
     def unsure(self) -> tuple[str, ...]:
@@ -63,6 +67,16 @@ class Identity:
         Their credentials and their state are no part of what the call is.
         """
         return self.key.services + self.argument_services
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """Import name -> exact version of the installed packages that the call uses, however they count."""
+        return {**self.key.packages, **self.argument_packages} if self.argument_packages else self.key.packages
+
+    @property
+    def code_parts(self) -> Mapping[str, str]:
+        """Name of a function, class or package -> digest."""
+        return {**self.key.code_parts, **self.argument_package_parts} if self.argument_packages else self.key.code_parts
 
     @property
     def wider(self) -> Identity | None:
@@ -99,12 +113,14 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         digests = fingerprint_named(arguments, options.packages)
         joint, parts, services = digests.joint, digests.parts, digests.services
         unsure, noted = digests.unsure, digests.noted
+        brought = {name: version_of(name) for name in digests.packages if name not in key.packages}
         if options.files and (files := file_parts(options.files, arguments)):
             parts = {**parts, **files}
             joint = _join(joint, " ".join(text for part in files.items() for text in part))
     else:
         joint, parts, services, unsure = _NO_ARGUMENTS, {}, (), ()
-        noted = _NOTHING
+        noted, brought = _NOTHING, {}
+    package_parts = _package_parts(brought, options.packages)
     content_joins_arguments = options.version is not None or work.is_cell
     if content_joins_arguments:
         code = key.code
@@ -113,6 +129,7 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     else:
         code = _join(key.code, key.content) if key.content_parts else key.code
         argument_digest = joint
+    code = _with_packages(code, package_parts)
     filled = None if options.id is None else fill_template(options.id, arguments)
     stem = f"{work.name}/{argument_digest[:ARGUMENT_DIGITS]}" if filled is None else filled
     wide_stem = f"{work.name}/{argument_digest}" if filled is None else filled
@@ -135,7 +152,17 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
         None if wide == base else wide,
         services,
         unsure,
+        brought,
+        package_parts,
     )
+
+
+def _package_parts(versions: Mapping[str, str], packages: Packages) -> dict[str, str]:
+    return {f"package {name}": _join(name, counted(name, version, packages)) for name, version in versions.items()}
+
+
+def _with_packages(code: str, parts: Mapping[str, str]) -> str:
+    return _join(code, " ".join(text for part in sorted(parts.items()) for text in part)) if parts else code
 
 
 def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
@@ -152,6 +179,9 @@ def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
     if not is_automatic and content != dict(key.content_parts):
         return None  # it has joined the arguments
     code = _join(key.code, key.content) if is_automatic and key.content_parts else key.code
+    brought = {name: version_of(name) for name in about.get("packages", {}) if name not in key.packages}
+    package_parts = _package_parts(brought, work.options.packages)
+    code = _with_packages(code, package_parts)
     now = code[:CODE_DIGITS] if is_automatic else str(work.options.version)
     is_named = work.options.id is not None
     wide = None if is_named else f"{work.name}/{headers['arguments']}@{code if is_automatic else now}"
@@ -164,6 +194,8 @@ def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
         not is_named,
         is_automatic,
         wide_base=wide,
+        argument_packages=brought,
+        argument_package_parts=package_parts,
     )
 
 
@@ -228,7 +260,12 @@ _quoted = json.encoder.encode_basestring_ascii
 
 def about_call(identity: Identity, shown: Mapping[str, str]) -> bytes:
     """What is stored of a call for people and for comparing: short texts of its arguments, and digests per part."""
-    maps = ("shown", shown), ("arguments", identity.argument_parts), ("content", identity.key.content_parts)
+    maps = (
+        ("shown", shown),
+        ("arguments", identity.argument_parts),
+        ("content", identity.key.content_parts),
+        ("packages", identity.argument_packages),
+    )
     # By hand: each call that is computed passes here, and an encoder takes ten times as long.
     texts = [
         f'"{kind}":{{{",".join([f"{_quoted(name)}:{_quoted(text)}" for name, text in texts.items()])}}}'
@@ -259,7 +296,7 @@ def put_code_notes(transaction: Transaction, identity: Identity) -> None:
     """What is stored once per fingerprint of code: digests per part, the canonical source of each for diffs, and what
     the key does not see or passes over."""
     place = f"code:{identity.code}"
-    transaction.put_note(place, "parts", _encode(dict(identity.key.code_parts)).encode())
+    transaction.put_note(place, "parts", _encode(dict(identity.code_parts)).encode())
     transaction.put_note(place, "sources", _encode(dict(identity.key.sources)).encode())
     unseen = {"unsure": identity.unsure, "services": identity.services}
     if any(unseen.values()):
@@ -268,7 +305,7 @@ def put_code_notes(transaction: Transaction, identity: Identity) -> None:
 
 def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str]:
     """How the packages that the code uses differ from those of an earlier run of it."""
-    now = identity.key.packages
+    now = identity.packages
     return [
         f"package {version_change(name, versions[name], now[name])}"
         for name in now
@@ -286,7 +323,7 @@ def code_diff(before: bytes | None, identity: Identity) -> str:
 def changed_parts(before: bytes | None, identity: Identity) -> list[str]:
     """What differs of the code, by name: for a change that no source text shows, such as another class of that name."""
     theirs: dict[str, str] = json.loads(before) if before else {}
-    ours = identity.key.code_parts
+    ours = identity.code_parts
     names = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)] if theirs else []
     return [f"what differs: {', '.join(f'`{name}`' for name in names)}"] if names else []
 

@@ -198,3 +198,37 @@ def test_the_magic_declares_lists_and_takes_back(tmp_path: Path) -> None:
     assert "notalib 3.1.0 counts as 3.0.2 no more\n" in undone.said
     outcome = book.run(f"{load}%durable accept --packages pandsa")
     assert "no result in this store was computed with a package 'pandsa'" in outcome.errors[0][2]
+
+
+DATA = "__version__ = {version!r}\nclass Frame:\n    def __init__(self, x): self.x = x\n    def total(self): return self.x\n"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "@durable\ndef f(t):\n    ran()\n    return t.total()\n# %%\ngot['value'] = f(make())",
+        "@durable(id='total')\ndef f(t):\n    ran()\n    return t.total()\n# %%\ngot['value'] = f(make())",
+        "@durable\ndef f(t):\n    ran()\n    return t[0]['a'].total()\n# %%\ngot['value'] = f([{'a': make()}])",
+        "d = make()\n@durable\ndef f():\n    ran()\n    return d.total()\n# %%\ngot['value'] = f()",
+        "d = {'a': [make()]}\n@durable\ndef f():\n    ran()\n    return d['a'][0].total()\n# %%\ngot['value'] = f()",
+    ],
+    ids=["an argument", "an argument under a template", "deep in an argument", "a global", "deep in a global"],
+)
+def test_a_package_that_only_the_data_comes_from_counts(tmp_path: Path, cells: str) -> None:
+    """`frame.dropna()` uses pandas, though the code names no pandas."""
+    book = Notebook(tmp_path)
+
+    def run(version: str) -> Outcome:
+        book.write(LIB, DATA.format(version=version))
+        outcome = book.run(f"{START}def make():\n    import notalib\n    return notalib.Frame(5)\n# %%\n{cells}")
+        assert [] == outcome.errors, outcome.said
+        return outcome
+
+    assert 1 == run("3.0.2").runs
+    passed_over = run("3.0.3")
+    assert 0 == passed_over.runs
+    assert 'notalib 3.0.2 → 3.0.3 since it was computed; passed over because packages="minor"' in passed_over.said
+    upgraded = run("3.1.0")
+    assert (1, 5) == (upgraded.runs, upgraded.got["value"])
+    assert "f runs: package notalib 3.0 → 3.1" in upgraded.said, upgraded.said
+    assert 0 == run("3.1.1").runs

@@ -168,8 +168,11 @@ class Reach:
         walker = Walker(self._reach_from_value)
         self._write_items(walker, 0)
         written = len(self.items)
+        self._tops.update(walker.packages)
         self._count_settings()
         self._write_items(walker, written)
+        # What asks data for a method uses the package that the data comes from.
+        self.packages.update({name: version_of(name) for name in walker.packages})
         self.joint = walker.joint()
         self.services = walker.services()
         self.unsure.update(dict.fromkeys(walker.unread()))

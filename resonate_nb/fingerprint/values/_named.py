@@ -44,6 +44,8 @@ class Digests(NamedTuple):
     """Of the clients, connections and the like in them: the path, the type and what of it counts."""
     unsure: tuple[str, ...] = ()
     """What is not seen of code and services among the values, as in `CodeKey.unsure`."""
+    packages: tuple[str, ...] = ()
+    """Import names of the installed packages whose types are among the values: code that asks them uses these."""
 
     @property
     def parts(self) -> Mapping[str, str]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ...errors import UnfingerprintableError
+from .._package import Origin, origin_of_module
 from ..families import _packages
 from ..memory import _standing
 from ..services import _services
@@ -64,7 +66,7 @@ _proven: set[tuple[bytes, frozenset[type]]] = set()
 class Walker(Walk):
     """One joint walk over several values; `digest` gives the fingerprint of each, `joint` that of all so far."""
 
-    __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts", "noted")
+    __slots__ = ("_first", "_handlers", "_is_proof", "_kept", "_links", "_memory", "_parts", "noted", "packages")
 
     def __init__(
         self,
@@ -81,6 +83,8 @@ class Walker(Walk):
         self._first: dict[int, tuple[int, int]] = {}
         self._memory: list[tuple[int, Span]] = []
         self._kept: list[object] = []
+        self.packages: dict[str, None] = {}
+        """Import names of the installed packages whose types were met."""
         self.noted: list[tuple[object, Piece]] = []
         """Of the value given last: the steps to its first parts, with what was written of each."""
 
@@ -213,7 +217,8 @@ class Walker(Walk):
         if told is not None:
             handler: Handler = told
         elif (service := _services.handler_of(cls)) is not None:
-            handler = service
+            self._handlers[cls] = service  # whose package is none of the code's
+            return service
         elif issubclass(cls, type) or root == _US:
             handler = _instances.code
         elif issubclass(cls, enum.Enum):
@@ -228,8 +233,15 @@ class Walker(Walk):
             raise Refusal(_REASONS[cls.__name__])
         else:
             handler = _reduced.handler_of(cls)
+        if _is_of_package(root):
+            self.packages[root] = None
         self._handlers[cls] = handler
         return handler
+
+
+@lru_cache(maxsize=1024)
+def _is_of_package(root: str) -> bool:
+    return root in sys.modules and origin_of_module(root) is Origin.PACKAGE
 
 
 def _is_told(cls: type) -> bool:
@@ -295,7 +307,9 @@ def walked_values(
         pen.blob(b"name", _scalars.text(name))
     walker.write_joint(pen)
     digests = tuple([parts[name] for name in values])
-    return Digests(pen.digest().hex(), tuple(values), digests, noted, walker.services(), walker.unread())
+    return Digests(
+        pen.digest().hex(), tuple(values), digests, noted, walker.services(), walker.unread(), tuple(walker.packages)
+    )
 
 
 def _write_sharing(pen: Pen, spans: list[tuple[int, Span]]) -> None:

@@ -375,7 +375,7 @@ class _Record:
             _identity.put_code_notes(transaction, identity)
         if self._has_versions or run.taken_over is not None:
             is_taken_over = run.taken_over is not None
-            versions = identity.key.packages
+            versions = identity.packages
             self._engine.packages.note(transaction, run.id, identity.code, versions, is_taken_over=is_taken_over)
         if run.superseded is not None:
             self._engine.clear_mark(transaction, run.superseded.id)

@@ -144,8 +144,8 @@ class Lane:
     def learn(self, args: tuple[Any, ...], result: Result) -> None:
         """The long way was taken with these arguments, and found this."""
         identity = result.identity
-        if identity is None:
-            return
+        if identity is None or identity.argument_packages:
+            return  # the second is no call with plain arguments, and its code is not only that of the function
         known = self._known
         if known is None or identity.key is not known.key or result.engine is not known.engine:
             self._forget()

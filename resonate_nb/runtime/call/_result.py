@@ -73,8 +73,8 @@ def _handed_out(
     if not has_waited:
         entry.hits.saved_ms += entry.saved_ms
     engine.feed.nudge()
-    if identity.key.packages:
-        engine.packages.tell(engine.store, request.work, identity.key.packages, promise)
+    if packages := identity.packages:
+        engine.packages.tell(engine.store, request.work, packages, promise)
     if (files := promise.value.headers.get("files")) is not None:
         # What a hit depended on, the call around it depends on too.
         _reads.add_to_current(_reads.from_json(files))

@@ -302,7 +302,7 @@ def _put_beside(engine: Engine, claimed: Claimed, transaction: Transaction) -> N
     for digest, summary in claimed.data.items():
         transaction.put_note(f"part:{digest}", "data", summary)
     if engine.is_new_code(identity.code) or identity.code in engine.packages.odd:
-        engine.packages.note(transaction, id, identity.code, identity.key.packages)
+        engine.packages.note(transaction, id, identity.code, identity.packages)
     base, generation = split_id(id)
     if generation > 1:
         engine.clear_mark(transaction, join_id(base, generation - 1))
