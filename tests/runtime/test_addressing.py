@@ -15,6 +15,7 @@ from resonate_nb import durable
 from resonate_nb.clock import ManualClock
 from resonate_nb.protocol import CreatePromise, SettlePromise, State, Value
 from resonate_nb.runtime import Engine, mark_rerun, source
+from resonate_nb.runtime.call import _drive
 from resonate_nb.store import MemoryStore, Query
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -83,6 +84,28 @@ def test_a_mark_made_while_it_runs_counts_for_the_next_use():
 
     assert (1, 2, 2) == (step("a"), step("a"), step("a"))
     assert "step/a@1~2" == step.get("a").id
+
+
+@pytest.mark.parametrize("is_begun_anew", [False, True], ids=["forgotten", "begun anew"])
+def test_what_would_follow_a_promise_that_is_forgotten_meanwhile_looks_again(
+    monkeypatch: pytest.MonkeyPatch, is_begun_anew: bool
+):
+    runs: list[int] = []
+    step = step_of(1, runs)
+    step("a")
+    claim = _drive.claim
+
+    def meanwhile(*args, **options):
+        monkeypatch.setattr(_drive, "claim", claim)
+        assert ["step/a@1"] == rnb.forget("step/a@1")
+        if is_begun_anew:
+            assert 2 == step("a")
+        return claim(*args, **options)
+
+    monkeypatch.setattr(_drive, "claim", meanwhile)
+    assert 2 == step.rerun("a")
+    assert ["a", "a"] == runs
+    assert ["step/a@1"] == [handle.id for handle in rnb.search("step/*")]
 
 
 def test_rerun_and_forget_address_the_id_whatever_arguments_are_stored():

@@ -160,7 +160,7 @@ def test_each_call_has_one_line_that_says_why(clock: ManualClock, caplog: pytest
         "half (2@1): ran, _ ms: first run",
         "half (2@1): hit, _ ms saved",
         "half (2@1~2): ran, _ ms: rerun asked for",
-        "half (0@1): raised ZeroDivisionError, _ ms: first run",
+        "half (0@1): raised ZeroDivisionError, _ ms: first run with these arguments",
         "half (0@1~2): raised ZeroDivisionError, _ ms: it raised last time",
         "late/0000000000000000@1: timed out, _ ms: first run",
     ]

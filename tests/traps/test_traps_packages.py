@@ -200,7 +200,10 @@ def test_the_magic_declares_lists_and_takes_back(tmp_path: Path) -> None:
     assert "no result in this store was computed with a package 'pandsa'" in outcome.errors[0][2]
 
 
-DATA = "__version__ = {version!r}\nclass Frame:\n    def __init__(self, x): self.x = x\n    def total(self): return self.x\n"
+DATA = (
+    "__version__ = {version!r}\n"
+    "class Frame:\n    def __init__(self, x): self.x = x\n    def total(self): return self.x\n"
+)
 
 
 @pytest.mark.parametrize(

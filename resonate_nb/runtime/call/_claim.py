@@ -346,6 +346,10 @@ class _Record:
             raise _MovedError  # nothing of it has happened then
         if replies[-1].status is not Status.DONE:
             return
+        if superseded is not None and not replaces:
+            now = transaction.get(superseded.id)
+            if now is None or now.version != superseded.version:
+                raise _MovedError  # forgotten meanwhile, and maybe begun anew: that is to be waited for
         run, identity = self._run, self._identity
         if run.taken_over is not None:
             self._follow(transaction, run.taken_over)
