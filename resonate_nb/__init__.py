@@ -3,7 +3,7 @@
 The map of the house. A floor imports only floors beneath it; rooms on one floor do not import one another; across
 rooms, only through the door (`__init__`). `tests/test_architecture.py` holds these rules.
 
-    cellar     errors  clock  records
+    cellar     errors  clock  records  loading
     law        protocol/       what may happen: promises, their tasks, apply(view, command, now) -> Decision
                retry           when a failed attempt is followed by another, and after how long
     materials  fingerprint/    whether two calls are the same: code, and values by content

@@ -25,7 +25,7 @@ ROOT = Path(resonate_nb.__file__).parent
 TESTS = Path(__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "records"),
+    ("errors", "clock", "records", "loading"),
     ("retry", "protocol"),
     ("fingerprint", "codec", "store"),
     ("runtime",),
