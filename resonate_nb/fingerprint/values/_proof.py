@@ -168,11 +168,7 @@ def _compares_all(cls: type) -> bool:
     A dict with attributes does not compare them, nor does a mapping; a dataclass may leave fields out.
     """
     compare = getattr(cls, "__eq__", None)
-    if type(compare) is not FunctionType or compare.__module__ in (
-        "collections.abc",
-        "_collections_abc",
-        "collections",
-    ):
+    if type(compare) is not FunctionType or compare.__module__ in _WITHOUT_ATTRIBUTES:
         return False
     fields: dict[str, Any] = getattr(cls, "__dataclass_fields__", {})
     return all(field.compare for field in fields.values())
