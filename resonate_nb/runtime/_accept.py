@@ -22,13 +22,11 @@ from resonate_nb.protocol import (
     EMPTY,
     NEVER,
     AcceptPromise,
-    AcquireTask,
     Claim,
     Command,
     Promise,
     ReleaseTask,
     Reply,
-    SettlePromise,
     State,
     Status,
     TaskState,
@@ -45,7 +43,7 @@ from ._identity import Identity, Undurable
 from ._registry import Work, works_named
 from ._say import say
 from ._tasks import LEASE_MS
-from .call import BY, FROM, Request, load, origin_of, param_of, value_of, why_no_hit
+from .call import BY, FROM, Request, canceling, load, origin_of, param_of, value_of, why_no_hit
 
 
 def accept(
@@ -214,11 +212,7 @@ class _Acceptance:
         commands: list[Command] = []
         headers = {**self._asked.param.headers, FROM: promise.id, BY: engine.store.owner}
         if present is not None and superseded and present.state is State.PENDING:
-            # As a call that supersedes it would (`_claim.claim`): under a version of our own.
-            if present.task is TaskState.ACQUIRED:
-                commands.append(ReleaseTask(present.id, present.version))
-            commands.append(AcquireTask(present.id, present.version, mine))
-            commands.append(SettlePromise(present.id, State.CANCELED, EMPTY, present.version + 1))
+            commands += canceling(present, mine)
             if promise.state is not State.RESOLVED:
                 headers["adopts"] = present.id
         if promise.task is TaskState.ACQUIRED:

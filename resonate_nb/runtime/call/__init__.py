@@ -1,7 +1,7 @@
 """One durable call: plan, attempt, settle."""
 
 from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
-from ._claim import Request, param_of, steps_not_used
+from ._claim import Request, canceling, param_of, steps_not_used
 from ._drive import call, call_async
 from ._lane import MISS, Lane
 from ._plan import Hit, Refuse, Run, Wait, changed_file, ended_how, load, plan, why_no_hit
@@ -20,6 +20,7 @@ __all__ = [
     "Wait",
     "call",
     "call_async",
+    "canceling",
     "changed_file",
     "ended_how",
     "holds",

@@ -213,11 +213,7 @@ def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, no
         commands.append(AcquireTask(run.id, before.version, mine))
         return commands
     if superseded is not None and superseded.state is State.PENDING:
-        # Under a version of our own: it may have been taken since it was looked at (`_Record.write`).
-        if superseded.task is TaskState.ACQUIRED:
-            commands.append(ReleaseTask(superseded.id, superseded.version))
-        commands.append(AcquireTask(superseded.id, superseded.version, mine))
-        commands.append(SettlePromise(superseded.id, State.CANCELED, EMPTY, superseded.version + 1))
+        commands += canceling(superseded, mine)
     elif superseded is not None and superseded.state is State.TIMEDOUT:
         # A clock that is set back must not bring it to life again beside the one that follows it.
         commands.append(ExpirePromise(superseded.id))
@@ -225,6 +221,19 @@ def _claiming(engine: Engine, request: Request, identity: Identity, run: Run, no
     param = param_of(request, identity, run.adopts)
     commands.append(CreatePromise(run.id, timeout_at, param, options.tags, claim=mine))
     return commands
+
+
+def canceling(superseded: Promise, mine: Claim) -> list[Command]:
+    """The commands that cancel a pending promise with nobody at it, in the transaction that makes what follows it.
+
+    Under a version of our own: it may have been taken since it was looked at, and then none of it is done.
+    """
+    given_up = [ReleaseTask(superseded.id, superseded.version)] if superseded.task is TaskState.ACQUIRED else []
+    return [
+        *given_up,
+        AcquireTask(superseded.id, superseded.version, mine),
+        SettlePromise(superseded.id, State.CANCELED, EMPTY, superseded.version + 1),
+    ]
 
 
 def param_of(request: Request, identity: Identity, adopts: str | None = None) -> Value:
