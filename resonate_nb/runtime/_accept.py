@@ -249,10 +249,8 @@ class _Beside:
             raise _ChangedError  # a later generation than the one that was looked at
         now = self._engine.clock.now_ms()
         transaction.put_note(self._id, "why", told(self._source, now).encode("utf-8", "backslashreplace"))
-        code = self._identity.code
         _identity.put_code_notes(transaction, self._identity)
         if self._work.is_cell:
-            named = self._work.name if self._work.name != "cell" else code
-            transaction.put_note(f"cell:{named}", "latest", self._id.encode())
+            transaction.put_note(_identity.cell_place(self._work, self._identity), "latest", self._id.encode())
         if self._present is not None:
             self._engine.clear_mark(transaction, self._present.id)

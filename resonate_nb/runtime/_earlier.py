@@ -12,7 +12,7 @@ from glob import escape
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.store import Query, Reader
 
-from ._identity import Identity, about_of
+from ._identity import Identity, about_of, cell_place
 from ._registry import Work
 
 FIRST = "first run"
@@ -64,7 +64,7 @@ def nearest(reader: Reader, work: Work, identity: Identity) -> Promise | None:
     base, parts = identity.base, parts_of(identity)
     known = [promise for promise in recent if split_id(promise.id)[0] != base and _is_of(work, promise)]
     if not _is_known_again(work):
-        latest = reader.note(f"cell:{identity.code}", "latest")
+        latest = reader.note(cell_place(work, identity), "latest")
         last = None if latest is None else reader.get(latest.decode())
         known = [] if last is None or last.id == base else [last]
 

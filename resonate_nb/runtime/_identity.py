@@ -219,6 +219,12 @@ def unsure_phrase(title: str, unsure: Sequence[str]) -> str:
     )
 
 
+def cell_place(work: Work, identity: Identity) -> str:
+    """Where it is noted which promise of a cell is the newest. Cells without a label share a name and nothing else:
+    one is known again by its code only."""
+    return f"cell:{work.name if work.name != 'cell' else identity.code}"
+
+
 def param_headers(identity: Identity, work: Work) -> dict[str, str]:
     """What is stored with the promise at its birth, for the guard and for looking."""
     headers = {"name": work.name, "code": identity.code, "arguments": identity.arguments}

@@ -314,8 +314,7 @@ class _Record:
         self._has_versions = self._is_new_code or identity.code in engine.packages.odd
         work = request.work
         self._has_deadline = work.options.timeout is not None
-        # Cells without a label share a name and nothing else: one is known again by its code only.
-        self._cell = f"cell:{work.name if work.name != 'cell' else identity.code}" if work.is_cell else None
+        self._cell = _identity.cell_place(work, identity) if work.is_cell else None
         self._with_files = bool(work.options.files) and not work.is_cell
         self.data = data_notes_of(engine, request, identity)
         self.news = self._news(request)
