@@ -106,9 +106,10 @@ class _Rows:
 
     def _listed(self, query: Query) -> Iterator[_rows.Row]:
         statement, parameters, is_exact = _rows.listing(query)
-        rows: Iterator[_rows.Row] = self.link.cursor.execute(statement, parameters)
         if is_exact:
-            return rows
+            return self.link.cursor.execute(statement, parameters)
+        # A cursor of its own, which goes with the iterator: one that is left half read keeps the snapshot beyond us.
+        rows: Iterator[_rows.Row] = self.link.connection.execute(statement, parameters)
         keep = _query.keeps(replace(query, states=()))
         return islice((row for row in rows if keep(_rows.listed_of(row))), query.limit)
 
@@ -174,10 +175,12 @@ class SqliteReader(_Rows):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         directory = self._directory
-        if isinstance(error, sqlite3.Error):
+        if error is not None:
+            # Whatever it was may have left a cursor half read, and whoever reads next would see this snapshot still.
             self._give_up()
-            raise directory.failure(error) from error
-        if self._forks == directory.forks:
+            if isinstance(error, sqlite3.Error):
+                raise directory.failure(error) from error
+        elif self._forks == directory.forks:
             link = self.link
             # A reader kept beyond its `with` must not see through a connection that is somebody else's by then.
             del self.link
