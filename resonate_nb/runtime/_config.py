@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Container
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,7 +13,8 @@ from resonate_nb.clock import SystemClock
 from resonate_nb.errors import InvalidOptionError, StoreError, UnwritableStoreError
 from resonate_nb.store import Durability, SqliteStore, Store, locate
 
-from ._engine import Engine
+from ._engine import Engine, Guest
+from ._held import Hold
 from ._say import say, warn
 
 if TYPE_CHECKING:
@@ -112,14 +114,15 @@ def engine() -> Engine:
     return found if found is not None else _open()
 
 
-def enter_engine() -> Engine:
-    """The engine, which stays open until the caller lets it (`Engine.leave`), whatever `configure` says meanwhile."""
+def enter_engine(guest: Guest) -> Engine:
+    """The engine, which stays open until the guest has left (see `Guest`), whatever `configure` says meanwhile."""
     found = engine()
-    while not found.enter():
+    while not guest.enters(found):
         latest = engine()
         if latest is found:
             break  # closed by itself, not for another: what it is asked will say so
-        found.leave()
+        guest.among.discard(guest)
+        guest.left()
         found = latest
     return found
 
@@ -168,23 +171,28 @@ def _open() -> Engine:
 
                 _engine = Engine(_store, _store.clock if isinstance(_store, MemoryStore) else None)
             else:
-                _engine = _opened(_path())
+                # One in the middle of it, or between the store and its engine, would leave the store open, and perhaps
+                # locked, for as long as this process lives: nobody would have it to close it.
+                with Hold() as hold:
+                    _engine = _opened(_path(), hold)
             _told.clear()
             if not _engine.store.is_read_only:
                 _engine.timers.begin()
         return _engine
 
 
-def _opened(path: Path) -> Engine:
-    """The engine of a store on disk: for writing, else for reading until there is room again."""
+def _opened(path: Path, interrupts: Hold) -> Engine:
+    """The engine of a store on disk: for writing, else for reading until there is room again. Interrupts, held back by
+    the caller, are heard while the store is opened."""
     clock, durability = SystemClock(), _durability
-    reopen: Callable[[], Store] | None = None
+    reopen: Callable[[Hold | None], Store] | None = None
 
-    def open_store() -> Store:
-        return SqliteStore.open(path, durability=durability, clock=clock, warn=warn)
+    def open_store(interrupts: Hold | None) -> Store:
+        waits = nullcontext if interrupts is None else interrupts.let_through
+        return SqliteStore.open(path, durability=durability, clock=clock, warn=warn, waits=waits)
 
     try:
-        store: Store = open_store()
+        store: Store = open_store(interrupts)
     except UnwritableStoreError as error:
         if not SqliteStore.exists(path):
             raise

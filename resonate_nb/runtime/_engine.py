@@ -85,6 +85,32 @@ _MARKS = "marks:"
 """The key under which notes about the whole store lie; no promise id of ours has this form."""
 
 
+class Guest:
+    """A call, as the engine counts it: the store stays open until it has left.
+
+    It leaves in a ``finally`` that begins with ``guest.among.discard(guest)``, a call of C before which nothing can be
+    raised. A method of ours could be interrupted at its first line, and the call would count for ever.
+    """
+
+    __slots__ = ("_host", "among")
+
+    def __init__(self) -> None:
+        self._host: Engine | None = None
+        self.among: set[Guest] = set()
+        """Those who are where it is."""
+
+    def enters(self, host: Engine) -> bool:
+        """Whether the engine stays open for it; it may be closed already."""
+        self._host, self.among = host, host.guests
+        host.guests.add(self)
+        return not host.is_closing
+
+    def left(self) -> None:
+        """The engine is closed, if that waited for this guest."""
+        if self._host is not None:
+            self._host.close_if_idle()
+
+
 class Engine:
     """A store under the law. Everything that changes a promise goes through `submit`.
 
@@ -98,10 +124,11 @@ class Engine:
         clock: Clock | None = None,
         signer: Signer | None = None,
         *,
-        reopen: Callable[[], Store] | None = None,
+        reopen: Callable[[Hold | None], Store] | None = None,
     ) -> None:
         """`reopen` opens the store for writing, where `store` could so far only be opened for reading: it is called
-        before each write until it no longer raises UnwritableStoreError."""
+        before each write until it no longer raises UnwritableStoreError, with what holds interrupts back if they
+        are to be heard meanwhile."""
         self.store = store
         self._reopen = reopen
         self._reopening = threading.Lock()
@@ -117,9 +144,10 @@ class Engine:
         self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
         """Who was warned that the store cannot be written to, since it last could."""
-        self._calls = 0
+        self.guests: set[Guest] = set()
         """Calls of this process that go through this engine at this moment."""
-        self._is_closing = False
+        self.is_closing = False
+        """It is closed as soon as nobody is in it any more."""
         self._marked: tuple[int, frozenset[str]] = (-1, frozenset())
         self._known_code: set[str] = set()
         self.known_parts: set[str] = set()
@@ -192,7 +220,7 @@ class Engine:
                     synced=synced,
                 )
         if self._reopen is not None:
-            self._open_again()
+            self._open_again(interrupts)
         now = self.clock.now_ms()
         replies: list[Reply] = []
         hear = None if interrupts is None else interrupts.hear
@@ -374,12 +402,12 @@ class Engine:
             self._told.add(key)
             warn(text)
 
-    def _open_again(self) -> None:
+    def _open_again(self, interrupts: Hold | None) -> None:
         """The store is open for writing. Raises UnwritableStoreError while it cannot be."""
         with self._reopening:
             if self._reopen is None:
                 return
-            found = self._reopen()
+            found = self._reopen(interrupts)
             if found.is_read_only:
                 found.close()
                 return
@@ -410,25 +438,14 @@ class Engine:
 
         A call in progress has its promise in this store, and settles it there.
         """
-        with self._lock:
-            self._is_closing = True
-            is_last = not self._calls
-        if is_last:
-            self._shut()
+        self.is_closing = True
+        self.close_if_idle()
 
-    def enter(self) -> bool:
-        """A call begins: the store stays open until it leaves. False when it may be closed already."""
-        with self._lock:
-            self._calls += 1
-            return not self._is_closing
-
-    def leave(self) -> None:
-        """A call that has entered has ended."""
-        with self._lock:
-            self._calls -= 1
-            is_last = self._is_closing and not self._calls
-        if is_last:
-            self._shut()
+    def close_if_idle(self) -> None:
+        """It is closed, if it is to be, and nobody is in it any more."""
+        if self.is_closing and not self.guests:
+            with self._lock:
+                self._shut()
 
     def _shut(self) -> None:
         self.tasks.close()

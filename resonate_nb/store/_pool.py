@@ -37,14 +37,16 @@ class Link:
         """Under ``full``: whether its commits are synced."""
 
     def close(self) -> None:
-        # By itself a closed connection lives on, its transaction and all, while a cursor is half read that the frames
-        # of somebody's traceback keep.
-        if self.connection.in_transaction:
-            with suppress(sqlite3.Error):  # a disk that fails undoes it by itself
-                self.connection.rollback()
-        self.cursor.close()
-        self.snapshot.close()
-        self.connection.close()
+        """Idempotent."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            # By itself a closed connection lives on, its transaction and all, while a cursor is half read that the
+            # frames of somebody's traceback keep.
+            if self.connection.in_transaction:
+                with suppress(sqlite3.Error):  # a disk that fails undoes it by itself
+                    self.connection.rollback()
+            self.cursor.close()
+            self.snapshot.close()
+            self.connection.close()
 
 
 class Pool:
@@ -123,9 +125,9 @@ class Pool:
 
     def drop_writer(self) -> None:
         """Closed, which rolls back what is open. Call while holding the store's lock for writing."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()  # first: whoever is interrupted in it still finds it
+            self._writer = None
 
     def close(self) -> None:
         """All idle connections are closed; one that is being read with is closed when it is given back.

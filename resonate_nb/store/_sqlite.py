@@ -6,6 +6,7 @@ import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ class SqliteStore:
         clock: Clock,
         warn: Callable[[str], None] = _warn,
         file_system: FileSystem | None = None,
+        waits: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> SqliteStore | ReadOnlyStore:
         """The store is there, of our schema, cleared of what dead processes left, and this process is an owner of it.
 
@@ -81,6 +83,9 @@ class SqliteStore:
         sentence for people. A store that may not be written is opened for reading, one on a network file system for
         this process alone (the system is asked which it is, if `file_system` is not given). Raises StoreError when the
         store cannot be used, SchemaError when a newer package wrote it.
+
+        `waits` is entered around what may take long. Whatever is raised in there, by an interrupt that the caller holds
+        back elsewhere, nothing is open afterwards.
         """
         path = Path(os.path.abspath(path))
         try:
@@ -88,7 +93,8 @@ class SqliteStore:
                 return _reading(path, clock, warn)
             directory = Directory(path, durability, clock, file_system, warn)
             try:
-                directory.set_up()
+                with waits():
+                    directory.set_up()
             except BaseException:
                 directory.close()
                 raise

@@ -174,11 +174,14 @@ def test_an_interrupt_is_heard_while_the_write_lock_is_awaited(disk: Engine) -> 
 
 ANYWHERE = """
 import opcode, os, signal, sys, threading
+from pathlib import Path
 import resonate_nb as rnb
 from resonate_nb import durable
+from resonate_nb.clock import SystemClock
 from resonate_nb.runtime import _context, _reads, engine
+from resonate_nb.store._owners import Owners
 
-FIRST, EVERY, FLAKY = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "flaky"
+FIRST, EVERY, FLAKY, OPENS = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "flaky", sys.argv[3] == "opens"
 OURS = os.path.dirname(rnb.__file__)
 # Where the interpreter looks for signals: after a call of C, at the begin of a function, at the end of a loop.
 CHECKS = {"CALL", "CALL_FUNCTION_EX", "RESUME", "JUMP_BACKWARD"}
@@ -224,6 +227,8 @@ x = 0
 while True:
     x, passed, hit, came = x + 1, 0, "", False
     before.clear()
+    if OPENS:
+        rnb.configure(store=f"store{x}")
     sys.settrace(trace)
     try:
         step(x)
@@ -242,6 +247,12 @@ while True:
     other.join(30)
     assert got, f"after an interrupt at {hit} another thread hangs or fails"
     assert step(x) == got[0], hit
+    assert not engine().guests, f"the call that was interrupted at {hit} keeps the store open for ever"
+    if OPENS:
+        assert engine().store.check() == [], hit
+        rnb.configure(store="store")
+        owners = Owners(Path(f"store{x}/owners"), SystemClock())
+        assert owners.is_alone, f"the store whose opening was interrupted at {hit} is open still"
     target += EVERY
 
 assert engine().store.check() == []
@@ -258,7 +269,7 @@ print("ok", x)
 if sys.version_info[:2] == (3, 11):  # it knows where this interpreter looks for signals
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("body", ["plain", "flaky"])
+    @pytest.mark.parametrize("body", ["plain", "flaky", "opens"])
     def test_an_interrupt_anywhere_in_a_call_leaves_nothing_behind(tmp_path: Path, body: str) -> None:
         """Every seventeenth instruction at which the interpreter may deliver it, from a call's first to its last."""
         (tmp_path / "script.py").write_text(textwrap.dedent(ANYWHERE))

@@ -91,7 +91,7 @@ is taken apart is lost in a finalizer, whatever it runs."""
 
 
 def be_interrupted(driver: Line) -> NoReturn:
-    """Calls when told to; says whether it got a value, and how many interrupts it felt."""
+    """Calls when told to; says whether it got a value, and how many interrupts came, if one was raised."""
     while True:
         mode, x = driver.hear()
         if mode == "leave":
@@ -109,7 +109,16 @@ def be_interrupted(driver: Line) -> NoReturn:
 
 
 def interrupted_call(mode: str, x: int, driver: Line) -> tuple[str, str, int]:
-    token, felt, is_done = "", 0, False
+    token, came, is_done, is_caught = "", 0, False, False
+
+    def interrupt(*_: object) -> None:
+        nonlocal came
+        came += 1
+        if not is_caught:
+            raise KeyboardInterrupt
+
+    if mode not in ON_A_LOOP:  # asyncio.run takes over from Python's own handler only
+        signal.signal(signal.SIGINT, interrupt)
     try:
         driver.say("begin")
         token = MODES[mode][1](x)
@@ -117,16 +126,11 @@ def interrupted_call(mode: str, x: int, driver: Line) -> tuple[str, str, int]:
         wait_for_the_last_interrupt(x)
     # One that comes before asyncio.run has begun to count leaves it as a cancellation.
     except (KeyboardInterrupt, asyncio.CancelledError) as stop:
-        felt += 1
+        is_caught = True  # before anything else: the next one would leave this block by the way of an error
         # Kept, as a notebook keeps the last one, with all that its frames hold.
         sys.last_value = stop
-    while True:
-        try:
-            wait_for_the_last_interrupt(x)
-            break
-        except KeyboardInterrupt:
-            felt += 1
-    return ("returned" if is_done else "interrupted"), token or "-", felt
+    wait_for_the_last_interrupt(x)
+    return ("returned" if is_done else "interrupted"), token or "-", came if is_caught else 0
 
 
 def wait_for_the_last_interrupt(x: int) -> None:
@@ -261,9 +265,9 @@ def interrupt_at_random(
             time.sleep(max(0.0, began + instant - time.monotonic()))
             os.kill(hit.pid, signal.SIGINT)
         sent[:] = struct.pack("=Q", x)
-        outcome, token, felt = hit.hear()
+        outcome, token, came = hit.hear()
         if mode not in ON_A_LOOP:
-            assert 1 <= int(felt) <= times, f"{mode} {x}: {outcome}, and {felt} of {times} interrupts felt"
+            assert 1 <= int(came) <= times, f"{mode} {x}: {outcome}, and {came} of {times} interrupts came"
         # Most instants shall be inside the call: what returns early is interrupted earlier from now on. A wait lasts
         # for ever.
         if not waits:

@@ -29,6 +29,7 @@ def fork(work: Callable[[], object]) -> int:
         work()
         os._exit(0)
     except BaseException:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # another one must not cut short what went wrong
         traceback.print_exc()
     finally:
         os._exit(1)

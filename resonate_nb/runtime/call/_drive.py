@@ -15,7 +15,7 @@ from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 
 from .. import _config, _context, _identity, _reads
 from .._earlier import FIRST, NEW_ARGUMENTS
-from .._engine import Engine
+from .._engine import Engine, Guest
 from .._identity import Identity, Undurable, unsure_phrase
 from .._outside import declared_entries, missing_phrase
 from .._registry import plainly_phrase, unmet_phrase
@@ -46,11 +46,12 @@ def call(request: Request) -> Result:
     started = _begin(request)
     if isinstance(started, Result):
         return _plainly(request, started)
+    guest = Guest()
     try:
-        engine = _config.enter_engine()
-    except UnwritableStoreError as error:
-        return _plainly(request, _without_store(request, error))
-    try:
+        try:
+            engine = _config.enter_engine(guest)
+        except UnwritableStoreError as error:
+            return _plainly(request, _without_store(request, error))
         if engine.packages.follow(engine.store):
             started = _begin(request)
             if isinstance(started, Result):
@@ -77,7 +78,8 @@ def call(request: Request) -> Result:
                     case never:
                         assert_never(never)
     finally:
-        engine.leave()
+        guest.among.discard(guest)
+        guest.left()
 
 
 async def call_async(request: Request) -> Result:
@@ -87,11 +89,12 @@ async def call_async(request: Request) -> Result:
     started = _begin(request)
     if isinstance(started, Result):
         return await _plainly_async(request, started)
+    guest = Guest()
     try:
-        engine = _config.enter_engine()
-    except UnwritableStoreError as error:
-        return await _plainly_async(request, _without_store(request, error))
-    try:
+        try:
+            engine = _config.enter_engine(guest)
+        except UnwritableStoreError as error:
+            return await _plainly_async(request, _without_store(request, error))
         if engine.packages.follow(engine.store):
             started = _begin(request)
             if isinstance(started, Result):
@@ -125,7 +128,8 @@ async def call_async(request: Request) -> Result:
                     case never:
                         assert_never(never)
     finally:
-        engine.leave()
+        guest.among.discard(guest)
+        guest.left()
 
 
 Step = Wait | Claimed | Pause | Rest | Result
