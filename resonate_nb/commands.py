@@ -12,6 +12,7 @@ from resonate_nb.errors import ResonateNbError
 from resonate_nb.runtime import (
     Equal,
     Explanation,
+    absent_phrase,
     accept_packages,
     configure,
     existing_engine,
@@ -65,8 +66,10 @@ def _why(options: argparse.Namespace) -> int:
         engine = existing_engine()
         found = None if engine is None else engine.find(options.id) or engine.find(newest_of(engine, options.id) or "")
         if engine is None or found is None:
-            where = "there is no store here" if engine is None else f"there is no promise {options.id!r}"
-            print(f"resonate-nb why: {where}", file=sys.stderr)
+            print(
+                f"resonate-nb why: {_NO_STORE if engine is None else absent_phrase(engine, options.id)}",
+                file=sys.stderr,
+            )
             return 1
         explanation = explain_promise(engine, found)
     except ResonateNbError as error:
@@ -74,6 +77,9 @@ def _why(options: argparse.Namespace) -> int:
         return 1
     print(json.dumps(_as_json(explanation), ensure_ascii=False) if options.json else explanation)
     return 0
+
+
+_NO_STORE = "there is no store here; run it in the folder of the notebook, or say with --store where its store is"
 
 
 def _accept(options: argparse.Namespace) -> int:

@@ -20,23 +20,41 @@ class UndecoratableError(ResonateNbError, TypeError):
 
 
 class UnfingerprintableError(ResonateNbError, TypeError):
-    """A value has no stable content fingerprint. `path` says where in the value, e.g. ``conn`` or ``cfg['db']``."""
+    """A value has no stable content fingerprint. `path` says where in the value, e.g. ``conn`` or ``cfg['db']``.
+
+    A `reason` may end in the way out that there is for such a value: ``it is an open file; pass its path``.
+    """
 
     def __init__(self, path: str, type_name: str, reason: str) -> None:
         super().__init__(path, type_name, reason)
         self.path = path
         self.type_name = type_name
         self.reason = reason
+        self.can_be_ignored = True
+        """It was met in a call; nothing can be left out of what somebody asks the fingerprint of."""
 
     def __str__(self) -> str:
         if self.type_name == "file":
             return f"file {self.path!r} counts by its content, which cannot be told: {self.reason}"
-        root = self.path.partition("[")[0].partition(".")[0].partition("<")[0]
+        ways = self.ways_out(self.path.partition("[")[0].partition(".")[0].partition("<")[0])
         return (
-            f"{self.path!r} is {_with_article(self.type_name)}, which has no stable fingerprint ({self.reason}). "
-            f"Pass what it is made of, leave it out of the key with ignore=({root!r},), or say what counts of it: "
-            "rnb.register_fingerprint(its type, a function), or a method __durable_fingerprint__(self) of its class."
+            f"{self.path!r} is {_with_article(self.type_name)}, which has no stable fingerprint "
+            f"({self.reason.partition('; pass ')[0]}). {ways[0].upper()}{ways[1:]}."
         )
+
+    def ways_out(self, name: str) -> str:
+        """What can be done about it, as the rest of a sentence; `name` is that of the argument or global it is in."""
+        own = self.reason.partition("; pass ")[2]
+        ways = [f"pass {own or 'what it is made of'}"]
+        if self.can_be_ignored:
+            ways.append(f"leave it out of the key with ignore=({name!r},)")
+        if "only once" not in self.reason:  # no function could look at such a value and leave it as it was
+            ways.append(
+                "say what counts of it: rnb.register_fingerprint(its type, a function), or a method "
+                "__durable_fingerprint__(self) of its class"
+            )
+        *most, last = ways
+        return f"{', '.join(most)}, or {last}" if most else last
 
 
 class IdReuseError(ResonateNbError, ValueError):

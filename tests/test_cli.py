@@ -168,12 +168,18 @@ def test_why_tells_of_a_promise_from_outside(tmp_path: Path, capsys: pytest.Capt
         [change["kind"] for change in found["changes"]],
     )
     assert 1 == main(["why", "other", *place])
-    assert "resonate-nb why: there is no promise 'other'" in capsys.readouterr().err
+    for asked, rest in {
+        "other": "; there are some of `clean` (a name stands for its newest promise)\n",
+        "clen": "; is `clean` meant? A name stands for its newest promise\n",
+        "clean/1@2": "; is `clean` meant? A name stands for its newest promise\n",
+    }.items():
+        assert 1 == main(["why", asked, *place])
+        assert f"resonate-nb why: there is no promise {asked!r}{rest}" in capsys.readouterr().err
 
 
 def test_why_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == main(["why", "clean", "--store", str(tmp_path / "store")])
-    assert "resonate-nb why: there is no store here" in capsys.readouterr().err
+    assert "resonate-nb why: there is no store here; run it in the folder" in capsys.readouterr().err
     assert not (tmp_path / "store").exists()
 
 

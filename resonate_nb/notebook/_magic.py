@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape as escape_html
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from IPython import get_ipython
 from IPython.core.error import UsageError
@@ -26,6 +26,7 @@ from resonate_nb.errors import (
     StoreError,
     UnacceptableError,
 )
+from resonate_nb.fingerprint import Packages
 from resonate_nb.runtime import (
     Explanation,
     Handle,
@@ -325,14 +326,21 @@ def parse_cell_line(line: str) -> CellOptions:
         asked = parser.parse_args(_words(line), argparse.Namespace(ignore=[], files=[], env=[]))
         if asked.label is not None:
             refuse_reserved(asked.label, "label")
+        if asked.version is not None:
+            refuse_reserved(asked.version, "--version")
         for name in asked.ignore:
             if not name.isidentifier():
                 raise InvalidOptionError(f"--ignore takes names of variables, not {name!r}")
+        if asked.packages not in (words := get_args(Packages)):
+            raise InvalidOptionError(f"--packages takes {', '.join(words[:-1])} or {words[-1]}, not {asked.packages!r}")
         for entry in asked.files:
             if not is_path(entry) and not entry.isidentifier():
                 raise InvalidOptionError(
                     f"--files takes paths, patterns such as data/*.csv, and names of variables, not {entry!r}"
                 )
+        for name in asked.env:
+            if not name or "=" in name:
+                raise InvalidOptionError(f"--env takes names of environment variables, such as MODE, not {name!r}")
         options = checked_options(
             version=asked.version,
             ignore=asked.ignore,

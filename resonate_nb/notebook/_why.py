@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from resonate_nb.errors import InvalidOptionError, PromiseNotFoundError
-from resonate_nb.runtime import Explanation, existing_engine, explain_promise, newest_of
+from resonate_nb.runtime import Explanation, absent_phrase, existing_engine, explain_promise, newest_of
 
 from ._durable_cell import explain_cell, has_run
 
@@ -32,7 +32,9 @@ def explanation_of(shell: Any, line: str) -> Explanation:
     if engine is None or found is None:
         if hasattr(shell.user_ns.get(word), "why"):
             raise PromiseNotFoundError(f"{word} has no promise yet; of a call ask %durable why {word}(...)")
-        raise PromiseNotFoundError(f"there is no promise {word!r}; `%durable ls` lists what there is")
+        if engine is None:
+            raise PromiseNotFoundError(f"there is no promise {word!r}: there is no store here yet")
+        raise PromiseNotFoundError(f"{absent_phrase(engine, word)}; `%durable ls` lists what there is")
     return explain_promise(engine, found)
 
 

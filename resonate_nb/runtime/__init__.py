@@ -32,6 +32,7 @@ from .call import MISS, Lane, Request, Result, call, call_async, without_our_fra
 know_services(is_service, service_text)
 
 if TYPE_CHECKING:
+    from ._absent import absent_phrase
     from ._accept import accept, accept_promise
     from ._asked import Moment, States, checked_query, state_label
     from ._changes import Change
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ._why import Explanation, Verdict, explain_call, explain_promise, sections
 else:
     _LATE = {
+        "_absent": ("absent_phrase",),
         "_accept": ("accept", "accept_promise"),
         "_asked": ("Moment", "States", "checked_query", "state_label"),
         "_changes": ("Change",),
@@ -93,6 +95,7 @@ __all__ = [
     "Undurable",
     "Verdict",
     "Work",
+    "absent_phrase",
     "accept",
     "accept_packages",
     "accept_promise",

@@ -166,7 +166,8 @@ class _Acceptance:
         self._acceptable.judge(source)
         id = self._identity.base if self._present is None else next_id(self._present)
         self._submit(id, source)
-        say(f"{self._work.title}: {id} {told(source, self._engine.clock.now_ms())}")
+        verb = "is " if source.promise.state is State.RESOLVED else ""
+        say(f"{self._work.title}: {id} {verb}{told(source, self._engine.clock.now_ms())}")
         return Handle(self._engine, id)
 
     def _own_result(self) -> Handle | None:

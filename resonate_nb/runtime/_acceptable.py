@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from . import _identity, _reads
 from ._earlier import versions_of
 from ._engine import Engine
 from ._identity import Identity, about_of
+from ._outside import title_of
 from ._registry import Work
 from ._say import duration
 from .call import FROM, changed_file, ended_how, load, made_at, origin_of, why_no_hit
@@ -30,6 +31,7 @@ from .call import FROM, changed_file, ended_how, load, made_at, origin_of, why_n
 Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
 
+_MOST_NAMED = 4
 MOST = 10_000
 """Of one name: so many are looked at, the newest."""
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
@@ -243,10 +245,20 @@ def told(source: Source, now: int) -> str:
         steps = f"{source.steps} finished step{'s' * (source.steps > 1)}"
         return f"goes on from {promise.id}, whose {steps} count{'s' * (source.steps == 1)} for it"
     at = made_at(promise)
-    ago = "" if at is None else f", computed {duration(max(0, now - at))} before"
-    data = f" with other {', '.join(f'`{name}`' for name in source.differing[:4])}" if source.differing else ""
-    others = f"; the newest of {source.others + 1} earlier versions" if source.others else ""
-    return f"accepted from {promise.id}{ago}{data}{others}"
+    ago = "" if at is None else f", computed {duration(max(0, now - at))} earlier"
+    others = f"; it is the newest of {source.others + 1} earlier versions" if source.others else ""
+    return f"accepted from {promise.id}{ago}{_although(source.differing)}{others}"
+
+
+def _although(differing: Sequence[str]) -> str:
+    """Which data are others since, in words."""
+    if not differing:
+        return ""
+    shown = [title_of(name) for name in differing[:_MOST_NAMED]]
+    shown += [f"{len(differing) - _MOST_NAMED} more"] * (len(differing) > _MOST_NAMED)
+    *most, last = shown
+    named, have = (f"{', '.join(most)} and {last}", "have") if most else (last, "has")
+    return f", although {named} {have} changed since"
 
 
 def code_of(promise: Promise) -> str | None:

@@ -125,13 +125,11 @@ def part_of(spelled: str) -> str:
 
 def change_of(name: str, before: str, now: str) -> str:
     """How people are told that something outside of Python has other content, given its digests."""
-    title = title_of(name)
+    title, are_several = title_of(name), name.startswith("files ")
     if not (before and now):
-        counts = "count" if name.startswith("files ") else "counts"
-        return f"{title} {counts} {'now' if now else 'no more'}"
-    if now in _NOTHING:
-        return f"{title} is {_NOTHING[now]}"
-    return f"{title} was {_NOTHING[before]}" if before in _NOTHING else f"{title} changed"
+        return f"{title} {'count' if are_several else 'counts'} {'now' if now else 'no more'}"
+    came_to = _GONE.get(now) or _COME.get(before)
+    return f"{title} changed" if came_to is None else f"{title} {'are' if are_several else 'is'} {came_to}"
 
 
 def missing_phrase(title: str, parts: Mapping[str, str], *, is_cell: bool) -> str:
@@ -183,7 +181,8 @@ def _written(*parts: bytes) -> bytes:
 
 
 _UNSET = _written(b"unset")
-_NOTHING = {MISSING.hex(): "missing", _UNSET.hex(): "not set"}
+_GONE = {MISSING.hex(): "no longer there", _UNSET.hex(): "no longer set"}
+_COME = {MISSING.hex(): "there now", _UNSET.hex(): "set now"}
 
 
 def _variable_digest(variable: Callable[[str], object], name: str) -> bytes:

@@ -125,8 +125,8 @@ def checked_options(
 def _one_of(option: str, given: object, choices: Any) -> Any:
     words = get_args(choices)
     if given not in words:
-        listed = " or ".join(repr(word) for word in words)
-        raise InvalidOptionError(f"{option} must be {listed}, not {given!r}")
+        *most, last = map(repr, words)
+        raise InvalidOptionError(f"{option} must be {', '.join(most)} or {last}, not {given!r}")
     return given
 
 

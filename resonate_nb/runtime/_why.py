@@ -161,7 +161,7 @@ def explain_promise(engine: Engine, promise: Promise) -> Explanation:
         promise.id,
         record.shown.label,
         ran.changes,
-        details=_details(record),
+        details=_details(record, ran.reason),
         unsure=ran.unsure,
         services=ran.services,
         would_hit=promise.state is State.RESOLVED and not record.again,
@@ -244,7 +244,7 @@ def _compared(
 def _about(engine: Engine, promise: Promise, found: Explanation) -> Explanation:
     """With what is known of the promise that is there."""
     record = record_of(engine, promise)
-    return replace(found, id=promise.id, state=record.shown.label, details=_details(record))
+    return replace(found, id=promise.id, state=record.shown.label, details=_details(record, found.reason))
 
 
 def _has_result(promise: Promise) -> bool:
@@ -253,9 +253,10 @@ def _has_result(promise: Promise) -> bool:
     return promise.state is State.RESOLVED and is_kept
 
 
-def _details(record: Record) -> tuple[str, ...]:
+def _details(record: Record, reason: str) -> tuple[str, ...]:
+    """What there is to say of a promise beside the reason."""
     promise = record.promise
-    details = list(record.marks)
+    details = [mark for mark in record.marks if (mark.partition(": ")[2] or mark).partition(". ")[0] not in reason]
     if promise.state in (State.REJECTED, State.CANCELED, State.TIMEDOUT):
         details.insert(0, ended_how(promise))
     elapsed = next((each.elapsed_us for each in reversed(record.attempts) if each.elapsed_us is not None), None)

@@ -37,7 +37,7 @@ def explanation_html(explanation: Explanation) -> str:
         state = f" · {escape(explanation.state)}" if explanation.state else ""
         rows.append(("promise", f'<span style="{_ID}">{escape(plain(explanation.id))}</span>{state}'))
     if explanation.details:
-        rows.append(("known of it", _lines_html(explanation.details)))
+        rows.append(("details", _lines_html(explanation.details)))
     if explanation.compared_with is not None and explanation.compared_with != explanation.id:
         rows.append(("compared with", f'<span style="{_ID}">{escape(plain(explanation.compared_with))}</span>'))
     if explanation.changes:

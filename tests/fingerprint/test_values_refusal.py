@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import os
+import pickle
 import queue
 import re
 import sqlite3
@@ -22,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from values_under_test import Model, fp, reach
 
+import resonate_nb as rnb
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint.values._values import Walker, fingerprint_values
 
@@ -107,6 +109,28 @@ def test_the_path_starts_with_the_name_of_the_argument() -> None:
         fingerprint_values({"a": 1, "conn": sqlite3.connect(":memory:").cursor()}, reach)
     assert ("conn", "sqlite3.Cursor") == (caught.value.path, caught.value.type_name)
     assert "ignore=('conn',)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "in_a_call", "alone"),
+    [
+        ((i for i in ()), "Pass a list of what it yields, or leave it out", "Pass a list of what it yields."),
+        (map(len, ()), "Pass a list of what it yields, or leave it out", "Pass a list of what it yields."),
+        (open(__file__), "Pass its path, leave it out", "Pass its path, or say what counts of it: rnb.reg"),  # noqa: SIM115
+        (object(), "Pass what it is made of, leave it out", "Pass what it is made of, or say what counts of it: rnb."),
+    ],
+    ids=["generator", "iterator", "file", "object"],
+)
+def test_the_ways_out_are_those_there_are(value: object, in_a_call: str, alone: str) -> None:
+    """No function can say what counts of an iterator, and what is asked about by itself has no call to be left out."""
+    with pytest.raises(UnfingerprintableError) as caught:
+        fingerprint_values({"x": [value]}, reach)
+    assert f"). {in_a_call} of the key with ignore=('x',)" in str(caught.value)
+    with pytest.raises(UnfingerprintableError) as caught:
+        rnb.fingerprint([value])
+    assert f"). {alone}" in str(caught.value)
+    assert "ignore=" not in str(caught.value)
+    assert str(caught.value) == str(pickle.loads(pickle.dumps(caught.value)))
 
 
 def test_what_code_cannot_cover_is_told_from_the_value() -> None:

@@ -82,8 +82,13 @@ def test_a_cell_is_not_taken_for_a_function_of_its_name(kernel: Kernel):
 
 def test_what_is_asked_of_nothing_says_so(kernel: Kernel):
     kernel.ok("@rnb.durable\ndef never(x): return x")
+    kernel.ok("%%durable sums\ntotal = 1")
     for line, expected in (
-        ("%durable why nothing/1@2", "there is no promise 'nothing/1@2'"),
+        ("%durable why nothing/1@2", "there is no promise 'nothing/1@2'; there are some of `sums`"),
+        (
+            "%durable why sum",
+            "there is no promise 'sum'; is `sums` meant? A name stands for its newest promise; `%durable ls` lists what there is",
+        ),
         ("%durable why never", "of a call ask %durable why never(...)"),
         ("%durable why len([1])", "len is no durable function"),
     ):

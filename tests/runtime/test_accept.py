@@ -61,7 +61,7 @@ def test_the_result_of_the_version_before_counts_for_this_one(edited: Edited, sa
     assert ["before", 1] == now(1) == now(1) == handle.result() == rnb.get(handle.id).result() == now.get(1).result()
     assert ["before"] == edited.work.runs
     assert now.get(1).id == handle.id != before.get(1).id
-    assert any(f"{handle.id} accepted from {before.get(1).id}, computed " in line for line in said)
+    assert any(f"{handle.id} is accepted from {before.get(1).id}, computed " in line for line in said)
     assert [] == handle.attempts
     assert ["now", 2] == now(2)  # another call was not accepted
 
@@ -307,7 +307,7 @@ def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine
     path.write_text("old, with a remark")
     handle = reads.accept(str(path))
     assert handle.id.endswith("~2")
-    assert any("with other `data.txt`" in line for line in said)
+    assert any(line.endswith(" earlier, although `data.txt` has changed since") for line in said)
     assert ["old", "old"] == [reads(str(path)), handle.result()]
     path.write_text("old, with two remarks")
     reads.accept(str(path))
@@ -427,7 +427,7 @@ def test_data_under_a_fixed_version_join_the_arguments_and_are_an_edit_all_the_s
     data.append(5)
     total.accept(2)
     assert [2, 18] == [total(2), total(3)]
-    assert any("with other `data`" in line for line in said)
+    assert any(line.endswith(" earlier, although `data` has changed since") for line in said)
 
 
 def test_a_reused_id_is_refused_as_it_is_by_a_call(work: Work):
@@ -476,7 +476,7 @@ def test_a_method_is_an_edit_of_the_class_of_its_object(work: Work, said: list[s
     before, now = till(work, "before"), till(work, "now")
     before("desk").count(1), before.total(1)
     assert "before desk" == now("desk").count.accept(1).result() == now("desk").count(1)
-    assert any("with other `k`, `self`" in line for line in said)
+    assert any(", although `k` and `self` have changed since" in line for line in said)
     now.total.accept(1)
     assert "before" == now.total(1)
     with pytest.raises(PromiseNotFoundError):

@@ -223,7 +223,10 @@ def test_what_could_not_be_stored_or_repeated_says_so(engine: Engine):
 
     with pytest.warns(rnb.DurableWarning):
         generator(1)
-    assert generator.why(1).reason.startswith("the last result was not stored: ")
+    why = generator.why(1)
+    assert why.reason.startswith("the last result was not stored: a generator cannot be stored (")
+    assert 1 == repr(why).count("a generator cannot be stored")
+    assert why.details[0].startswith("settled ")
 
     @durable
     def fills(table: list[int]) -> int:

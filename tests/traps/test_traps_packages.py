@@ -108,7 +108,7 @@ def test_cells_take_the_option(tmp_path: Path) -> None:
         runs.append(outcome.runs)
     assert [1, 1, 1, 0] == runs
     outcome = book.run("%load_ext resonate_nb\n# %%\n%%durable --packages all\ny = 1")
-    assert "packages must be 'minor' or 'exact' or 'ignore', not 'all'" in outcome.errors[0][2]
+    assert "--packages takes minor, exact or ignore, not 'all'" in outcome.errors[0][2]
 
 
 USE = "import notalib\n@durable\ndef f(x):\n    ran()\n    return notalib.f(x)\n# %%\n"

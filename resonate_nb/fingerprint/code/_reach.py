@@ -246,9 +246,8 @@ class Reach:
                     "depends= takes values that have one, and functions, classes and modules"
                 ) from None
             self.refuse(
-                f"`{error.path}` is a {error.type_name}, which has no stable content ({error.reason}); "
-                f"pass what it is made of, leave it out of the key with ignore=({name!r},), or say what counts of it "
-                "with rnb.register_fingerprint or a method __durable_fingerprint__"
+                f"`{error.path}` is a {error.type_name}, which has no stable content "
+                f"({error.reason.partition('; pass ')[0]}); {error.ways_out(name)}"
             )
 
     def _reach_from_value(self, value: object) -> bytes:

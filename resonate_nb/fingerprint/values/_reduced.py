@@ -68,7 +68,7 @@ def handler_of(cls: type) -> Handler:
     if any(owner.__module__ in ("io", "_io") for owner in cls.__mro__):
         raise Refusal("it is a file or a stream; pass its path, or what is in it")
     if hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
-        raise Refusal("it can be read only once")
+        raise Refusal("it can be read only once; pass a list of what it yields")
     if elsewhere(cls):
         raise Refusal(elsewhere(cls))
     if issubclass(cls, BaseException):

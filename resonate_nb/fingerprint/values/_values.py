@@ -42,18 +42,18 @@ MOST_NOTED = 64
 """Of one value so many parts are told from one another, the first."""
 
 _REASONS = {
-    "generator": "it can be read only once",
-    "coroutine": "it can be awaited only once",
-    "async_generator": "it can be read only once",
+    "generator": "it can be read only once; pass a list of what it yields",
+    "coroutine": "it can be awaited only once; pass what it comes to",
+    "async_generator": "it can be read only once; pass a list of what it yields",
     "memoryview": "it shows memory of something else; pass that, or its bytes",
     "TextIOWrapper": "it is an open file; pass its path",
     "BufferedReader": "it is an open file; pass its path",
     "BufferedWriter": "it is an open file; pass its path",
     "FileIO": "it is an open file; pass its path",
     "Connection": "it is a connection to something outside",
-    "ReferenceType": "it refers weakly to something that may vanish",
-    "frame": "it is a running piece of code",
-    "traceback": "it belongs to a running piece of code",
+    "ReferenceType": "it refers weakly to something that may vanish; pass that itself",
+    "frame": "it is a running piece of code; pass what counts of it",
+    "traceback": "it belongs to a running piece of code; pass what counts of it",
     "_Environ": "it is the environment of this process; pass the variables that count",
 }
 
@@ -270,7 +270,11 @@ def register_service_type(kind: type | str, identity: Callable[[Any], object] | 
 
 def fingerprint_value(value: object, reach: Callable[[object], bytes]) -> str:
     """The fingerprint of one value, as 32 hex digits."""
-    return Walker(reach).digest("value", value).hex()
+    try:
+        return Walker(reach).digest("value", value).hex()
+    except UnfingerprintableError as error:
+        error.can_be_ignored = False
+        raise
 
 
 def fingerprint_values(

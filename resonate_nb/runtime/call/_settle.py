@@ -248,7 +248,8 @@ def _resolve(
         engine.warn_unwritable(title, f"{_not_stored(request, why_not)}{later}")
         return Settled(claimed.promise)
     if why_not:
-        warn(_not_stored(request, why_not))
+        was_told = why_not.partition(". ")[0] in why  # it runs again for that very reason
+        warn(f"{title}: again the value is returned but not stored" if was_told else _not_stored(request, why_not))
     if reply.status is not Status.DONE:
         _drop(engine, stored)
         return Settled(_refused(request, claimed, reply.promise))
