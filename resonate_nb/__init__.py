@@ -29,6 +29,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from . import loading as loading  # before whatever else is told of forks
+
 if TYPE_CHECKING:
     from .durable import durable
     from .errors import (

@@ -1,25 +1,53 @@
-"""A module that is loaded in the middle of a call, and is whole to whoever forks meanwhile.
+"""What a call loads on its way is whole to whoever forks meanwhile: a fork waits for it, for some seconds at most.
 
 Of a module that one thread imports while another forks, the child has the lock and not the thread: what it imports of
-it then waits for ever. (CPython has a lock for each module and renews none of them in a child.) Our fork waits.
+it then waits for ever. (CPython has a lock for each module and renews none of them in a child.) Calls load a lot, each
+thing when it is first needed: our own modules, what our dependencies put off, what the body imports. Imports that have
+no call of ours beneath them are Python's own affair: a program may live inside of one.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
+import sys
 import threading
-from typing import Any
+from types import FrameType
+from typing import Final
 
-_lock = threading.RLock()
+_LOOKS: Final = 5_000
+"""How often a fork looks, a millisecond apart. What is loaded may itself wait for who forks, and then for ever."""
+_PACKAGE: Final = os.path.join(os.path.dirname(__file__), "")
+_IMPORTING: Final = "<frozen importlib."
+
+
+def await_loads(looks: int = _LOOKS) -> bool:
+    """Whether no other thread is in the middle of loading something for a call, at the last of so many looks."""
+    me = threading.get_ident()
+    for _ in range(looks):
+        if not any(_is_loading(frame) for thread, frame in sys._current_frames().items() if thread != me):
+            return True
+        # Nobody is told when an import ends. An event of its own: a child may find a shared one taken.
+        threading.Event().wait(0.001)
+    return False
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    """Whether a thread that is here imports something inside of code of ours. That shows from the moment at which it
+    may have the lock; `__spec__._initializing` says nothing while the module is looked for."""
+    is_importing = False
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_IMPORTING):
+            is_importing = True
+        elif is_importing and file.startswith(_PACKAGE):
+            return True
+        frame = frame.f_back
+    return False
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    # The first to be registered is the last to be asked: between its look and the fork nothing else waits.
+    os.register_at_fork(before=await_loads)
 
 
-def load(name: str) -> Any:
-    """The module of this name, imported if need be; no fork falls into the middle."""
-    with _lock:
-        return importlib.import_module(name)
-
-
-__all__ = ["load"]
+__all__ = ["await_loads"]

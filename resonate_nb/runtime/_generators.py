@@ -12,8 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from resonate_nb.loading import load
-
 PHRASES = {
     "random": "the global generator of `random`",
     "numpy.random": "numpy's global random generator",
@@ -173,7 +171,7 @@ class _Memory:
         self._looks += 1
         if "ctypes" not in sys.modules and self._looks < self.WORTH_LOADING:
             return
-        ctypes = load("ctypes")
+        import ctypes
 
         memory = (ctypes.c_char * len(expected)).from_address(address())
         self._known = generator, memory if memory.raw == expected else None

@@ -11,7 +11,6 @@ from operator import is_, itemgetter
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-from ...loading import load
 from ...records import dataclass
 from .._package import Origin, origin_of_module
 from ._settings import Setting, settings_of
@@ -273,7 +272,7 @@ def _slots_of(
     """
     if sys.implementation.name != "cpython":
         return None
-    ctypes = load("ctypes")  # see `_is_worth_ctypes`
+    import ctypes  # see `_is_worth_ctypes`
 
     held = (code, defaults, keyword_defaults)
     pointers = struct.pack("3P", *(0 if value is None else id(value) for value in held))

@@ -17,8 +17,6 @@ import sys
 from array import array
 from typing import Final
 
-from ...loading import load
-
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 _CALL = {"x86_64": 323, "aarch64": 282}
@@ -111,7 +109,7 @@ def opened() -> Pages | None:
     call = _CALL.get(os.uname().machine) if sys.platform == "linux" else None
     if call is None or sys.maxsize < 2**32 or _is_confined():
         return None
-    ctypes = load("ctypes")  # two milliseconds, beside memory that takes as long to read once
+    import ctypes  # two milliseconds, beside memory that takes as long to read once
 
     faults = ctypes.CDLL(None).syscall(call, _USER_MODE_ONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if faults < 0:
