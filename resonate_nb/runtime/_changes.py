@@ -19,6 +19,7 @@ from resonate_nb.store import Reader
 
 from ._earlier import FIRST, NEW_ARGUMENTS, parts_of, stored_parts_of
 from ._identity import Identity, about_of, part_diff
+from ._inventory import inventory_of
 from ._outside import change_of, is_outside
 from ._packages import recorded
 from ._registry import Work
@@ -170,8 +171,9 @@ def _data_changes(
         has_both = place in ours and place in theirs
         if is_outside(name):
             if has_both or not is_other_call:  # other arguments name other files
-                what = name.partition(" ")[0]
-                found.append(Change(what, name, change_of(name, theirs.get(place, ""), ours.get(place, ""))))
+                kept = loaded(before.get(f"part:{theirs.get(place)}"), dict)
+                text = change_of(name, theirs.get(place, ""), ours.get(place, ""), kept)
+                found.append(Change(name.partition(" ")[0], name, text))
             continue
         if not has_both:
             verb = "now reads" if place in ours else "no longer reads"
@@ -180,8 +182,8 @@ def _data_changes(
             else:
                 others.append(Change(kind, name, f"{verb} `{name}`", is_met=True))
             continue
-        kept = before.get(f"part:{theirs[place]}")
-        old = loaded(kept, dict) if kept is not None else _from_shown(shown.get(name)) if kind == "argument" else None
+        note = before.get(f"part:{theirs[place]}")
+        old = loaded(note, dict) if note is not None else _from_shown(shown.get(name)) if kind == "argument" else None
         phrases = differences(old, now.get(place))
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN
@@ -228,10 +230,13 @@ def data_notes(
             for name, digest in identity.key.content_parts.items()
             if digest not in known and not is_outside(name)
         }
-    if not places:
-        return {}
-    summaries = _summaries(work, identity, arguments, places)
-    return {places[place]: json.dumps(summary).encode() for place, summary in summaries.items()}
+    found = _summaries(work, identity, arguments, places) if places else {}
+    summaries = {places[place]: summary for place, summary in found.items()}
+    if work.options.files:
+        for (_, name), digest in parts_of(identity).items():
+            if is_outside(name) and digest not in known and (inventory := inventory_of(digest)) is not None:
+                summaries[digest] = inventory
+    return {digest: json.dumps(summary).encode() for digest, summary in summaries.items()}
 
 
 def _is_told_by_its_text(value: object) -> bool:

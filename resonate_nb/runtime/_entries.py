@@ -18,6 +18,7 @@ from blake3 import blake3
 from resonate_nb.errors import UnfingerprintableError
 
 from ._digests import Progress, digest_of
+from ._inventory import Inventory
 
 DIGEST_BYTES = 16
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -57,9 +58,14 @@ def entry_digest(spelled: str | bytes | os.PathLike[str]) -> bytes:
     try:
         if found is None and has_magic(path):
             return _of_pattern(path, progress)
-        if found is not None and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            inventory = Inventory()
+            digest = _of_folder(path, found, progress, (), inventory)
+            inventory.keep(digest)
+            return digest
+        if found is not None and not stat.S_ISREG(found.st_mode):
             raise UnfingerprintableError(given, "file", "it is neither a file nor a folder")
-        return _of_path(path, found, progress, ())
+        return _of_file(path, found, progress)
     finally:
         progress.end()
 
@@ -78,11 +84,9 @@ def is_pattern(spelled: str) -> bool:
     return has_magic(spelled)
 
 
-def _of_path(path: str, found: os.stat_result | None, progress: Progress, above: tuple[tuple[int, int], ...]) -> bytes:
+def _of_file(path: str, found: os.stat_result | None, progress: Progress) -> bytes:
     if found is None:
         return MISSING
-    if stat.S_ISDIR(found.st_mode):
-        return _of_folder(path, found, progress, above)
     if not stat.S_ISREG(found.st_mode):
         return _digest(b"special", str(stat.S_IFMT(found.st_mode)).encode())
     try:
@@ -93,7 +97,15 @@ def _of_path(path: str, found: os.stat_result | None, progress: Progress, above:
         raise _refused(path, error) from error
 
 
-def _of_folder(path: str, found: os.stat_result, progress: Progress, above: tuple[tuple[int, int], ...]) -> bytes:
+def _of_folder(
+    path: str,
+    found: os.stat_result,
+    progress: Progress,
+    above: tuple[tuple[int, int], ...],
+    inventory: Inventory,
+    within: str = "",
+) -> bytes:
+    """`within` is the folder as seen from where the inventory is taken, with a slash at its end."""
     here = found.st_dev, found.st_ino
     if here in above:
         return _digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
@@ -103,8 +115,32 @@ def _of_folder(path: str, found: os.stat_result, progress: Progress, above: tupl
             inner: os.stat_result | None = entry.stat()
         except OSError:
             inner = _stat(entry.path)  # a broken link, perhaps
-        parts += (name, _of_path(entry.path, inner, progress, (*above, here)))
+        digest, shown = _listed(entry.path, f"{within}{entry.name}", inner, progress, (*above, here), inventory)
+        if not within:
+            inventory.add_at_top(shown, digest)
+        parts += (name, digest)
     return _digest(b"folder", *parts)
+
+
+def _listed(
+    path: str,
+    name: str,
+    found: os.stat_result | None,
+    progress: Progress,
+    above: tuple[tuple[int, int], ...],
+    inventory: Inventory,
+) -> tuple[bytes, str]:
+    """The digest of what was met on the way, which is in the inventory then, and what it is called there."""
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        digest = _of_file(path, found, progress)
+        inventory.add(name, digest)
+        return digest, name
+    name += os.sep
+    count = inventory.count
+    digest = _of_folder(path, found, progress, above, inventory, name)
+    if inventory.count == count:
+        inventory.add(name, digest)
+    return digest, name
 
 
 def _entries(path: str) -> list[tuple[bytes, os.DirEntry[str]]]:
@@ -126,6 +162,7 @@ def _of_pattern(pattern: str, progress: Progress) -> bytes:
     base = os.path.dirname(re.split(r"[*?[]", pattern)[0])
     is_deep = pattern.endswith("**") or pattern.endswith(f"**{os.sep}")
     parts: list[bytes] = []
+    inventory = Inventory()
     for path in sorted(map(os.fsencode, set(glob(pattern, recursive=True)))):
         name = os.fsdecode(path)
         if not _LITTER.isdisjoint(name.split(os.sep)):
@@ -133,9 +170,18 @@ def _of_pattern(pattern: str, progress: Progress) -> bytes:
         found = _stat(name)
         is_folder = found is not None and stat.S_ISDIR(found.st_mode)
         # Seen from where the pattern begins: the same wherever that is moved to.
-        inner = os.fsencode(name[len(base) :].lstrip(os.sep))
-        parts += (inner, b"folder" if is_deep and is_folder else _of_path(name, found, progress, ()))
-    return _digest(b"pattern", *parts) if parts else MISSING
+        inner = name[len(base) :].lstrip(os.sep)
+        if is_deep and is_folder:
+            parts += (os.fsencode(inner), b"folder")
+            continue
+        digest, shown = _listed(name, inner, found, progress, (), inventory)
+        inventory.add_at_top(shown, digest)
+        parts += (os.fsencode(inner), digest)
+    if not parts:
+        return MISSING
+    whole = _digest(b"pattern", *parts)
+    inventory.keep(whole)
+    return whole
 
 
 def _stat(path: str) -> os.stat_result | None:

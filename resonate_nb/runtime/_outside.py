@@ -16,6 +16,7 @@ from resonate_nb.errors import InvalidOptionError, UnfingerprintableError
 from resonate_nb.fingerprint import Outside
 
 from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern
+from ._inventory import Inventory, Summary, inventory_changes, inventory_of
 
 Spelled = str | bytes | os.PathLike[str]
 
@@ -123,8 +124,13 @@ def part_of(spelled: str) -> str:
     return f"{'files' if is_pattern(spelled) or spelled.endswith(os.sep) else 'file'} {spelled}"
 
 
-def change_of(name: str, before: str, now: str) -> str:
-    """How people are told that something outside of Python has other content, given its digests."""
+def change_of(name: str, before: str, now: str, kept: Summary) -> str:
+    """How people are told that something outside of Python has other content, given its digests; `kept` is what is
+    known of a folder as it was."""
+    if told := inventory_changes(kept, inventory_of(now)):
+        kind, _, rest = name.partition(" ")
+        is_folder = kind == "file" or name.endswith(os.sep)
+        return f"{f'folder {rest}' if is_folder else name}: {told}"
     title, are_several = title_of(name), name.startswith("files ")
     if not (before and now):
         return f"{title} {'count' if are_several else 'counts'} {'now' if now else 'no more'}"
@@ -190,4 +196,9 @@ def _variable_digest(variable: Callable[[str], object], name: str) -> bytes:
 
 
 def _joined(paths: Collection[Spelled]) -> bytes:
-    return blake3(b"".join(entry_digest(path) for path in paths)).digest(DIGEST_BYTES)
+    inventory, digests = Inventory(), [entry_digest(path) for path in paths]
+    whole = blake3(b"".join(digests)).digest(DIGEST_BYTES)
+    for path, digest in zip(paths, digests, strict=True):
+        inventory.add(os.fsdecode(path), digest)
+    inventory.keep(whole)
+    return whole

@@ -272,7 +272,7 @@ def data_notes_of(engine: Engine, request: Request, identity: Identity) -> Mappi
     """What of the call's data is to be kept for later comparisons, and is not in the store as far as is known."""
     is_new_data = engine.is_new_code(identity.code) or not identity.is_automatic_version or request.work.is_cell
     with_globals = is_new_data and bool(identity.key.content_parts)
-    if not identity.noted and not with_globals:
+    if not identity.noted and not with_globals and not request.work.options.files:
         return _NO_DATA
     from .._changes import data_notes  # plain calls need nothing of it
 
