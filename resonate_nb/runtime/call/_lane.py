@@ -28,6 +28,7 @@ from .._registry import Work
 from .._say import DEBUG, is_logged, log_call
 from ._accepted import signed_as
 from ._children import NO_CHILDREN
+from ._plan import signed_version
 from ._result import Result
 
 MISS: Final = object()
@@ -222,8 +223,7 @@ class Lane:
         if row.arguments != arguments or row.code != code:
             return MISS
         about = signed_as(id, codec)
-        version = 0 if row.task == "absent" else row.version
-        if not engine.signer.verify(data, row.signature or "", promise=about, version=version):
+        if not engine.signer.verify(data, row.signature or "", promise=about, version=signed_version(row)):
             return MISS
         try:
             return decode(codec, data)

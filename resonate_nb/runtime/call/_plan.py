@@ -224,9 +224,9 @@ def verify(engine: Engine, promise: Promise, codec: str, data: bytes) -> None:
     )
 
 
-def signed_version(promise: Promise) -> int:
+def signed_version(promise: Promise | Ahead) -> int:
     """The task version that a signature names: 0 for a promise that never had a task."""
-    return 0 if promise.task is TaskState.ABSENT else promise.version
+    return 0 if promise.task == TaskState.ABSENT else promise.version
 
 
 def _plan_pending(
