@@ -55,7 +55,7 @@ def standing(reader: Reader) -> Mapping[str, Mapping[str, str]]:
 def put_declarations(transaction: Transaction, declared: list[Equal]) -> None:
     """These are all that ever was declared."""
     fields = [{name: getattr(each, name) for name in Equal.__slots__} for each in declared]
-    transaction.put_note(_STORE, "declared", _written(fields))
+    transaction.put_note(_STORE, "declared", compact(fields))
 
 
 def see(transaction: Transaction, versions: Mapping[str, str], now: int) -> None:
@@ -65,7 +65,7 @@ def see(transaction: Transaction, versions: Mapping[str, str], now: int) -> None
         earlier = known.get(name, [])
         if not earlier or earlier[-1][0] != version:
             known[name] = [*(each for each in earlier if each[0] != version), [version, now]]
-    transaction.put_note(_STORE, "seen", _written(known))
+    transaction.put_note(_STORE, "seen", compact(known))
 
 
 def packages_met(reader: Reader) -> list[str]:
@@ -93,5 +93,6 @@ def _seen(reader: Reader) -> dict[str, list[Any]]:
     return {} if raw is None else dict(json.loads(raw))
 
 
-def _written(data: object) -> bytes:
+def compact(data: object) -> bytes:
+    """JSON without spaces, as notes about packages hold it."""
     return json.dumps(data, separators=(",", ":")).encode()

@@ -15,7 +15,7 @@ from resonate_nb.fingerprint import counted, declare_versions, minor
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Reader, Store, Transaction
 
-from ._declared import see, standing
+from ._declared import compact, see, standing
 from ._registry import Work
 from ._say import say
 
@@ -63,11 +63,11 @@ class Ledger:
         sets = _sets(transaction.note(place, _KIND))
         if mine not in sets:
             sets.append(mine)
-            transaction.put_note(place, _KIND, _written(sets))
+            transaction.put_note(place, _KIND, compact(sets))
             see(transaction, mine, self._clock.now_ms())
         if sets[0] != mine:
             self.odd.add(code)
-            transaction.put_note(id, _KIND, _written(mine))
+            transaction.put_note(id, _KIND, compact(mine))
         elif is_taken_over:
             transaction.put_note(id, _KIND, None)
 
@@ -125,7 +125,3 @@ def _plainly(how: str, version: str) -> str:
 
 def _sets(raw: bytes | None) -> list[Versions]:
     return [] if raw is None else list(json.loads(raw))
-
-
-def _written(data: object) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode()
