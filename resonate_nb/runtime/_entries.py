@@ -19,19 +19,19 @@ from resonate_nb.errors import UnfingerprintableError
 
 from ._digests import Progress, digest_of
 from ._inventory import Inventory
+from ._listings import LEFT_BY_RUNS
 
 DIGEST_BYTES = 16
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_LITTER = frozenset(
-    (
-        *(".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".hg", ".svn", ".ipynb_checkpoints", "__pycache__"),
-        *(".resonate_nb", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
-    )
-)
+_LITTER = LEFT_BY_RUNS | {
+    *(".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".hg", ".svn"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
+}
 _STORE_FILE = "promises.db"
 
 
-def _digest(kind: bytes, *parts: bytes) -> bytes:
+def joint_digest(kind: bytes, *parts: bytes) -> bytes:
+    """The digest of a kind and its parts, each with its length, so that none runs over into the next."""
     content = blake3(kind)
     for part in parts:
         content.update(len(part).to_bytes(8, "little"))
@@ -39,7 +39,7 @@ def _digest(kind: bytes, *parts: bytes) -> bytes:
     return content.digest(DIGEST_BYTES)
 
 
-MISSING = _digest(b"missing")
+MISSING = joint_digest(b"missing")
 """The digest of what is not there."""
 
 
@@ -73,10 +73,15 @@ def entry_digest(spelled: str | bytes | os.PathLike[str]) -> bytes:
 def _in_full(given: str) -> str:
     """Not normalised: ``link/..`` is not where the link lies."""
     text = os.path.expanduser(given) if given.startswith("~") else given
+    return os.path.join(working_directory() or "", text)
+
+
+def working_directory() -> str | None:
+    """None where it is gone."""
     try:
-        return os.path.join(os.getcwd(), text)
-    except OSError:  # the working directory is gone
-        return text
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def is_pattern(spelled: str) -> bool:
@@ -88,9 +93,9 @@ def _of_file(path: str, found: os.stat_result | None, progress: Progress) -> byt
     if found is None:
         return MISSING
     if not stat.S_ISREG(found.st_mode):
-        return _digest(b"special", str(stat.S_IFMT(found.st_mode)).encode())
+        return joint_digest(b"special", str(stat.S_IFMT(found.st_mode)).encode())
     try:
-        return _digest(b"file", bytes.fromhex(digest_of(path, found, progress)))
+        return joint_digest(b"file", bytes.fromhex(digest_of(path, found, progress)))
     except FileNotFoundError:
         return MISSING
     except OSError as error:
@@ -108,7 +113,7 @@ def _of_folder(
     """`within` is the folder as seen from where the inventory is taken, with a slash at its end."""
     here = found.st_dev, found.st_ino
     if here in above:
-        return _digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
+        return joint_digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
     parts: list[bytes] = []
     for name, entry in sorted(_entries(path)):
         try:
@@ -119,7 +124,7 @@ def _of_folder(
         if not within:
             inventory.add_at_top(shown, digest)
         parts += (name, digest)
-    return _digest(b"folder", *parts)
+    return joint_digest(b"folder", *parts)
 
 
 def _listed(
@@ -179,7 +184,7 @@ def _of_pattern(pattern: str, progress: Progress) -> bytes:
         parts += (os.fsencode(inner), digest)
     if not parts:
         return MISSING
-    whole = _digest(b"pattern", *parts)
+    whole = joint_digest(b"pattern", *parts)
     inventory.keep(whole)
     return whole
 

@@ -11,6 +11,7 @@ import os
 import threading
 from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
 from enum import IntEnum
+from glob import escape, glob, has_magic
 from types import FrameType
 from typing import Any
 
@@ -30,7 +31,9 @@ class Kind(IntEnum):
 
 # What lists on behalf of an event of its own, or to find code, or to take away.
 _ON_BEHALF = frozenset({"glob", "importlib", "importlib_external", "pathlib", "pkgutil", "tempfile"})
-_LITTER = frozenset({".ipynb_checkpoints", ".resonate_nb", "__pycache__"})
+LEFT_BY_RUNS = frozenset({".ipynb_checkpoints", ".resonate_nb", "__pycache__"})
+"""Names that Jupyter, this package and Python leave in a folder only because something runs there. What editors and
+version control leave a body is told of like any other name, so here it counts."""
 
 looking = threading.local()
 """Set while this module lists by itself: that is no body's doing."""
@@ -41,8 +44,6 @@ def asked_for(event: str, args: tuple[Any, ...], caller: FrameType) -> tuple[str
     if getattr(looking, "now", False):
         return None
     if event.startswith("pathlib."):
-        from glob import escape
-
         pattern = os.fspath(args[1])
         deep = os.path.join("**", pattern) if event.endswith("rglob") else pattern
         return os.path.join(escape(os.fspath(args[0])), deep), Kind.DEEP_WITH_HIDDEN
@@ -66,13 +67,11 @@ def names_of(path: str, kind: Kind) -> frozenset[str] | None:
     looking.now = True
     try:
         if kind is Kind.FOLDER:
-            return frozenset(os.listdir(path)) - _LITTER
-        from glob import glob
-
+            return frozenset(os.listdir(path)) - LEFT_BY_RUNS
         hidden = kind is Kind.DEEP_WITH_HIDDEN
         base = base_of(path, kind)
         found = (os.path.relpath(each, base) for each in glob(path, recursive=kind > 1, include_hidden=hidden))
-        return frozenset(name for name in found if _LITTER.isdisjoint(name.split(os.sep)))
+        return frozenset(name for name in found if LEFT_BY_RUNS.isdisjoint(name.split(os.sep)))
     except OSError:
         return None
     finally:
@@ -83,8 +82,6 @@ def base_of(path: str, kind: Kind) -> str:
     """The folder that the names of a listing are seen from."""
     if kind is Kind.FOLDER:
         return path
-    from glob import has_magic
-
     base = path
     while has_magic(base):
         base = os.path.dirname(base)

@@ -15,7 +15,7 @@ from blake3 import blake3
 from resonate_nb.errors import InvalidOptionError, UnfingerprintableError
 from resonate_nb.fingerprint import Outside
 
-from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern
+from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern, joint_digest, working_directory
 from ._inventory import Inventory, Summary, inventory_changes, inventory_of
 
 Spelled = str | bytes | os.PathLike[str]
@@ -146,17 +146,11 @@ def missing_phrase(title: str, parts: Mapping[str, str], *, is_cell: bool) -> st
     if not spelled:
         return ""
     option, is_one = "--files" if is_cell else "files=", len(spelled) == 1
+    here = working_directory() or "a folder that is gone"
     return (
-        f"{title}: {option} names {', '.join(spelled)}, where nothing is (seen from {_working_directory()}); "
+        f"{title}: {option} names {', '.join(spelled)}, where nothing is (seen from {here}); "
         f"{'it counts' if is_one else 'they count'} as missing until {'it is' if is_one else 'they are'} there"
     )
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # it is gone
-        return "a folder that is gone"
 
 
 def title_of(name: str) -> str:
@@ -176,17 +170,10 @@ def is_outside(name: str) -> bool:
 
 def _env_digest(name: str) -> bytes:
     value = os.environ.get(name)
-    return _UNSET if value is None else _written(b"set", os.fsencode(name), os.fsencode(value))
+    return _UNSET if value is None else joint_digest(b"", b"set", os.fsencode(name), os.fsencode(value))
 
 
-def _written(*parts: bytes) -> bytes:
-    content = blake3()
-    for part in parts:
-        content.update(len(part).to_bytes(8, "little") + part)
-    return content.digest(DIGEST_BYTES)
-
-
-_UNSET = _written(b"unset")
+_UNSET = joint_digest(b"", b"unset")
 _GONE = {MISSING.hex(): "no longer there", _UNSET.hex(): "no longer set"}
 _COME = {MISSING.hex(): "there now", _UNSET.hex(): "set now"}
 

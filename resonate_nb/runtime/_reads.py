@@ -27,7 +27,7 @@ from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.records import dataclass
 
 from ._digests import digest_of
-from ._entries import entry_digest
+from ._entries import entry_digest, working_directory
 from ._listings import EVENTS, Kind, asked_for, base_of, names_digest, names_of, shown
 
 RACY_MS = 1_000
@@ -105,7 +105,7 @@ class Reads:
         if not _is_installed:
             _install()
         root, store = self._given
-        self._folder = _working_directory()
+        self._folder = working_directory()
         self._root, self._aside = _place(root, store, self._folder)
         self._thread = threading.get_ident()
         self._started_ms = self._clock.now_ms()
@@ -510,13 +510,6 @@ def _place_of(file: FileRead) -> tuple[str, str, str]:
     """What there is one record of in a recording; one path may be opened and declared as well."""
     is_other = file.size in (DECLARED, LISTED)
     return file.path, file.given, f"{file.size} {file.inode}" if is_other else ""
-
-
-def _working_directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
 
 
 def _full(path: str, root: str | None) -> str:
