@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_remembered import FRAME_WAYS, ROWS, WAYS, frame
-from test_standing import SMALL, SMALL_WAYS, look
+from test_standing import SMALL, SMALL_WAYS, is_seen, look
 from values_under_test import PANDAS
 
 from resonate_nb.fingerprint import Subject
@@ -58,28 +58,20 @@ def test_arrays_and_indexes_do_not_stand(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", sorted(FRAME_WAYS.keys() - PAST_PANDAS))
 def test_a_change_of_a_frame_is_seen(way: str) -> None:
-    table = frame()
-    before = look(it=table)
-    FRAME_WAYS[way](table)
-    assert look(it=table) != before
+    assert is_seen(frame(), FRAME_WAYS[way])
 
 
 @pytest.mark.parametrize("way", [way for way in SMALL_WAYS if SMALL_WAYS[way][0] in FRAMES])
 def test_a_change_of_a_small_frame_is_seen(way: str) -> None:
     name, change = SMALL_WAYS[way]
-    value = SMALL[name]()
-    before = look(it=value)
-    change(value)
-    assert look(it=value) != before
+    assert is_seen(SMALL[name](), change)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_write_to_an_array_is_seen(way: str) -> None:
     array, write = WAYS[way]()
-    before = look(it=array)
-    write()
-    assert look(it=array) != before
+    assert is_seen(array, lambda _: write())
 
 
 def stands(value: object) -> bool:

@@ -31,6 +31,13 @@ def look(**values: object) -> tuple[str, tuple[bytes, ...]]:
     return found.joint, found.digests
 
 
+def is_seen(value: Any, change: Callable[[Any], object]) -> bool:
+    """Whether a look after a change in place comes to something else than the look before it."""
+    before = look(it=value)
+    change(value)
+    return look(it=value) != before
+
+
 SMALL: dict[str, Callable[[], Any]] = {
     "array": lambda: np.arange(10.0),
     "no elements": lambda: np.zeros(0),
@@ -131,28 +138,20 @@ SMALL_WAYS: dict[str, tuple[str, Callable[[Any], object]]] = {
 @pytest.mark.parametrize("way", SMALL_WAYS)
 def test_a_change_of_something_small_is_seen(way: str) -> None:
     name, change = SMALL_WAYS[way]
-    value = SMALL[name]()
-    before = look(it=value)
-    change(value)
-    assert look(it=value) != before
+    assert is_seen(SMALL[name](), change)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_write_to_a_large_array_is_seen(way: str) -> None:
     array, write = WAYS[way]()
-    before = look(it=array)
-    write()
-    assert look(it=array) != before
+    assert is_seen(array, lambda _: write())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", FRAME_WAYS)
 def test_a_change_of_a_large_frame_is_seen(way: str) -> None:
-    table = frame()
-    before = look(it=table)
-    FRAME_WAYS[way](table)
-    assert look(it=table) != before
+    assert is_seen(frame(), FRAME_WAYS[way])
 
 
 DATA: Any = None

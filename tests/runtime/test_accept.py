@@ -269,81 +269,62 @@ def test_what_is_too_old_is_refused_and_an_accepted_value_ages_from_its_making(w
     assert "second" == second(1)[0]
 
 
-def test_files_that_the_body_read_count_for_what_was_accepted(disk: Engine, work: Work, tmp_path: Path):
+def _text(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+def test_files_that_the_body_read_count_for_what_was_accepted(disk: Engine, edited: Edited, tmp_path: Path):
     path = tmp_path / "data.txt"
     path.write_text("old")
-
-    def made(k: str) -> Any:
-        @durable(name="reads", ignore=("work",))
-        def reads(path):
-            work(k)
-            with open(path) as file:
-                return k + file.read()
-
-        return reads
-
-    before, now, later = map(made, ("before ", "now ", "later "))
+    before, now, later = (edited.version(k, _text) for k in ("before", "now", "later"))
     before(str(path))
     now.accept(str(path))
-    assert "before old" == now(str(path))
+    assert ["before", "old"] == now(str(path))
     path.write_text("newer")
-    assert "now newer" == now(str(path))
+    assert ["now", "newer"] == now(str(path))
     with pytest.raises(UnacceptableError, match=r"data\.txt differs from when it was read"):
         now.forget(str(path))
         later.accept(str(path))
 
 
-def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine, work: Work, tmp_path: Path, said):
+def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine, edited: Edited, tmp_path: Path, said):
     path = tmp_path / "data.txt"
     path.write_text("old")
-
-    @durable(name="reads2", ignore=("work",))
-    def reads(path):
-        work("reads")
-        with open(path) as file:
-            return file.read()
-
-    assert "old" == reads(str(path))
+    reads = edited.version("reads", _text)
+    assert ["reads", "old"] == reads(str(path))
     path.write_text("old, with a remark")
     handle = reads.accept(str(path))
     assert handle.id.endswith("~2")
     assert any(line.endswith(" earlier, although `data.txt` has changed since") for line in said)
-    assert ["old", "old"] == [reads(str(path)), handle.result()]
+    assert ["reads", "old"] == reads(str(path)) == handle.result()
     path.write_text("old, with two remarks")
     reads.accept(str(path))
-    assert "old" == reads(str(path))
+    assert ["reads", "old"] == reads(str(path))
     assert (f"accepted: from {handle.id[:-2]}",) == reads.get(str(path)).record.marks
     path.write_text("something else")
-    assert "something else" == reads(str(path))
-    assert ["reads", "reads"] == work.runs
+    assert ["reads", "something else"] == reads(str(path))
+    assert ["reads", "reads"] == edited.work.runs
     path.unlink()
     with pytest.raises(UnacceptableError, match=r"data\.txt is gone"):
         reads.accept(str(path))
 
 
-def test_what_was_accepted_with_another_file_may_be_accepted_again_by_an_edit(disk: Engine, work: Work, tmp_path: Path):
+def test_what_was_accepted_with_another_file_may_be_accepted_again_by_an_edit(
+    disk: Engine, edited: Edited, tmp_path: Path
+):
     path = tmp_path / "data.txt"
     path.write_text("old")
-
-    def made(k: str) -> Any:
-        @durable(name="reads3", ignore=("work",))
-        def reads(path):
-            work(k)
-            with open(path) as file:
-                return k + file.read()
-
-        return reads
-
-    before, now = made("before "), made("now ")
+    before, now = (edited.version(k, _text) for k in ("before", "now"))
     before(str(path))
     path.write_text("newer")
     before.accept(str(path))
     handle = now.accept(str(path))
-    assert "before old" == now(str(path)) == handle.result()
+    assert ["before", "old"] == now(str(path)) == handle.result()
     assert (f"accepted: from {before.get(str(path)).id.removesuffix('~2')}",) == handle.record.marks
     path.write_text("another")
-    assert "now another" == now(str(path))
-    assert ["before ", "now "] == work.runs
+    assert ["now", "another"] == now(str(path))
+    assert ["before", "now"] == edited.work.runs
 
 
 def test_another_one_than_was_accepted_is_taken_only_when_that_is_forgotten(edited: Edited):
