@@ -19,7 +19,7 @@ from resonate_nb.protocol import Promise, State, TaskState, Value, project, spli
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
 
-from . import _identity, _reads
+from . import _file_read, _identity
 from ._earlier import versions_of
 from ._engine import Engine
 from ._identity import Identity, about_of
@@ -123,10 +123,10 @@ class Acceptable:
         if not recorded:
             return source
         name = changed_file(self._engine, source.promise)
-        files = _reads.as_now(_reads.from_json(recorded), self._engine.root, self._engine.clock)
+        files = _file_read.as_now(_file_read.from_json(recorded), self._engine.root, self._engine.clock)
         if isinstance(files, str):
             raise self._unacceptable(source.promise, f"file {files} is gone, or cannot be read")
-        return replace(source, files=_reads.to_json(files), differing=(*source.differing, *filter(None, [name])))
+        return replace(source, files=_file_read.to_json(files), differing=(*source.differing, *filter(None, [name])))
 
     def _versions(self, reader: Reader) -> list[Promise]:
         """Other versions of the call, newest first; where there is none of just these arguments, and what is an edit

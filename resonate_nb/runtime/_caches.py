@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ._reads import FileRead, Reads
+from ._file_read import FileRead
+from ._reads import Reads
 
 _filled: WeakKeyDictionary[Any, dict[FileRead, None]] = WeakKeyDictionary()
 """Cache -> files that were read by bodies while it was filled."""

@@ -1,4 +1,4 @@
-"""The files that a body opens for reading through Python, and whether they still are what they were.
+"""The files that a body opens for reading through Python, and the folders that it lists.
 
 One audit hook sees every `open`. It cannot be taken away again, so it is added at the first recording and returns at
 once while nothing records. Not seen: reads by native code (parquet, HDF5, SQLite), reads in child processes, `os.open`
@@ -7,66 +7,41 @@ relative to a directory descriptor, and whether a file is there without opening 
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import stat
 import sys
 import sysconfig
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
-from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.records import dataclass
 
-from ._digests import digest_of
-from ._entries import entry_digest, working_directory
-from ._listings import EVENTS, Kind, asked_for, base_of, names_digest, names_of, shown
-
-RACY_MS = 1_000
-"""A file that changed less than this before it was digested may change again without its times showing it: the clocks
-of file systems are coarse."""
+from ._entries import working_directory
+from ._file_read import (
+    ABSENT,
+    DECLARED,
+    LISTED,
+    FileRead,
+    Root,
+    Stamp,
+    declared_digest,
+    digest_at_rest,
+    milliseconds,
+    place_of,
+    regular,
+    shown_path,
+    stamp_of,
+)
+from ._listings import EVENTS, Kind, asked_for, base_of, names_digest, names_of
 
 _CLOCK_SLACK_MS = 50
 """By how much the clock of a file system may be behind ours."""
-
-Root = str | os.PathLike[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """One file as a body read it."""
-
-    path: str
-    """Relative to the folder that holds the store when inside it (with ``/``), else absolute."""
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    """Nobody can set it back. 0 when the times cannot be trusted yet (`RACY_MS`): then only content counts."""
-    inode: int
-    digest: str
-    """blake3 of the content, 64 hex digits. Empty when it changed while the body ran: equal to nothing."""
-    given: str = ""
-    """For a relative path: the way to the file from the working directory in which the body began. A look-up follows
-    it from where it is itself, as the body would, so that it may come to another file. Empty for an absolute path."""
-
-
-ABSENT = -1
-"""The size of a file that was looked for in vain."""
-DECLARED = -2
-"""The size of what a call inside has declared in `files=`: a file, a folder or a pattern, digested as one."""
-LISTED = -3
-"""The size of a folder or pattern of which the body was told the names (`_listings`); its inode is the kind."""
-
-_Stamp = tuple[int, int, int, int]
-"""Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
 
 
 class Reads:
@@ -92,7 +67,7 @@ class Reads:
     def __init__(self, root: Root, clock: Clock, store: Root) -> None:
         self._given = None if root is None else os.fspath(root), None if store is None else os.fspath(store)
         self._clock = clock
-        self._opened: dict[tuple[str, str], _Stamp | None] = {}
+        self._opened: dict[tuple[str, str], Stamp | None] = {}
         """Path and `FileRead.given` -> what was there at the first open."""
         self._listed: dict[tuple[str, str, Kind], frozenset[str] | None] = {}
         """Path, `FileRead.given` and kind -> the names at the first look."""
@@ -127,7 +102,7 @@ class Reads:
                 continue
             file = self._absent(path, given) if stamp is None else self._file(path, given, stamp)
             if file is not None:
-                key = _place_of(file)
+                key = _key_of(file)
                 found[key] = _agree(found.get(key, file), file)
         for (path, given, kind), names in list(self._listed.items()):
             file = self._names(path, given, kind, names)
@@ -139,13 +114,12 @@ class Reads:
     def add(self, files: Iterable[FileRead]) -> None:
         """Files that something inside this body read earlier and that were found unchanged: a replayed call."""
         for file in files:
+            path = place_of(file, self._root)
             if file.given:
                 # The call inside began elsewhere, perhaps.
-                path = os.path.abspath(file.given)
-                file = replace(file, path=_shown(path, self._root), given=self._way_to(path))
-            path = _full(file.path, self._root)
+                file = replace(file, path=shown_path(path, self._root), given=self._way_to(path))
             if path not in self._made:
-                key = _place_of(file)
+                key = _key_of(file)
                 self._added[key] = _agree(self._added.get(key, file), file)
 
     def _settled(self, file: FileRead) -> FileRead:
@@ -153,10 +127,10 @@ class Reads:
         at the next look."""
         if file.size != DECLARED:
             return file
-        path = os.path.abspath(file.given) if file.given else _full(file.path, self._root)
+        path = place_of(file, self._root)
         folder = re.split(r"[*?[]", path)[0].rstrip(os.sep)
         if any(made.startswith(folder) for made in self._made):
-            return replace(file, digest=_declared_digest(path))
+            return replace(file, digest=declared_digest(path))
         return file
 
     def _way_to(self, path: str) -> str:
@@ -166,21 +140,18 @@ class Reads:
         if path in self._made:
             return None
         digest = "absent" if not os.path.exists(path) else ""
-        return FileRead(_shown(path, self._root), ABSENT, 0, 0, 0, digest, given)
+        return FileRead(shown_path(path, self._root), ABSENT, 0, 0, 0, digest, given)
 
-    def _file(self, path: str, given: str, stamp: _Stamp) -> FileRead | None:
+    def _file(self, path: str, given: str, stamp: Stamp) -> FileRead | None:
         now_ms = self._clock.now_ms()
-        found = _stamp(path)
-        if found is None and _milliseconds(stamp[2]) >= self._started_ms - _CLOCK_SLACK_MS:
+        found = stamp_of(path)
+        if found is None and milliseconds(stamp[2]) >= self._started_ms - _CLOCK_SLACK_MS:
             return None  # made and removed while the body ran, by a child process or native code
         digest = ""
         # Otherwise, if it moved or is gone, nobody can say what the body saw. Empty both times: an empty lock file.
         if found is not None and (found == stamp or found[0] == stamp[0] == 0):
-            digest = _digest(path, found)
-            digest = digest if _stamp(path) == found else ""
-        size, mtime, ctime, inode = found if found is not None else stamp
-        is_racy = _milliseconds(ctime) > now_ms - RACY_MS
-        return FileRead(_shown(path, self._root), size, mtime, 0 if is_racy else ctime, inode, digest, given)
+            digest = digest_at_rest(path, found)
+        return regular(shown_path(path, self._root), stamp if found is None else found, digest, now_ms, given)
 
     def _names(self, path: str, given: str, kind: Kind, before: frozenset[str] | None) -> FileRead:
         """What was listed. Files that the body has made itself since are no news at the next look."""
@@ -190,7 +161,7 @@ class Reads:
         made |= {name.partition(os.sep)[0] for name in made}
         is_own = before is not None and now is not None and before <= now and now - before <= made
         digest = names_digest(now) if is_own or before == now else ""
-        return FileRead(_shown(path, self._root), LISTED, 0, 0, int(kind), digest, given)
+        return FileRead(shown_path(path, self._root), LISTED, 0, 0, int(kind), digest, given)
 
     def _list(self, path: str, is_relative: bool, kind: Kind) -> None:
         if os.path.join(base_of(path, kind), "").startswith(self._aside) or path in self._made:
@@ -201,7 +172,7 @@ class Reads:
         if path.endswith(_NEVER_SUFFIXES) or path.startswith(self._aside) or path in self._made:
             return
         key = (path, self._way_to(path) if is_relative else "")
-        found = _stamp(path)
+        found = stamp_of(path)
         if found is None:
             # Absent, or no regular file. If this open makes it, its content is the body's own.
             if os.path.exists(path):
@@ -260,7 +231,7 @@ def add_declared(entries: Iterable[tuple[str, str]], root: Root) -> None:
     for spelled, digest in entries:
         path = os.path.expanduser(spelled)
         given = "" if os.path.isabs(path) else path
-        file = FileRead(_shown(os.path.abspath(path), full), DECLARED, 0, 0, 0, digest, given)
+        file = FileRead(shown_path(os.path.abspath(path), full), DECLARED, 0, 0, 0, digest, given)
         for reads in around:
             reads.add((file,))
 
@@ -281,85 +252,6 @@ def _around() -> tuple[Reads, ...]:
     # ones that take turns, and are no parents of one another.
     here = threading.get_ident()
     return tuple([reads for reads in list(_active) if reads._thread != here])
-
-
-def changed(files: Iterable[FileRead], root: Root) -> str | None:
-    """The path of the first file that is not what it was; None when all are.
-
-    Content is read only when size, times or inode differ or cannot be trusted; a copied folder is unchanged.
-    """
-    base = None if root is None else os.path.abspath(root)
-    for file in files:
-        try:
-            path = os.path.abspath(file.given) if file.given else _full(file.path, base)
-        except OSError:  # the working directory is gone
-            return file.path
-        if file.size == ABSENT:
-            if not file.digest or os.path.exists(path):
-                return file.path
-            continue
-        if file.size == LISTED:
-            if names_digest(names_of(path, Kind(file.inode))) != file.digest:
-                return shown(file.path, Kind(file.inode))
-            continue
-        if file.size == DECLARED:
-            if _declared_digest(path) != file.digest:
-                return file.path
-            continue
-        found = _stamp(path)
-        if not file.digest or found is None or found[0] != file.size:
-            return file.path
-        is_same = found == (file.size, file.mtime_ns, file.ctime_ns, file.inode)
-        if not is_same and _digest(path, found) != file.digest:
-            return file.path
-    return None
-
-
-def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRead, ...] | str:
-    """The same files as they are now; or the path of one that is gone, or cannot be read."""
-    base = None if root is None else os.path.abspath(root)
-    found: list[FileRead] = []
-    for file in files:
-        try:
-            path = os.path.abspath(file.given) if file.given else _full(file.path, base)
-        except OSError:  # the working directory is gone
-            return file.path
-        if file.size == DECLARED:
-            found.append(replace(file, digest=_declared_digest(path)))
-            continue
-        if file.size == LISTED:
-            found.append(replace(file, digest=names_digest(names_of(path, Kind(file.inode)))))
-            continue
-        stamp = _stamp(path)
-        if stamp is None:
-            if file.size != ABSENT or os.path.exists(path):
-                return file.path
-            found.append(file)
-            continue
-        digest = _digest(path, stamp)
-        if not digest or _stamp(path) != stamp:
-            return file.path
-        size, mtime, ctime, inode = stamp
-        is_racy = _milliseconds(ctime) > clock.now_ms() - RACY_MS
-        found.append(FileRead(file.path, size, mtime, 0 if is_racy else ctime, inode, digest, file.given))
-    return tuple(found)
-
-
-def to_json(files: Iterable[FileRead]) -> str:
-    """A compact list; `from_json` reads it."""
-    return json.dumps([astuple(file) for file in files], separators=(",", ":"))
-
-
-def from_json(text: str) -> tuple[FileRead, ...]:
-    """What `to_json` wrote. A damaged record becomes one file that equals nothing, so that the body runs again."""
-    try:
-        return tuple(_checked(*fields) for fields in json.loads(text))
-    except (ValueError, TypeError):
-        return (FileRead("(damaged record of files)", 0, 0, 0, 0, ""),)
-
-
-def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, digest: str, given: str = "") -> FileRead:
-    return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest), str(given))
 
 
 _current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", default=())
@@ -498,61 +390,12 @@ def _sources() -> set[str]:
     return found
 
 
-def _shown(path: str, root: str | None) -> str:
-    if root is not None:
-        for file, folder in ((path, root), (os.path.realpath(path), os.path.realpath(root))):
-            if file.startswith(folder.rstrip(os.sep) + os.sep):
-                return os.path.relpath(file, folder).replace(os.sep, "/")
-    return path
-
-
-def _place_of(file: FileRead) -> tuple[str, str, str]:
+def _key_of(file: FileRead) -> tuple[str, str, str]:
     """What there is one record of in a recording; one path may be opened and declared as well."""
     is_other = file.size in (DECLARED, LISTED)
     return file.path, file.given, f"{file.size} {file.inode}" if is_other else ""
 
 
-def _full(path: str, root: str | None) -> str:
-    return path if root is None else os.path.join(root, path)
-
-
 def _agree(one: FileRead, other: FileRead) -> FileRead:
     """Two readings of one file; when their contents differ, equal to nothing."""
     return other if one.digest == other.digest else replace(other, digest="")
-
-
-def _stamp(path: str) -> _Stamp | None:
-    """None for what is absent, out of reach, or no regular file."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return _stamp_of(found)
-
-
-def _stamp_of(found: os.stat_result) -> _Stamp:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-
-
-def _milliseconds(nanoseconds: int) -> int:
-    return nanoseconds // 1_000_000
-
-
-def _digest(path: str, found: _Stamp) -> str:
-    """The content's digest, empty when it cannot be read, or is no more what it was."""
-    try:
-        now = os.stat(path)
-        if _stamp_of(now) != found:
-            return ""
-        return digest_of(path, now)
-    except (OSError, ValueError, UnfingerprintableError):
-        return ""
-
-
-def _declared_digest(path: str) -> str:
-    try:
-        return entry_digest(path).hex()
-    except UnfingerprintableError:
-        return ""

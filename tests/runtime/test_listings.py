@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from resonate_nb.clock import ManualClock, SystemClock
-from resonate_nb.runtime._reads import LISTED, changed, from_json, recording, to_json
+from resonate_nb.runtime._file_read import LISTED, changed, from_json, to_json
+from resonate_nb.runtime._reads import recording
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -18,6 +18,7 @@ from resonate_nb.records import dataclass
 from .. import _context, _reads
 from .._caches import Caches
 from .._engine import Engine
+from .._file_read import FileRead
 from .._generators import Standing
 from .._held import cancel_on_interrupt
 from .._identity import Identity
@@ -37,7 +38,7 @@ class Tried:
     error: Exception | None
     elapsed_us: int
     cpu_us: int
-    files: tuple[_reads.FileRead, ...] = ()
+    files: tuple[FileRead, ...] = ()
     effects: tuple[str, ...] = ()
     """What a hit could not repeat."""
     draws: tuple[str, ...] = ()

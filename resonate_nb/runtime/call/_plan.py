@@ -11,7 +11,7 @@ from resonate_nb.protocol import Promise, State, TaskState, join_id, split_id
 from resonate_nb.records import dataclass
 from resonate_nb.store import Ahead
 
-from .. import _identity, _reads
+from .. import _file_read, _identity
 from .._engine import Engine, next_id
 from .._identity import Identity
 from .._memo import Entry
@@ -424,4 +424,4 @@ def changed_file(engine: Engine, promise: Promise) -> str | None:
     recorded = promise.value.headers.get("files")
     if not recorded:
         return None
-    return _reads.changed(_reads.from_json(recorded), engine.root)
+    return _file_read.changed(_file_read.from_json(recorded), engine.root)

@@ -13,7 +13,7 @@ from resonate_nb.errors import DurableTimeoutError, NotStoredError, RejectedErro
 from resonate_nb.protocol import ExpirePromise, Promise, State
 from resonate_nb.records import dataclass
 
-from .. import _reads
+from .. import _file_read, _reads
 from .._engine import Engine
 from .._identity import Identity
 from .._memo import Entry
@@ -77,7 +77,7 @@ def _handed_out(
         engine.packages.tell(engine.store, request.work, packages, promise)
     if (files := promise.value.headers.get("files")) is not None:
         # What a hit depended on, the call around it depends on too.
-        _reads.add_to_current(_reads.from_json(files))
+        _reads.add_to_current(_file_read.from_json(files))
     if (draws := promise.value.headers.get("draws")) is not None and not request.work.is_cell:
         say_of_draws(request.work.title, draws.split(","), identity.code)
     notes: dict[str, bytes] = {}

@@ -27,7 +27,7 @@ from resonate_nb.protocol import (
 from resonate_nb.records import dataclass
 from resonate_nb.store import INLINE_BYTES, Attempt, StoredFile, Transaction
 
-from .. import _identity, _reads
+from .. import _file_read, _identity
 from .._engine import Engine
 from .._generators import generators_advice, generators_phrase
 from .._memo import Entry
@@ -182,7 +182,7 @@ def _headers(engine: Engine, claimed: Claimed, tried: Tried) -> dict[str, str]:
 
 def _conditions(request: Request, claimed: Claimed, tried: Tried, why: str) -> dict[str, str]:
     """What a replay depends on: the files that the body read, and that it did nothing which a replay could not."""
-    headers = {"files": _reads.to_json(tried.files)} if tried.files else {}
+    headers = {"files": _file_read.to_json(tried.files)} if tried.files else {}
     if tried.effects:
         headers["not_replayable"] = reason = "; ".join(tried.effects)
         if reason not in why:

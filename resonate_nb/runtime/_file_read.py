@@ -1,0 +1,196 @@
+"""A file as a body read it: what is stored of it, and whether it still is what it was.
+
+Of a file its content counts. Size, times and inode only say that nobody need read it again. What was looked for in
+vain, names that were listed and what a call inside has declared are recorded in the same form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import astuple, replace
+
+from resonate_nb.clock import Clock
+from resonate_nb.errors import UnfingerprintableError
+from resonate_nb.records import dataclass
+
+from ._digests import digest_of
+from ._entries import entry_digest
+from ._listings import Kind, names_digest, names_of, shown
+
+RACY_MS = 1_000
+"""A file that changed less than this before it was digested may change again without its times showing it: the clocks
+of file systems are coarse."""
+
+Root = str | os.PathLike[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """One file as a body read it."""
+
+    path: str
+    """Relative to the folder that holds the store when inside it (with ``/``), else absolute."""
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    """Nobody can set it back. 0 when the times cannot be trusted yet (`RACY_MS`): then only content counts."""
+    inode: int
+    digest: str
+    """blake3 of the content, 64 hex digits. Empty when it changed while the body ran: equal to nothing."""
+    given: str = ""
+    """For a relative path: the way to the file from the working directory in which the body began. A look-up follows
+    it from where it is itself, as the body would, so that it may come to another file. Empty for an absolute path."""
+
+
+ABSENT = -1
+"""The size of a file that was looked for in vain."""
+DECLARED = -2
+"""The size of what a call inside has declared in `files=`: a file, a folder or a pattern, digested as one."""
+LISTED = -3
+"""The size of a folder or pattern of which the body was told the names (`_listings`); its inode is the kind."""
+
+Stamp = tuple[int, int, int, int]
+"""Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
+
+
+def changed(files: Iterable[FileRead], root: Root) -> str | None:
+    """The path of the first file that is not what it was; None when all are.
+
+    Content is read only when size, times or inode differ or cannot be trusted; a copied folder is unchanged.
+    """
+    base = None if root is None else os.path.abspath(root)
+    for file in files:
+        try:
+            path = place_of(file, base)
+        except OSError:  # the working directory is gone
+            return file.path
+        if file.size == ABSENT:
+            if not file.digest or os.path.exists(path):
+                return file.path
+            continue
+        if file.size == LISTED:
+            if names_digest(names_of(path, Kind(file.inode))) != file.digest:
+                return shown(file.path, Kind(file.inode))
+            continue
+        if file.size == DECLARED:
+            if declared_digest(path) != file.digest:
+                return file.path
+            continue
+        found = stamp_of(path)
+        if not file.digest or found is None or found[0] != file.size:
+            return file.path
+        is_same = found == (file.size, file.mtime_ns, file.ctime_ns, file.inode)
+        if not is_same and digest_at_rest(path, found) != file.digest:
+            return file.path
+    return None
+
+
+def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRead, ...] | str:
+    """The same files as they are now; or the path of one that is gone, or cannot be read."""
+    base = None if root is None else os.path.abspath(root)
+    found: list[FileRead] = []
+    for file in files:
+        try:
+            path = place_of(file, base)
+        except OSError:  # the working directory is gone
+            return file.path
+        if file.size == DECLARED:
+            found.append(replace(file, digest=declared_digest(path)))
+            continue
+        if file.size == LISTED:
+            found.append(replace(file, digest=names_digest(names_of(path, Kind(file.inode)))))
+            continue
+        stamp = stamp_of(path)
+        if stamp is None:
+            if file.size != ABSENT or os.path.exists(path):
+                return file.path
+            found.append(file)
+            continue
+        digest = digest_at_rest(path, stamp)
+        if not digest:
+            return file.path
+        found.append(regular(file.path, stamp, digest, clock.now_ms(), file.given))
+    return tuple(found)
+
+
+def to_json(files: Iterable[FileRead]) -> str:
+    """A compact list; `from_json` reads it."""
+    return json.dumps([astuple(file) for file in files], separators=(",", ":"))
+
+
+def from_json(text: str) -> tuple[FileRead, ...]:
+    """What `to_json` wrote. A damaged record becomes one file that equals nothing, so that the body runs again."""
+    try:
+        return tuple(_checked(*fields) for fields in json.loads(text))
+    except (ValueError, TypeError):
+        return (FileRead("(damaged record of files)", 0, 0, 0, 0, ""),)
+
+
+def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, digest: str, given: str = "") -> FileRead:
+    return FileRead(str(path), int(size), int(mtime_ns), int(ctime_ns), int(inode), str(digest), str(given))
+
+
+def regular(path: str, stamp: Stamp, digest: str, now_ms: int, given: str) -> FileRead:
+    """The record of a regular file that was digested at this instant."""
+    size, mtime, ctime, inode = stamp
+    is_racy = milliseconds(ctime) > now_ms - RACY_MS
+    return FileRead(path, size, mtime, 0 if is_racy else ctime, inode, digest, given)
+
+
+def shown_path(path: str, root: str | None) -> str:
+    """How a full path is recorded."""
+    if root is not None:
+        for file, folder in ((path, root), (os.path.realpath(path), os.path.realpath(root))):
+            if file.startswith(folder.rstrip(os.sep) + os.sep):
+                return os.path.relpath(file, folder).replace(os.sep, "/")
+    return path
+
+
+def place_of(file: FileRead, root: str | None) -> str:
+    """The full path to which a record leads from here.
+
+    Raises:
+        OSError: it leads there from the working directory, and that is gone.
+    """
+    if file.given:
+        return os.path.abspath(file.given)
+    return file.path if root is None else os.path.join(root, file.path)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """None for what is absent, out of reach, or no regular file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return _stamp(found) if stat.S_ISREG(found.st_mode) else None
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def milliseconds(nanoseconds: int) -> int:
+    return nanoseconds // 1_000_000
+
+
+def digest_at_rest(path: str, stamp: Stamp) -> str:
+    """The digest of the content; empty when it cannot be read, or the file is another one before or after that."""
+    try:
+        found = os.stat(path)
+        if _stamp(found) != stamp:
+            return ""
+        digest = digest_of(path, found)
+    except (OSError, ValueError, UnfingerprintableError):
+        return ""
+    return digest if stamp_of(path) == stamp else ""
+
+
+def declared_digest(path: str) -> str:
+    try:
+        return entry_digest(path).hex()
+    except UnfingerprintableError:
+        return ""
