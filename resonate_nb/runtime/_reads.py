@@ -114,7 +114,11 @@ class Reads:
     def add(self, files: Iterable[FileRead]) -> None:
         """Files that something inside this body read earlier and that were found unchanged: a replayed call."""
         for file in files:
-            path = place_of(file, self._root)
+            try:
+                path = place_of(file, self._root)
+            except OSError:  # the working directory is gone
+                self._doubtful.add(file.path)
+                continue
             if file.given:
                 # The call inside began elsewhere, perhaps.
                 file = replace(file, path=shown_path(path, self._root), given=self._way_to(path))
@@ -127,9 +131,14 @@ class Reads:
         at the next look."""
         if file.size != DECLARED:
             return file
-        path = place_of(file, self._root)
-        folder = re.split(r"[*?[]", path)[0].rstrip(os.sep)
-        if any(made.startswith(folder) for made in self._made):
+        try:
+            path = place_of(file, self._root)
+        except OSError:
+            return replace(file, digest="")
+        beginning = re.split(r"[*?[]", path)[0]
+        if beginning == path:
+            beginning = os.path.join(path, "")
+        if any(made == path or made.startswith(beginning) for made in self._made):
             return replace(file, digest=declared_digest(path))
         return file
 

@@ -135,7 +135,9 @@ def test_it_survives_json(data: Path) -> None:
     assert from_json(to_json(())) == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "[[]]", '[["a"]]', '[["a","b",1,1,1,"x"]]', "null", "3"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "[[]]", '[["a"]]', '[["a","b",1,1,1,"x"]]', '[["a",-3,0,0,9,"x"]]', "null", "3"]
+)
 def test_a_damaged_record_is_changed(text: str, tmp_path: Path) -> None:
     """The body runs again; nothing crashes."""
     assert changed(from_json(text), tmp_path) is not None

@@ -12,6 +12,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pytest
 
 from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.runtime import _reads
-from resonate_nb.runtime._file_read import ABSENT, FileRead, changed, from_json, to_json
+from resonate_nb.runtime._file_read import ABSENT, DECLARED, FileRead, changed, from_json, to_json
 from resonate_nb.runtime._reads import add_to_current, recording
 
 
@@ -336,6 +337,34 @@ def test_what_the_body_made_is_not_passed_on_to_it(tmp_path: Path) -> None:
         (tmp_path / "a").write_text("x")
         add_to_current(files)
     assert reads.files() == ()
+
+
+def test_a_file_of_a_working_directory_that_is_gone_equals_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can say where it was, and the body's value is not lost for that."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    declared = FileRead("gone/a", DECLARED, 0, 0, 0, "x", "a")
+    with recording(tmp_path) as reads:
+        add_to_current([declared])
+        (tmp_path / "gone").rmdir()
+        add_to_current([replace(declared, path="gone/b", given="b")])
+    assert {"gone/a": "", "gone/b": ""} == {file.path: file.digest for file in reads.files()}
+    assert "gone/a" == changed(reads.files(), tmp_path)
+
+
+def test_what_was_declared_is_digested_anew_only_where_the_body_has_put_files(tmp_path: Path) -> None:
+    """A digest of now would vouch for what somebody else has changed meanwhile."""
+    (tmp_path / "folder").mkdir()
+    paths = ("data", "folder", "folder/p*")
+    with recording(tmp_path) as reads:
+        add_to_current([FileRead(path, DECLARED, 0, 0, 0, "then") for path in paths])
+        for name in ("data.bak", "folders", "folder.zip"):
+            (tmp_path / name).touch()
+        assert {"then"} == {file.digest for file in reads.files()}
+        (tmp_path / "folder" / "part").touch()
+    assert ["data"] == [file.path for file in reads.files() if file.digest == "then"]
 
 
 def test_two_contents_of_one_file_equal_nothing(data: Path, tmp_path: Path) -> None:
