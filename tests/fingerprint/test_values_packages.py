@@ -204,6 +204,20 @@ def test_looking_at_labelled_data_does_not_change_it() -> None:
         assert before == fp(value)
 
 
+@pytest.mark.parametrize("is_tagged", [False, True])
+def test_asking_an_image_for_its_tags_does_not_change_it(is_tagged: bool) -> None:
+    """PIL keeps them in the image from then on; `ImageOps.exif_transpose` asks."""
+    image, tags = Image.new("L", (2, 2)), Image.Exif()
+    tags[274] = 1
+    if is_tagged:
+        image.info["exif"] = tags.tobytes()
+    before = fp(image)
+    assert is_tagged == bool(image.getexif())
+    assert before == fp(image)
+    image.getexif()[274] = 3
+    assert before != fp(image)
+
+
 def _lazy(tmp_path: Path) -> Any:
     xr.Dataset({"a": ("x", [1.0, 2.0])}).to_netcdf(tmp_path / "a.nc", engine="scipy")
     return xr.open_dataset(tmp_path / "a.nc", engine="scipy")

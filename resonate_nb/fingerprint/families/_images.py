@@ -35,6 +35,14 @@ def _parts(value: Any) -> Children:
     yield Attribute("info"), value.info
     if value.palette is not None:
         yield Attribute("palette"), (value.palette.mode, bytes(value.palette.palette))
-    if getattr(value, "_exif", None) is not None:
-        # Tags that were asked for may have been changed.
-        yield Attribute("getexif()"), dict(value._exif)
+    tags = None if getattr(value, "_exif", None) is None else dict(value._exif)
+    # Tags that were asked for may have been changed; to have asked is no change.
+    if tags is not None and tags != _tags_in(value.info):
+        yield Attribute("getexif()"), tags
+
+
+def _tags_in(info: dict[Any, Any]) -> dict[int, Any]:
+    """The tags that an image with these notes gives when it is first asked."""
+    image = sys.modules["PIL.Image"].Image()
+    image.info = dict(info)
+    return dict(image.getexif())
