@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._outside import Declared, Outside
-from ._package import version_of
+from ._package import is_drawing, version_of
 from ._versions import Packages, counted, declare_versions, minor, version_change
 from .code._code import CodeKey, Subject, forget_keys, reach, services_in
 from .code._parse import parse
@@ -131,6 +131,7 @@ __all__ = [
     "differences",
     "fingerprint",
     "fingerprint_named",
+    "is_drawing",
     "is_service",
     "joint_of_scalars",
     "minor",

@@ -13,7 +13,7 @@ import re
 import sys
 import sysconfig
 from enum import StrEnum
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 _US = __name__.partition(".")[0]
 _SITE = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
@@ -26,6 +26,28 @@ class Origin(StrEnum):
     PACKAGE = "package"
     STANDARD = "standard"
     OURS = "ours"
+
+
+_MOVED = {
+    "_asyncio.current_task": "asyncio.tasks.current_task",
+    "_decimal.getcontext": "decimal.getcontext",
+    "_decimal.localcontext": "decimal.localcontext",
+    "_decimal.setcontext": "decimal.setcontext",
+    "_io.open": "io.open",
+    "_io.open_code": "io.open_code",
+    "_io.text_encoding": "io.text_encoding",
+    "_thread.lock": "_thread.allocate_lock",
+    "genericpath.islink": "posixpath.islink",
+    "genericpath.lexists": "posixpath.lexists",
+    "posix._path_normpath": "posixpath.normpath",
+    "re.PatternError": "re.error",
+}
+"""What newer Pythons call by another name than 3.11 does."""
+
+
+def name_of_3_11(name: str) -> str:
+    """The name that Python 3.11 has for something of the standard library: keys are the same in all."""
+    return _MOVED.get(name) or name.replace("pathlib._local.", "pathlib.")
 
 
 @functools.cache
@@ -138,6 +160,20 @@ def is_importable(value: object, module: str | None, qualname: str | None) -> bo
         found = namespace[name]
     found = getattr(found, "__func__", found)
     return found is value
+
+
+def is_drawing(value: object) -> bool:
+    """Whether it is a method of a global random generator that its module keeps ready, such as `random.choice`.
+
+    It counts by its name, as its module's attribute does: whoever draws by it is told so where that runs.
+    """
+    if not isinstance(value, BuiltinFunctionType | MethodType):
+        return False
+    home = type(value.__self__).__module__
+    return home in _GENERATORS and vars(sys.modules[home]).get(value.__name__) is value
+
+
+_GENERATORS = frozenset(("numpy.random.mtrand", "random"))
 
 
 def binary_of(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from resonate_nb.codec import encode
 from resonate_nb.errors import UnfingerprintableError, UnstorableError
-from resonate_nb.fingerprint import fingerprint_named
+from resonate_nb.fingerprint import fingerprint_named, is_drawing
 
 from . import _generators, _sharing, _state
 from ._bindings import Bundle, bound_names
@@ -174,9 +174,9 @@ def inputs_of(facts: CellFacts, namespace: Mapping[str, object], reached: Mappin
 
 
 def _counts_by_code(value: object) -> bool:
-    return isinstance(value, (*_PLAIN, ModuleType, FunctionType, type)) or type(value).__module__.startswith(
-        "resonate_nb."
-    )
+    if isinstance(value, (*_PLAIN, ModuleType, FunctionType, type)) or is_drawing(value):
+        return True
+    return type(value).__module__.startswith("resonate_nb.")
 
 
 def _digests(values: Mapping[str, object]) -> dict[str, str]:

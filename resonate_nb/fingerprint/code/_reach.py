@@ -17,7 +17,7 @@ from ...clock import SystemClock
 from ...errors import InvalidOptionError, UndecoratableError, UnfingerprintableError
 from ...records import dataclass
 from .._outside import NOTHING, Declared, Outside
-from .._package import Origin, binary_of, origin_of, origin_of_module, version_of
+from .._package import Origin, binary_of, name_of_3_11, origin_of, origin_of_module, version_of
 from ..memory._standing import Standing, standing
 from ..values import _registered
 from ..values._named import plain_bytes
@@ -368,6 +368,7 @@ class Reach:
         self.loadable_kinds |= set(brings_back(text))
         if found := unseen(text, use):
             self.miss(found)
+        text = name_of_3_11(text)
         if origin is Origin.USER:
             # An extension module of the user's own: its file is all there is to go by.
             return f"named {text} {binary_of(module)}"

@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .._outside import Declared
-from .._package import Origin, is_importable, origin_of_function, origin_of_module
+from .._package import Origin, is_drawing, is_importable, origin_of_function, origin_of_module
 from ..services._services import is_service
 from ._kernel import in_place_of, is_shell
 from ._nodes import Node, Walk, any_token, is_users
@@ -52,6 +52,8 @@ class WrapperReader:
                 return self._function_token(value, exposed)
             case type():
                 return self._class_token(value, exposed)
+            case MethodType() if is_drawing(value):
+                return self._drawing_token(value)
             case MethodType():
                 bound = self._bound(value, value.__self__, path)
                 return f"method {self._walk.reach(value.__func__, exposed, path)} of {bound}"
@@ -146,8 +148,14 @@ class WrapperReader:
         if owner is None or isinstance(owner, ModuleType):
             module = str(value.__module__ or getattr(owner, "__name__", "builtins"))
             return self._walk.package(module, f"{module}.{value.__qualname__}")
+        if is_drawing(value):
+            return self._drawing_token(value)
         bound = self._bound(value, owner, path)
         return f"builtin method {value.__name__} of {bound}"
+
+    def _drawing_token(self, value: MethodType | BuiltinFunctionType) -> str:
+        home = type(value.__self__).__module__
+        return self._walk.package(home, f"{home}.{value.__name__}")
 
     def _bound(self, value: object, owner: object, path: str) -> str:
         """The token of what a method is bound to."""

@@ -10,9 +10,19 @@ import contextlib
 import dataclasses
 import enum
 import functools
+import io
 import operator
+import random
+import re as sre
 import typing
 from collections import OrderedDict, namedtuple
+from decimal import getcontext
+from os.path import islink, lexists, normpath
+from pathlib import Path, PurePosixPath
+from random import choice
+from random import randrange as below
+from re import error as RegexError
+from threading import Lock
 from types import SimpleNamespace
 
 K = 3
@@ -272,7 +282,29 @@ def hidden(x):
     return globals()["helper"](x)
 
 
+def opens(path):
+    with open(path) as file, io.open_code(path) as again, Lock():
+        return file.read() + again.read()
+
+
+def names_files(path):
+    found = Path(path), PurePosixPath(path), islink(path), lexists(path), normpath(path)
+    return [*found, isinstance(path, Path), getcontext().prec]
+
+
+def catches(text):
+    try:
+        return sre.compile(text)
+    except RegexError:
+        return None
+
+
+def draws(x):
+    return choice([x]) + random.random() + below(x)
+
+
 FUNCTIONS = (
     reads_globals, comprehends, formats, nests, matches, tries, groups, awaits, with_scope, makes_models, makes_values,
     closed, shout, dispatches, shows, uses_decorated, even, yields, unpacks, defines_class, hidden,
+    opens, names_files, catches, draws,
 )  # fmt: skip
