@@ -262,3 +262,29 @@ def test_a_frame_over_an_extension_array_of_another_package_counts() -> None:
     one, other = (pd.Series(Meters(np.array([1.0, end]))) for end in (2.0, 3.0))
     assert fp(one) == fp(one.copy())
     assert fp(one) != fp(other)
+
+
+class Measured(pa.ExtensionType):  # type: ignore[misc,unused-ignore]
+    """Its text is its name, whatever it was told."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        super().__init__(pa.int64(), "tests.measured")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return self.unit.encode()
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: Any, told: bytes) -> Measured:
+        return cls(told.decode())
+
+
+def test_what_a_type_of_somebody_s_was_told_counts() -> None:
+    def values(unit: str) -> list[Any]:
+        kind = Measured(unit)
+        column = pa.ExtensionArray.from_storage(kind, pa.array([1, 2]))
+        nested = pa.StructArray.from_arrays([column], fields=[pa.field("a", kind)])
+        return [column, nested, pd.ArrowDtype(kind), pd.ArrowDtype(nested.type)]
+
+    for one, again, other in zip(values("m"), values("m"), values("km"), strict=True):
+        assert fp(one) == fp(again) != fp(other)

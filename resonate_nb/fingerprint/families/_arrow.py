@@ -95,11 +95,21 @@ def _sorted(metadata: dict[bytes, bytes] | None) -> list[tuple[bytes, bytes]] | 
     return None if metadata is None else sorted(metadata.items())
 
 
+def parameters(walk: Walk, kind: Any) -> None:
+    """Write what types of others in a type were told, which the text of a type does not say."""
+    if isinstance(kind, sys.modules["pyarrow"].ExtensionType):
+        walk.pen.blob(b"parameters", kind.__arrow_ext_serialize__())
+        return
+    for number in range(kind.num_fields):
+        parameters(walk, kind.field(number).type)
+
+
 def chunked(walk: Walk, value: Any) -> Children | None:
     """Write a ChunkedArray: type, length, which are null, then the values."""
     pa = sys.modules["pyarrow"]
     kind = value.type
     walk.pen.blob(b"arrow", str(kind).encode())
+    parameters(walk, kind)
     walk.pen.head(b"n", len(value))
     types = pa.types
     chunks = [chunk for chunk in value.chunks if len(chunk)]

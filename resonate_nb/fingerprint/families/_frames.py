@@ -147,12 +147,12 @@ def _labels(walk: Walk, value: Any) -> Children:
         yield Attribute("attrs"), value._attrs
     else:
         walk.pen.write(b"noattrs;")
-    more = _set_on(value)
+    more = set_on(value)
     if more:
         yield from attributes(walk, more)
 
 
-def _set_on(value: Any) -> dict[str, Any]:
+def set_on(value: Any) -> dict[str, Any]:
     """What somebody set as an attribute that pandas knows nothing of, and what a class of somebody's keeps so."""
     cls, own = type(value), vars(value)
     found = {name: getattr(value, name, None) for name in cls._metadata if name != "_name"}
@@ -249,6 +249,9 @@ def dtype(walk: Walk, value: Any) -> Children | None:
         return iter(((Attribute("fill_value"), value.fill_value),))
     if cls is pd.ArrowDtype:
         walk.pen.blob(b"arrow", str(value.pyarrow_dtype).encode())
+        from ._arrow import parameters
+
+        parameters(walk, value.pyarrow_dtype)
         return None
     if cls is pd.IntervalDtype:
         walk.pen.blob(b"closed", str(value.closed).encode())

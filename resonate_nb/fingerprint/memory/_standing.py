@@ -258,7 +258,9 @@ class _Facts:
         self.index(value.index)
 
     def _pandas(self, value: Any) -> None:
-        if value._attrs:
+        from ..families._frames import set_on  # loaded with the first frame that was walked
+
+        if value._attrs or set_on(value):
             raise _UnseenError
         self._types.add(type(value))
         self.found.append(value.flags.allows_duplicate_labels)
