@@ -7,6 +7,7 @@ is the user's own as well.
 from __future__ import annotations
 
 import functools
+import importlib.machinery
 import importlib.util
 import os
 import re
@@ -88,18 +89,19 @@ def origin_of_module(name: str) -> Origin:
 
 def origin_of(module: ModuleType) -> Origin:
     """Whose a live module is; one that was made by hand is the user's, whatever its name."""
-    if sys.modules.get(module.__name__) is module or getattr(module, "__file__", None):
+    if sys.modules.get(module.__name__) is module or vars(module).get("__file__"):
         return origin_of_module(module.__name__)
     return Origin.USER
 
 
 def _origin_of_unloaded(top: str) -> Origin:
-    if top in sys.modules:
+    if isinstance(sys.modules.get(top), ModuleType):
         return origin_of_module(top)
     if top in sys.stdlib_module_names:
         return Origin.STANDARD
     try:
-        spec = importlib.util.find_spec(top)
+        # What stands there and is no module (`sys.modules[__name__] = Settings()`) says nothing of its file.
+        spec = importlib.machinery.PathFinder.find_spec(top) if top in sys.modules else importlib.util.find_spec(top)
     except (ImportError, ValueError, AttributeError):
         return Origin.USER
     if spec is None:
@@ -111,18 +113,20 @@ def _origin_of_unloaded(top: str) -> Origin:
 
 
 def _place(module: ModuleType) -> str | None:
-    filename = getattr(module, "__file__", None)
+    # Not `getattr`: a module's own may do anything, and may raise anything.
+    names = vars(module)
+    filename = names.get("__file__")
     if isinstance(filename, str):
         return filename
     try:
-        folders = list(getattr(module, "__path__", ()))
+        folders = list(names.get("__path__", ()))
     except (TypeError, KeyError):
         return None
     return os.path.join(str(folders[0]), "__init__.py") if folders else None
 
 
 def _is_built_in(module: ModuleType) -> bool:
-    spec = getattr(module, "__spec__", None)
+    spec = vars(module).get("__spec__")
     return getattr(spec, "origin", None) in ("built-in", "frozen")
 
 
@@ -178,7 +182,7 @@ _GENERATORS = frozenset(("numpy.random.mtrand", "random"))
 
 def binary_of(name: str) -> str:
     """The digest of the file of an extension module; empty for a module that has a source."""
-    filename = getattr(sys.modules.get(name), "__file__", None)
+    filename = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
     if not isinstance(filename, str) or filename.endswith((".py", ".pyc")):
         return ""
     import hashlib  # few reach an extension module of the user's own

@@ -15,7 +15,7 @@ import pytest
 from sessions import Session, key_of, same, write_module
 
 from resonate_nb.errors import UndecoratableError
-from resonate_nb.fingerprint import Subject, fingerprint
+from resonate_nb.fingerprint import CodeKey, Subject, fingerprint
 
 
 @pytest.fixture
@@ -292,6 +292,23 @@ def test_recursion_ends() -> None:
     key = key_of(*cells)
     assert key.undurable == ()
     assert same(key, key_of(*cells))
+
+
+def test_what_a_module_puts_into_its_own_place_is_data(folder: Path) -> None:
+    """`sys.modules[__name__] = Settings()`: what is imported then is no module."""
+
+    def key(text: str) -> CodeKey:
+        write_module(folder, "settings_module", f"import sys\n{text}\nsys.modules[__name__] = Settings()\n")
+        sys.modules.pop("settings_module", None)
+        return key_of("def f():\n    import settings_module\n    return settings_module.size", folder=folder)
+
+    try:
+        before = key("class Settings:\n    def __init__(self): self.size = 1")
+        assert before.undurable == ()
+        assert not same(before, key("class Settings:\n    def __init__(self): self.size = 2"))
+        assert same(before, key("class Settings:\n    # why\n    def __init__(self): self.size = 1"))
+    finally:
+        sys.modules.pop("settings_module", None)
 
 
 def test_alias_structure_among_globals_counts() -> None:

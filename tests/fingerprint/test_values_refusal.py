@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import tempfile
 import weakref
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ class Finalizer(weakref.finalize):  # type: ignore[misc,type-arg]
     pass
 
 
+ZONE = b"TZif" + bytes(32) + (1).to_bytes(4, "big") + (4).to_bytes(4, "big") + bytes(6) + b"UTC\0"
+"""Rules without a change, which may be called as one likes."""
+
 REFUSED: dict[str, Any] = {
     "generator": (i for i in ()),
     "iterator": iter([1]),
@@ -66,6 +70,7 @@ REFUSED: dict[str, Any] = {
     "styled": pd.DataFrame({"a": [1]}).style,
     "figure": Figure(),
     "line": Line2D([0], [1]),
+    "zone of a file": zoneinfo.ZoneInfo.from_file(io.BytesIO(ZONE), key="Europe/Oslo"),
     "dtype with metadata": np.zeros(1, np.dtype("i4", metadata={"a": 1})),
     "group": pd.DataFrame({"a": [1]}).groupby("a"),
     "subclass of an object of C": Memory(b"a"),
@@ -155,6 +160,36 @@ def test_a_dict_that_grows_while_it_is_read_is_refused() -> None:
         Walker(grow).digest("cfg", [growing])
     assert caught.value.path.startswith("cfg[0]")
     assert "another thread" in caught.value.reason
+
+
+class Proxy:
+    """Gives what it stands for as its own attributes, and stands for nothing."""
+
+    @property
+    def __dict__(self) -> Any:
+        raise RuntimeError("it is not connected")
+
+
+class Unhashable(type):
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Strange(metaclass=Unhashable):
+    pass
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Proxy(), Strange(), type("Homeless", (), {"__module__": None})()],
+    ids=["attributes that raise", "a class without a hash", "a class without a module"],
+)
+def test_what_cannot_be_read_is_refused_where_it_lies(value: object) -> None:
+    with pytest.raises(UnfingerprintableError) as caught:
+        fp({"cfg": [value]})
+    assert caught.value.path.startswith("value['cfg']")
 
 
 def test_a_walker_goes_on_after_a_refusal() -> None:

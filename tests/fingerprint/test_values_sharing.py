@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import pickle
 from array import array
 from typing import Any
@@ -33,6 +34,15 @@ def test_cycles_end_and_their_length_counts() -> None:
     one, two = _rings()
     assert fp(one) != fp(two)
     assert fp(one) == fp(_rings()[0])
+
+
+def test_a_partial_that_knows_itself_ends() -> None:
+    def ring(note: str) -> Any:
+        made = functools.partial(int, base=2)
+        vars(made).update(note=note, me=[made])
+        return made
+
+    assert fp(ring("a")) == fp(ring("a")) != fp(ring("b"))
 
 
 def test_a_shared_list_in_two_arguments_shows_in_the_joint_digest_alone() -> None:

@@ -310,20 +310,20 @@ class NameReader:
             return
         module = self._imported(use.target or name)
         self._walk.guards.name(sys.modules, use.target or name, sys.modules.get(use.target or name, UNBOUND))
-        if module is None:
+        if module is UNBOUND:
             node.edge(what, "not importable")
         elif not use.target or use.is_called:
-            if use.chain and use.chain[0] not in module.__dict__:
+            if isinstance(module, ModuleType) and use.chain and use.chain[0] not in module.__dict__:
                 self._imported(f"{name}.{use.chain[0]}")
-            node.edge(what, self._through_module(node, place, module, name, use, use.chain))
+            # What a module has put into its own place is data as any other.
+            node.edge(what, self._follow(node, place, module, (id(module), "module"), name, use, use.chain))
 
-    def _imported(self, name: str) -> ModuleType | None:
+    def _imported(self, name: str) -> object:
         """A local module, imported now if need be: the body would do so anyway, and its code is part of the key."""
         try:
-            module = importlib.import_module(name)
+            return importlib.import_module(name)
         except Exception:  # the module's own errors: the body will meet them again
-            return None
-        return module if isinstance(module, ModuleType) else None
+            return UNBOUND
 
     def read_module(self, node: Node) -> None:
         module = node.thing

@@ -23,6 +23,7 @@ from ..values import _registered
 from ..values._named import plain_bytes
 from ..values._pen import without_bytes
 from ..values._values import Walker
+from ..values._walk import Aside
 from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
@@ -42,7 +43,7 @@ _DEPENDS = "depends["
 _CLOCK = SystemClock()
 
 
-class _OtherCode(Exception):
+class _OtherCode(Aside):
     """Data holds other code than at the last walk."""
 
 

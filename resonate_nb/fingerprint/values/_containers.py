@@ -166,7 +166,9 @@ def _bound(walk: Walk, value: functools.partial[Any]) -> Children:
     yield Attribute("func"), value.func
     yield Attribute("args"), value.args
     yield Attribute("keywords"), value.keywords
-    yield from attributes(walk, vars(value))
+    # It has a number only where something was set on it, which may lead back to it.
+    if not vars(value) or not walk.met(value):
+        yield from attributes(walk, vars(value))
 
 
 def _views(value: dict[Any, Any]) -> tuple[Callable[[], object], ...]:

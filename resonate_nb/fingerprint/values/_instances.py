@@ -168,6 +168,8 @@ def instance_of(cls: type) -> Handler:
     reason = hidden_state(cls)
     if reason:
         raise Refusal(reason)
+    if any(type(vars(owner).get("__dict__")) not in _DICTS for owner in cls.__mro__):
+        raise Refusal("its class says itself what its __dict__ is")
     slots = tuple((owner, slot) for owner, slot in slots if owner not in base.__mro__)
 
     # A named tuple, a `str` with methods: nothing of it can change, so it does not count by identity.
@@ -198,8 +200,12 @@ def instance_of(cls: type) -> Handler:
     return write
 
 
+_DICTS = (types.NoneType, types.GetSetDescriptorType)
+"""What a class has under `__dict__` where it leaves that to Python."""
+
+
 def _dict_of(value: object) -> dict[str, Any]:
-    # Past any `__getattribute__` or `__dict__` property of the class: no code of the user's runs here.
+    # Past any `__getattribute__` of the class: no code of the user's runs here.
     try:
         names = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -233,7 +239,7 @@ def _content(base: type, value: object) -> object:
 def name_of(cls: type) -> str:
     """Module and name of a class that its module has under that name; empty for others."""
     module, name = cls.__module__, cls.__qualname__
-    return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is cls else ""
+    return f"{module}.{name}" if getattr(sys.modules.get(module), "__dict__", {}).get(name) is cls else ""
 
 
 def attributes_of(value: object) -> dict[str, object]:

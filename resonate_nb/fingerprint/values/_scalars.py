@@ -145,8 +145,10 @@ def _timezone(walk: Walk, value: datetime.timezone) -> None:
 
 
 def _zone(walk: Walk, value: ZoneInfo) -> None:
-    if value.key is None:
-        raise Refusal("a zone read from a file has no name")
+    try:
+        value.__reduce__()
+    except Exception as error:  # `pickle.PicklingError`, of a module that need not be loaded
+        raise Refusal("a zone read from a file has no name of its own") from error
     walk.pen.blob(b"zone", text(value.key))
 
 

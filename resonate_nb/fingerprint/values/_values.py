@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ...errors import UnfingerprintableError
+from ...errors import ResonateNbError, UnfingerprintableError
 from .._package import Origin, origin_of_module
 from ..families import _packages
 from ..memory import _standing
@@ -21,7 +21,7 @@ from ..services import _services
 from . import _containers, _hints, _instances, _reduced, _registered, _scalars
 from ._named import Digests, Noted, plain_digests
 from ._pen import Pen, Piece
-from ._walk import CONTENT, START, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
+from ._walk import CONTENT, START, Aside, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
 
 _EXACT: dict[type, Handler] = {
     **_scalars.HANDLERS,
@@ -188,10 +188,13 @@ class Walker(Walk):
             # What code reaches is named from there; the value that holds the code is where the user can look first.
             reason = f"it reaches {error.path}: {error.reason}" if error.path else error.reason
             raise self._refused(path, steps, current, reason) from error
-        except RuntimeError as error:
-            if "during iteration" not in str(error):
-                raise
-            raise self._refused(path, steps, current, "another thread changed it while it was read") from error
+        except (Aside, ResonateNbError):
+            raise
+        except Exception as error:  # of a class of the user's, or of a package that is asked what it holds
+            reason = f"it cannot be read ({type(error).__name__}: {error})"
+            if type(error) is RuntimeError and "during iteration" in str(error):
+                reason = "another thread changed it while it was read"
+            raise self._refused(path, steps, current, reason) from error
 
     def _noting(self, children: Children) -> Children:
         """The parts of the value itself, with a note of what each came to: whoever compares is to name them."""

@@ -65,6 +65,10 @@ CONTENT = Note("")
 _MOST_SERVED = 200
 
 
+class Aside(Exception):
+    """Raised by a `reach` to end a walk for a reason of its own."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """The memory that one array of the walk covers."""
@@ -263,6 +267,7 @@ __all__ = [
     "KEY",
     "MEMBER",
     "START",
+    "Aside",
     "Attribute",
     "Children",
     "Handler",
