@@ -117,6 +117,8 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "details": list(explanation.details),
         "unsure": list(explanation.unsure),
         "services": list(explanation.services),
+        "packages": list(explanation.packages),
+        "slow": list(explanation.slow),
     }
 
 

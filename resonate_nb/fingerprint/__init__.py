@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ._outside import Declared, Outside
 from ._package import is_drawing, version_of
 from ._versions import Packages, counted, declare_versions, minor, version_change
-from .code._code import CodeKey, Subject, forget_keys, reach, services_in
+from .code._code import CodeKey, Subject, forget_keys, package_digest, reach, services_in
 from .code._parse import parse
 from .services._secrets import without_keys
 from .services._services import is_service, service_text
@@ -135,6 +135,7 @@ __all__ = [
     "is_service",
     "joint_of_scalars",
     "minor",
+    "package_digest",
     "parse",
     "register_fingerprint",
     "register_service",

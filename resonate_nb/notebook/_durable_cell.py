@@ -379,9 +379,6 @@ class _Observed:
     def described(self, names: Collection[str]) -> Mapping[str, Any]:
         return self._subject.described(names)
 
-    def slow(self) -> Mapping[str, float]:
-        return self._subject.slow()
-
     def caches(self) -> tuple[Any, ...]:
         return self._subject.caches()
 

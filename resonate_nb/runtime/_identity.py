@@ -12,10 +12,20 @@ from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from resonate_nb.clock import local_now
 from resonate_nb.errors import InvalidOptionError, StoreError
-from resonate_nb.fingerprint import CodeKey, Noted, Packages, counted, fingerprint_named, version_change, version_of
+from resonate_nb.fingerprint import (
+    CodeKey,
+    Noted,
+    Packages,
+    counted,
+    fingerprint_named,
+    package_digest,
+    version_change,
+    version_of,
+)
 from resonate_nb.protocol import Promise, split_id
 from resonate_nb.records import dataclass
 from resonate_nb.store import Transaction
@@ -304,7 +314,7 @@ def put_code_notes(transaction: Transaction, identity: Identity) -> None:
     place = f"code:{identity.code}"
     transaction.put_note(place, "parts", _encode(dict(identity.code_parts)).encode())
     transaction.put_note(place, "sources", _encode(dict(identity.key.sources)).encode())
-    unseen = {"unsure": identity.unsure, "services": identity.services}
+    unseen = {"unsure": identity.unsure, "services": identity.services, "slow": dict(identity.key.slow)}
     if any(unseen.values()):
         transaction.put_note(place, "unseen", _encode(unseen).encode())
 
@@ -317,6 +327,19 @@ def version_changes(identity: Identity, versions: Mapping[str, str]) -> list[str
         for name in now
         if name in versions and versions[name] != now[name]
     ]
+
+
+def passed_over(versions: Mapping[str, str], parts: Mapping[str, str]) -> list[str]:
+    """How packages differ now from those of an earlier run, where that does not count; `parts` are the digests of what
+    its code was made of."""
+    found = []
+    for name, then in versions.items():
+        now = version_of(name)
+        ways = [counted(name, now, way) for way in get_args(Packages)]
+        alike = {digest for way in ways for digest in (package_digest(name, way), _join(name, way))}
+        if now != then and parts.get(f"package {name}") in alike:
+            found.append(f"package {version_change(name, then, now)}")
+    return found
 
 
 def code_diff(before: bytes | None, identity: Identity) -> str:

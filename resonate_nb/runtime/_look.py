@@ -120,3 +120,7 @@ class Detail:
     """What its key did not see."""
     services: tuple[str, ...] = ()
     """Clients, connections and the like, which count by type and public configuration."""
+    packages: tuple[str, ...] = ()
+    """Differences between the versions of packages then and now that are passed over."""
+    slow: tuple[str, ...] = ()
+    """Data that took more than a second to fingerprint."""

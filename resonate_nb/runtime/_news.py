@@ -14,8 +14,10 @@ from resonate_nb.store import Reader
 
 from ._changes import Change, changes_since, from_json, loaded, reason_of, to_json
 from ._earlier import FIRST, NEW_ARGUMENTS, nearest, plain_reason
-from ._identity import Identity
+from ._identity import Identity, passed_over
+from ._packages import made_by, recorded
 from ._registry import Work
+from ._say import duration
 
 _OUTSIDE = {"file", "files", "env"}
 
@@ -77,15 +79,28 @@ class Ran:
     unsure: tuple[str, ...]
     """What its key did not see."""
     services: tuple[str, ...]
+    packages: tuple[str, ...]
+    """Differences between the versions of packages then and now that are passed over."""
+    slow: tuple[str, ...]
+    """Data that took more than a second to fingerprint."""
+
+
+def slow_phrases(slow: Mapping[str, float]) -> tuple[str, ...]:
+    """Of data that takes long to fingerprint, in seconds."""
+    return tuple(f"`{name}` takes {duration(seconds * 1_000)} at each call" for name, seconds in slow.items())
 
 
 def why_it_ran(reader: Reader, promise: Promise) -> Ran:
     """What was stored of why the body of a promise ran."""
     why, changes = reader.note(promise.id, "why"), from_json(reader.note(promise.id, "changes"))
-    unseen = loaded(reader.note(f"code:{promise.param.headers.get('code', '')}", "unseen"), dict)
+    code = f"code:{promise.param.headers.get('code', '')}"
+    unseen = loaded(reader.note(code, "unseen"), dict)
+    parts = loaded(reader.note(f"code:{made_by(promise)}", "parts"), dict)
     return Ran(
         plain_reason(reader, promise) if why is None else why.decode(errors="replace"),
         changes,
         tuple(unseen.get("unsure", ())),
         tuple(unseen.get("services", ())),
+        tuple(passed_over(recorded(reader, promise), parts)),
+        slow_phrases(unseen.get("slow", {})),
     )

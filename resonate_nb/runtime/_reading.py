@@ -225,6 +225,8 @@ def detail(engine: Engine, id: str, present: Present = lambda value: None) -> De
         ran.changes,
         ran.unsure,
         ran.services,
+        ran.packages,
+        ran.slow,
     )
 
 

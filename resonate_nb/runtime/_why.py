@@ -21,7 +21,7 @@ from ._earlier import FIRST, before_the_edit
 from ._engine import Engine
 from ._identity import Identity, Undurable
 from ._look import Record, Shown
-from ._news import news_of, why_it_ran
+from ._news import news_of, slow_phrases, why_it_ran
 from ._packages import recorded
 from ._reading import record_of
 from ._registry import Work
@@ -135,13 +135,10 @@ def explain_call(work: Work, arguments: Mapping[str, object]) -> Explanation:
         found = Explanation(work.title, Verdict.RUN, FIRST, identity.base, details=("there is no store here yet",))
     else:
         found = _judged(engine, work, identity, arguments)
-    slow = tuple(
-        f"`{name}` takes {duration(seconds * 1_000)} at each call" for name, seconds in work.subject.slow().items()
-    )
     if work.options.keyed_by == "call":
         place = "inside a durable call it is a step, and counts by its place there"
         found = replace(found, details=(*found.details, place))
-    found = replace(found, unsure=identity.unsure, services=identity.services, slow=slow)
+    found = replace(found, unsure=identity.unsure, services=identity.services, slow=slow_phrases(identity.key.slow))
     if not _config.is_enabled():
         reason = f"everything is switched off; else it {found.verdict}: {found.reason}"
         return replace(found, verdict=Verdict.PLAIN, would_hit=False, reason=reason)
@@ -164,6 +161,8 @@ def explain_promise(engine: Engine, promise: Promise) -> Explanation:
         details=_details(record, ran.reason),
         unsure=ran.unsure,
         services=ran.services,
+        packages=ran.packages,
+        slow=ran.slow,
         would_hit=promise.state is State.RESOLVED and not record.again,
     )
 

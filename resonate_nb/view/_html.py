@@ -205,7 +205,7 @@ def details_html(detail: Detail) -> str:
         parts.append(_section("what changed", changes_html(detail.changes)))
     if detail.arguments:
         parts.append(_section("arguments", _pairs_html(detail.arguments.items())))
-    if detail.preview is not None:
+    if detail.preview is not None and detail.preview not in row.marks:
         parts.append(_section("value", f'<pre style="{_PRE}">{escape(plain(detail.preview))}</pre>'))
     if detail.traceback or detail.error:
         text = plain(detail.traceback or detail.error or "")
@@ -227,7 +227,7 @@ def details_text(detail: Detail) -> str:
         lines += ["what changed", *(f"    {line}" for line in changes_text(detail.changes))]
     for name, value in detail.arguments.items():
         lines.append(f"  argument {name} = {value}")
-    if detail.preview is not None:
+    if detail.preview is not None and detail.preview not in row.marks:
         lines += ["value", _indented(plain(detail.preview))]
     if detail.traceback or detail.error:
         lines += ["error", _indented(plain(detail.traceback or detail.error or ""))]
@@ -275,6 +275,8 @@ def detail_payload(detail: Detail) -> dict[str, object]:
         "changes": [change_payload(change) for change in detail.changes],
         "unsure": list(detail.unsure),
         "services": list(detail.services),
+        "packages": list(detail.packages),
+        "slow": list(detail.slow),
         "tags": [[name, text] for name, text in detail.record.promise.tags.items()],
         "output": [shown for output in detail.output if (shown := _output_payload(output)) is not None],
         "attempts": [attempt_payload(attempt) for attempt in detail.record.attempts],
@@ -454,6 +456,10 @@ def _facts(detail: Detail, row: Row) -> Iterable[tuple[str, str]]:
         yield "unsure", text
     for text in detail.services:
         yield "service", text
+    for text in detail.packages:
+        yield "passed over", text
+    for text in detail.slow:
+        yield "slow to fingerprint", text
 
 
 def _facts_html(detail: Detail, row: Row) -> str:

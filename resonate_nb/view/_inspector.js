@@ -1154,7 +1154,7 @@ class View {
       if (isTried && detail.attempts.length) section("Attempts", attemptsTable(detail.attempts));
       if (detail.arguments.length) section("Arguments", pairs(detail.arguments));
       if (detail.preview_html) section("Value", make("div", { class: "rnb-preview" }, safeHtml(detail.preview_html)));
-      else if (detail.preview !== null) section("Value", pre(detail.preview));
+      else if (detail.preview !== null && !row.marks.split("\n").includes(detail.preview)) section("Value", pre(detail.preview));
       if (detail.output.length) {
         section("Recorded output", ...detail.output.map((output) => (output.kind === "image" ? picture(output.source) : pre(output.text, `rnb-pre-${output.kind}`))));
       }
@@ -1162,6 +1162,8 @@ class View {
       if (detail.tags.length) section("Tags", pairs(detail.tags));
       if (detail.unsure.length) section("Its key does not see", ...detail.unsure.map(lineOf));
       if (detail.services.length) section("Services", ...detail.services.map(lineOf));
+      if (detail.packages.length) section("Packages passed over", ...detail.packages.map(lineOf));
+      if (detail.slow.length) section("Slow to fingerprint", ...detail.slow.map(lineOf));
     }
     const wait = this.waitText(message);
     if (wait) body.append(make("div", { class: "rnb-wait", role: "status" }, wait));

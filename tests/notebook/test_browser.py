@@ -6,6 +6,7 @@ Screenshots are kept in the directory that RESONATE_NB_SCREENSHOTS names.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,39 @@ try:
     clean([1, 2, 3])
 except KeyError:
     pass"""
-INSPECT, RUN, PID, WAIT, RETRY = 1, 2, 3, 4, 5
+KNOWN = """import subprocess, sys
+library = Path("site-packages/notalib/__init__.py")
+library.parent.mkdir(parents=True)
+library.write_text("__version__ = '3.1.2'\\ndef f(x): return x")
+Path("report.py").write_text('''
+import sys, time
+sys.path.insert(0, "site-packages")
+import notalib
+import resonate_nb as rnb
+
+class Archive:
+    def __init__(self, path):
+        self.path = path
+
+    def __durable_fingerprint__(self):
+        time.sleep(1.1)  # as if it read all of it
+        return self.path
+
+archive = Archive("/mnt/archive")
+
+@rnb.durable
+def report(name):
+    return f"{notalib.f(name)} of {archive.path} {globals()[name]}"
+
+rnb.configure(store=STORE)
+report("archive")
+''')
+subprocess.run([sys.executable, "report.py"], check=True)
+library.write_text("__version__ = '3.1.10'")
+sys.path.insert(0, "site-packages")
+import notalib"""
+"""What its key does not see, passes over, or is slow at, there is to say of the promise of this."""
+INSPECT, RUN, PID, WAIT, RETRY, SEEN = 1, 2, 3, 4, 5, 6
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +143,7 @@ def opened(
             "print(os.getpid())",
             wait,
             "fetch('north')",
+            KNOWN.replace("STORE", repr(str(tmp_path / "store"))),
         ],
     )
     page = chromium.new_page(viewport={"width": 1300, "height": 950}, device_scale_factor=2, reduced_motion="reduce")
@@ -234,6 +268,20 @@ def test_a_cell_between_two_tries_counts_down_and_stops(opened: LabPage, tmp_pat
     assert "threading" not in str(opened.outputs(RETRY))
     page.locator(".rnb-attempts", has_text="failed").wait_for()
     picture(page, "lab-retry-interrupted", tmp_path)
+
+
+def test_the_details_say_what_the_key_does_not_see_passes_over_and_is_slow_at(opened: LabPage, tmp_path: Path) -> None:
+    """As `why` does."""
+    page = opened.page
+    opened.run_and_wait(SEEN)
+    page.locator(".rnb-row[data-id^='report/'][data-state='resolved']").click()
+    page.locator(".rnb-section-name", has_text="Slow to fingerprint").wait_for()
+    sections = dict(text.split("\n", 1) for text in page.locator(".rnb-section").all_inner_texts())
+    assert "globals()" in sections["Its key does not see"]
+    assert "package notalib 3.1.2 → 3.1.10" == sections["Packages passed over"].strip()
+    assert re.match(r"`archive` takes 1\.\d s at each call", sections["Slow to fingerprint"].strip())
+    page.locator(".rnb-section").last.scroll_into_view_if_needed()
+    picture(page, "lab-known", tmp_path)
 
 
 def test_keys_pressed_in_the_table_do_not_reach_the_notebook(opened: LabPage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -339,20 +340,21 @@ def test_what_a_key_does_not_see_is_listed(engine: Engine):
     assert (why.unsure, why.services) == (detail.unsure, detail.services)
 
 
-def test_data_that_is_slow_to_fingerprint_is_named(engine: Engine):
-    class Slow:
-        """A subject of which a walk has told that it took its time."""
-
-        def __init__(self, subject: Any) -> None:
-            self.key, self.described = subject.key, subject.described
-
-        def slow(self) -> dict[str, float]:
-            return {"df": 1.3}
-
-    step = made()
-    assert ({}, ()) == (step._work.subject.slow(), step.why(1).slow)
-    work = runtime.Work("step", Slow(step._work.subject), step._options)  # type: ignore[arg-type]
-    assert ("`df` takes 1.3 s at each call",) == runtime.explain_call(work, {"x": 1, "n": 0}).slow
+def test_data_that_is_slow_to_fingerprint_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    """By `why`, by what is stored of a promise, and in the details of the inspector."""
+    monkeypatch.setattr(sys.modules["resonate_nb.fingerprint.code._code"], "_SLOW_SECONDS", -1.0)
+    step = made(FLIGHTS)
+    step(1)
+    monkeypatch.undo()
+    (told,) = step.why(1).slow
+    assert told.startswith("`k` takes ")
+    assert told.endswith(" ms at each call")
+    detail = runtime.source().detail(step.get(1).id)
+    assert detail is not None
+    assert ((told,), (told,)) == (step.get(1).why().slow, detail.slow)
+    other = made(FLIGHTS.assign(a=0))
+    other(1)
+    assert ((), ()) == (other.why(1).slow, other.get(1).why().slow)
 
 
 def test_steps_that_an_edit_leaves_behind_are_counted(engine: Engine):

@@ -35,6 +35,31 @@ def test_a_patch_is_passed_over_and_said_in_one_line(tmp_path: Path) -> None:
     assert "since it was computed" not in third.said
 
 
+@pytest.mark.parametrize("option", ["", 'packages="exact"', 'packages="ignore"'])
+@pytest.mark.parametrize("body", ["notalib.f(1)", "arg.a"])
+def test_why_and_the_details_name_what_is_passed_over(tmp_path: Path, option: str, body: str) -> None:
+    """Of a result that no call would get any more nothing is passed over. The package comes with the code, or with an
+    argument."""
+    book = Notebook(tmp_path)
+    cells = (
+        f"import notalib, resonate_nb as rnb\nfrom resonate_nb import runtime\n@durable({option})\n"
+        f"def f(arg):\n    return {body}\ng = notalib.G() if {body!r} == 'arg.a' else 0\nf(g)\n"
+        "first = rnb.search('f*')[-1]\n"
+        "found = [runtime.source().detail(first.id).packages, first.why().packages, f.why(g).packages]\n"
+        "got['value'] = [list(each) for each in found]"
+    )
+    said = []
+    for version in ("3.1.1", "3.1.2"):
+        book.write(
+            LIB, f"__version__ = {version!r}\ndef f(x): return x\nclass G:\n    def __init__(self): self.a = 1\n"
+        )
+        outcome = book.run(START + cells)
+        assert [] == outcome.errors, outcome.said
+        said.append(outcome.got["value"])
+    passed_over = [] if "exact" in option else ["package notalib 3.1.1 → 3.1.2"]
+    assert [[[]] * 3, [passed_over] * 3] == said
+
+
 def test_another_minor_version_runs_and_is_named(tmp_path: Path) -> None:
     """The reason says from which version to which."""
     book = Notebook(tmp_path)

@@ -536,6 +536,8 @@ def test_an_opened_row_shows_why_it_ran_and_what_had_changed(chromium: Any, them
         changes=changes,
         unsure=("uses `globals()` in clean",),
         services=("`client`: openai.OpenAI (https://api.openai.com/v1)",),
+        packages=("package pandas 3.0.1 → 3.0.2",),
+        slow=("`df` takes 1.3 s at each call",),
     )
     answer = {"type": "details", "ask": ask["ask"], "found": True, "detail": detail_payload(detail)}
     shown.page.evaluate("(message) => window.answer(message)", answer)
@@ -544,9 +546,15 @@ def test_an_opened_row_shows_why_it_ran_and_what_had_changed(chromium: Any, them
     assert ["-    return x < 1"] == shown.page.locator(".rnb-gone").all_inner_texts()
     assert ["+    return x < 2  # <b>"] == shown.page.locator(".rnb-added").all_inner_texts()
     names = shown.page.locator(".rnb-section-name").all_inner_texts()
-    assert ["What changed", "Arguments", "Attempts", "Its key does not see", "Services"] == names
+    known = ["Its key does not see", "Services", "Packages passed over", "Slow to fingerprint"]
+    assert ["What changed", "Arguments", "Attempts", *known] == names
+    assert [*detail.unsure, *detail.services, *detail.packages, *detail.slow] == shown.page.locator(
+        ".rnb-line"
+    ).all_inner_texts()[2:]
     folder = Path(os.environ.get("RESONATE_NB_SCREENSHOTS") or tmp_path)
     shown.page.screenshot(path=folder / f"page-why-{theme}.png")
+    shown.page.locator(".rnb-line").last.scroll_into_view_if_needed()
+    shown.page.screenshot(path=folder / f"page-why-end-{theme}.png")
     assert shown.page.evaluate("() => window.errors") == []
     shown.page.close()
 

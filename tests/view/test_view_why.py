@@ -34,6 +34,8 @@ DETAIL = Detail(
     changes=CHANGES,
     unsure=EXPLANATION.unsure,
     services=EXPLANATION.services,
+    packages=EXPLANATION.packages,
+    slow=EXPLANATION.slow,
 )
 GOLDEN = Path(__file__).parent / "golden_why.html"
 
@@ -56,7 +58,9 @@ def test_what_came_from_the_user_is_text():
     made = Explanation(evil, Verdict.RAN, evil, evil, evil, (Change("global", evil, evil, f"+{evil}"),), evil)
     made = replace(made, details=(evil,), unsure=(evil,), services=(evil,), packages=(evil,), slow=(evil,))
     assert "<script" not in explanation_html(made)
-    detail = replace(DETAIL, why=evil, changes=made.changes, unsure=(evil,), services=(evil,))
+    detail = replace(
+        DETAIL, why=evil, changes=made.changes, unsure=(evil,), services=(evil,), packages=(evil,), slow=(evil,)
+    )
     assert "<script" not in details_html(detail)
 
 
@@ -87,4 +91,14 @@ def test_details_hold_what_changed():
     assert "  unsure: uses `globals()` in clean" in text.splitlines()
     assert "  service: `client`: openai.OpenAI (https://api.openai.com/v1)" in text.splitlines()
     assert [{"text": CHANGES[0].text, "diff": DIFF}, {"text": CHANGES[1].text, "diff": ""}] == payload["changes"]
-    assert (list(EXPLANATION.unsure), list(EXPLANATION.services)) == (payload["unsure"], payload["services"])
+    assert "  passed over: package pandas 3.0.1 → 3.0.2" in text.splitlines()
+    assert "  slow to fingerprint: `df` takes 1.3 s at each call" in text.splitlines()
+    for name in ("unsure", "services", "packages", "slow"):
+        assert list(getattr(EXPLANATION, name)) == payload[name]
+
+
+def test_why_there_is_no_value_is_said_once():
+    mark = "not stored: a generator cannot be stored (return a list)"
+    detail = Detail(replace(make_record(), marks=(mark,)), preview=mark)
+    assert 1 == details_text(detail).count("a generator cannot")
+    assert 1 == re.sub(r'title="[^"]*"', "", details_html(detail)).count("a generator cannot")

@@ -64,6 +64,8 @@ class CodeKey:
     "`client`: openai.OpenAI (https://api.openai.com/v1)"."""
     unmet: tuple[str, ...] = ()
     """Names that are said not to count, and that neither a parameter nor anything it reads has."""
+    slow: Mapping[str, float] = MappingProxyType({})
+    """Data that it reads of which a walk has taken more than a second: name -> seconds."""
 
 
 class Subject(Dependent):
@@ -209,11 +211,6 @@ class Subject(Dependent):
         kept = (item for item in items if item.path in names and not isinstance(item.value, Outside))
         return {item.path: describe(item.value, item.noted, item.path) for item in kept}
 
-    def slow(self) -> Mapping[str, float]:
-        """Data that it reads of which a walk has taken more than a second: name -> seconds."""
-        items = () if self._last is None else self._last.walk.items
-        return {item.path: item.seconds for item in items if item.seconds > _SLOW_SECONDS}
-
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)
         return self._walk_once(expose_all=True) if walk.reflects else walk
@@ -295,7 +292,8 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
     content_parts = {item.path: found.hex() for item, found in zip(walk.items, now.digests, strict=True)}
     texts = [text for part in content_parts.items() for text in part]
     content = digest_texts([*texts, now.joint.hex()]).hex()
-    if known is not None and content == known.content:
+    slow = {item.path: item.seconds for item in walk.items if item.seconds > _SLOW_SECONDS}
+    if known is not None and content == known.content and slow == known.slow:
         return known
     values = {
         item.path: item.value
@@ -309,10 +307,11 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
             content_parts=MappingProxyType(content_parts),
             values=MappingProxyType(values),
             services=now.services,
+            slow=MappingProxyType(slow),
         )
     code_parts = {node.label: node.digest().hex() for node in walk.nodes}
     for name, version in sorted(walk.packages.items()):
-        code_parts[f"package {name}"] = digest_texts([name, counted(name, version, packages)]).hex()
+        code_parts[f"package {name}"] = package_digest(name, counted(name, version, packages))
     texts = [text for part in code_parts.items() for text in part]
     code = digest_texts([walk.top_token, *texts, "met", *walk.met_tokens, "loadable", *walk.loadable]).hex()
     return CodeKey(
@@ -328,7 +327,13 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         MappingProxyType(dict(sorted(walk.packages.items()))),
         now.services,
         walk.unmet(),
+        MappingProxyType(slow),
     )
+
+
+def package_digest(name: str, version: str) -> str:
+    """The digest of a package among the parts of the code, given what of its version counts."""
+    return digest_texts([name, version]).hex()
 
 
 def forget_keys() -> None:
