@@ -16,7 +16,8 @@ from typing import Final
 
 _LOOKS: Final = 5_000
 """How often a fork looks, a millisecond apart. What is loaded may itself wait for who forks, and then for ever."""
-_PACKAGE: Final = os.path.join(os.path.dirname(__file__), "")
+PACKAGE: Final = os.path.join(os.path.dirname(__file__), "")
+"""How the file names of our own code objects begin. Not resolved: behind a link they name the link."""
 _IMPORTING: Final = "<frozen importlib."
 
 
@@ -39,7 +40,7 @@ def _is_loading(frame: FrameType | None) -> bool:
         file = frame.f_code.co_filename
         if file.startswith(_IMPORTING):
             is_importing = True
-        elif is_importing and file.startswith(_PACKAGE):
+        elif is_importing and file.startswith(PACKAGE):
             return True
         frame = frame.f_back
     return False
@@ -50,4 +51,4 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=await_loads)
 
 
-__all__ = ["await_loads"]
+__all__ = ["PACKAGE", "await_loads"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import traceback
-from pathlib import Path
+
+from resonate_nb.loading import PACKAGE
 
 from ._again import made_of
 from ._port import Failure
 
 LIMIT = 100_000
 """Longest traceback kept, in characters; the message may have a fifth of it. About 100 kB of plain text."""
-
-_OURS = str(Path(__file__).resolve().parents[1])
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -85,14 +84,10 @@ def _leave_out_ours(report: traceback.TracebackException, seen: set[int]) -> Non
     if id(report) in seen:
         return
     seen.add(id(report))
-    report.stack[:] = [frame for frame in report.stack if not _is_ours(frame.filename)]
+    report.stack[:] = [frame for frame in report.stack if not frame.filename.startswith(PACKAGE)]
     for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
         if other is not None:
             _leave_out_ours(other, seen)
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS) and filename[len(_OURS) : len(_OURS) + 1] in ("/", "\\")
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from functools import cache, lru_cache
-from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
+from resonate_nb.loading import PACKAGE
 
 from ._entries import working_directory
 from ._file_read import (
@@ -270,7 +270,6 @@ if hasattr(os, "register_at_fork"):  # a child must not find it taken by a threa
 _active: dict[Reads, None] = {}
 """By themselves: each `id()` would be an event for the hook."""
 _is_installed = False
-_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
 def _install() -> None:
@@ -292,7 +291,7 @@ _EVENTS = frozenset({"open", "os.mkdir", "os.rename"}) | EVENTS
 def _note(event: str, args: tuple[Any, ...], caller: FrameType) -> None:
     """Must not raise: the open of the user's would fail with it."""
     path = args[0]
-    if caller.f_code.co_filename.startswith(_PACKAGE):
+    if caller.f_code.co_filename.startswith(PACKAGE):
         return  # our own store
     kind = None
     if event in EVENTS:

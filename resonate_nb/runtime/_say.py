@@ -23,18 +23,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Protocol, TextIO
 
 from resonate_nb.errors import DurableWarning
+from resonate_nb.loading import PACKAGE
 
 logger = logging.getLogger("resonate_nb")
 is_logged = logger.isEnabledFor
 """Whether lines of a level are wanted; `is_logged(DEBUG)` is all that a call costs while nobody wants them."""
 DEBUG = logging.DEBUG
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
-_NOTEBOOK = os.path.join(_PACKAGE, "notebook", "")
+_NOTEBOOK = os.path.join(PACKAGE, "notebook", "")
 _said: set[tuple[str, str]] = set()
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
@@ -151,7 +150,7 @@ def warn(text: str, *, once: bool = False, about: str = "") -> None:
         return
     level = 1
     frame = sys._getframe(0)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         if frame.f_code.co_filename.startswith(_NOTEBOOK):
             # A magic called us: the line above is IPython's, and says nothing; the text names the cell.
             warnings.warn_explicit(DurableWarning(text), DurableWarning, "resonate_nb", 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words, raised_again
 from resonate_nb.errors import DurableTimeoutError, NotStoredError, RejectedError, StoreError, UntrustedValueError
+from resonate_nb.loading import PACKAGE
 from resonate_nb.protocol import ExpirePromise, Promise, State
 from resonate_nb.records import dataclass
 
@@ -170,7 +170,6 @@ def late(request: Request, promise: Promise, tried: Tried | None, why: str) -> R
     return Result(None, promise, False, reason=why, error=without_our_frames(timed_out(request, promise, tried)))
 
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -179,7 +178,7 @@ def without_our_frames(error: _Error) -> _Error:
     if isinstance(error, DurableTimeoutError) and error.__cause__ is not None:
         without_our_frames(error.__cause__)
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
         trace = trace.tb_next
     if trace is None and isinstance(error, Exception):
         trace = error.__traceback__
