@@ -101,8 +101,9 @@ def describe(value: object, noted: Noted = (), name: str = "") -> Summary:
         name: what it is called, which may say that it is a secret.
     """
     from ._explain import describe  # a hit needs nothing of it
+    from ._held import code_in
 
-    return describe(value, noted, name)
+    return describe(value, noted, name) | code_in(value)
 
 
 def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...]:

@@ -29,7 +29,12 @@ def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...
 def _between(before: Summary, after: Summary) -> tuple[str, ...]:
     """The phrases; () where nothing is seen to differ."""
     try:
-        return () if before == after else tuple(_phrases(before, after))[:MOST_PHRASES]
+        if before == after:
+            return ()
+        code, phrases = tuple(_code(before, after)), tuple(_phrases(before, after))
+        if code:  # then that something differs which holds it says nothing
+            phrases = tuple(phrase for phrase in phrases if not phrase.endswith(" differs"))
+        return (*code, *phrases)[:MOST_PHRASES]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return ("its content differs",)  # kept by another release of this package, or damaged since
 
@@ -68,6 +73,18 @@ def _phrases(before: Summary, after: Summary) -> Iterator[str]:
         yield f"length {before.get('size', 0):,} → {after.get('size', 0):,}"
     if before.get("name") != after.get("name") and "name" in before and "name" in after:
         yield f"`{before['name']}` → `{after['name']}`"
+
+
+def _code(before: Summary, after: Summary) -> Iterator[str]:
+    """Of instances, functions and what holds them: the user's code in them, and what that reads."""
+    for name in _differing(before.get("code", {}), after.get("code", {})):
+        yield f"code of `{name}` changed"
+    for name in _differing(before.get("reads", {}), after.get("reads", {})):
+        yield f"`{name}`, which its code reads, differs"
+
+
+def _differing(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    return (name for name, digest in after.items() if before.get(name, digest) != digest)
 
 
 def _scalars(before: Summary, after: Summary) -> Iterator[str]:

@@ -51,6 +51,8 @@ class Change:
     """Of code: its text is as it was, and what that leads to is another."""
     is_met: bool = False
     """It was not there before, or is no more."""
+    is_edited: bool = False
+    """Data that holds code of the user's which is another than it was."""
 
 
 def changes_since(
@@ -59,7 +61,8 @@ def changes_since(
     """What is another now than when `earlier` was made: code first, then packages, data and arguments; what is merely
     new or gone comes last of each."""
     code = _code_changes(reader, earlier, identity)
-    data = _data_changes(reader, earlier, work, identity, arguments)
+    told = {change.text for change in code}
+    data = _data_changes(reader, earlier, work, identity, arguments, told)
     if any(change.kind == "global" and change.is_met for change in data):
         # A name that has come to be bound, or is no more, makes other code of the same text: the name says it all.
         code = [change for change in code if not change.is_same_text]
@@ -154,7 +157,12 @@ def _package_change(name: str, versions: Mapping[str, str], identity: Identity) 
 
 
 def _data_changes(
-    reader: Reader, earlier: Promise, work: Work, identity: Identity, arguments: Mapping[str, object]
+    reader: Reader,
+    earlier: Promise,
+    work: Work,
+    identity: Identity,
+    arguments: Mapping[str, object],
+    told: Collection[str],
 ) -> list[Change]:
     ours, theirs = parts_of(identity), stored_parts_of(earlier)
     differing = [place for place in {**ours, **theirs} if ours.get(place) != theirs.get(place)]
@@ -184,12 +192,25 @@ def _data_changes(
             continue
         note = before.get(f"part:{theirs[place]}")
         old = loaded(note, dict) if note is not None else _from_shown(shown.get(name)) if kind == "argument" else None
-        phrases = differences(old, now.get(place))
+        phrases = [phrase for phrase in differences(old, now.get(place)) if phrase not in told]
+        if not phrases:
+            continue  # a method was edited that is code of the call as well
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN
         title = f"`{name}`" if name.startswith("depends[") else f"{kind} `{name}`"
-        found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain))
+        is_edited = _is_edited(old or {}, now.get(place, {}))
+        found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain, is_edited=is_edited))
     return found + others
+
+
+def _is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether data holds code of one name that is another; lambdas have no names."""
+    return any(
+        before.get(kind, {}).get(name, digest) != digest
+        for kind in ("code", "reads")
+        for name, digest in after.get(kind, {}).items()
+        if "<lambda>" not in name
+    )
 
 
 def _summaries(

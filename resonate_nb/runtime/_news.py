@@ -39,7 +39,8 @@ class News:
         """Whether the person is told: other arguments for code that ran before are no news."""
         kinds = {change.kind for change in self.changes}
         is_outside_alone = bool(kinds) and kinds <= _OUTSIDE
-        return self.is_added or is_outside_alone or bool(kinds - _OUTSIDE - {"argument"})
+        is_edited = any(change.is_edited for change in self.changes)
+        return self.is_added or is_edited or is_outside_alone or bool(kinds - _OUTSIDE - {"argument"})
 
     def to_json(self) -> bytes:
         """The changes as they are stored with a promise."""

@@ -155,6 +155,45 @@ SAID = [
     of_frame("attrs", "df.attrs['unit'] = 'min'", "attrs or flags differ"),
     of_argument("argument's column", "df = df.rename(columns={'b': 'delay'})", "column `b` renamed to `delay`"),
     of_argument("argument's rows", "df = df.iloc[:2]", "rows 3 → 2"),
+    Said(
+        "method of an argument",
+        "class C:\n    def m(self): return §",
+        (ONE, TWO),
+        "@durable\ndef f(c):\n    ran()\n    return c.m()",
+        "argument `c`: code of `C.m` changed",
+        "C()",
+    ),
+    Said(
+        "method of the base of what an argument holds",
+        "import mymod\nclass C(mymod.B): pass",
+        (ONE, TWO),
+        "@durable\ndef f(c):\n    ran()\n    return c['a'][0].m()",
+        "argument `c`: code of `mymod.B.m` changed",
+        "{'a': [C()]}",
+        (("mymod.py", "class B:\n    def m(self): return §"),),
+    ),
+    Said(
+        "what a function reads that is an argument",
+        "K = §\ndef g(): return K",
+        (ONE, TWO),
+        "@durable\ndef f(h):\n    ran()\n    return h()",
+        "argument `h`: `K`, which its code reads, differs",
+        "g",
+    ),
+    Said(
+        "another method of a durable method's class",
+        "",
+        (ONE, TWO),
+        "class C:\n    def m(self): return §\n    @durable\n    def f(self):\n        ran()\n        return self.m()\nf = C().f",
+        "argument `self`: code of `C.m` changed",
+    ),
+    Said(
+        "a durable method",
+        "",
+        (ONE, TWO),
+        "class C:\n    @durable\n    def f(self):\n        ran()\n        return §\nf = C().f",
+        "code of `C.f` changed",
+    ),
     of_array("shape", "np.zeros((3, 2))", "np.zeros((4, 2))", "shape (3, 2) → (4, 2)"),
     of_array("array's dtype", "np.zeros(3)", "np.zeros(3, 'f4')", "dtype float64 → float32"),
     of_array("array's values", "np.zeros(3)", "np.ones(3)", "values differ"),
@@ -223,6 +262,16 @@ def test_a_change_is_named_in_the_same_words_everywhere(said: Said, tmp_path: Pa
     assert (said.line, said.line, True) == (second.got["before"], second.got["stored"], second.got["hit"])
     assert f": {said.line}\n" in second.said
     assert ("same code, same arguments", said.line) == (third.got["before"], third.got["stored"])
+
+
+def test_an_edit_of_an_argument_s_class_is_told_and_another_argument_is_not(tmp_path: Path) -> None:
+    """The line is said where nobody asks: the class was edited, which is more than that another object came."""
+    cells = "class C:\n    def __init__(self, k=0): self.k = k\n    def m(self): return §\n@durable\ndef f(c):\n    ran()\n    return 1\n# %%\nf(lambda: 1)\nf(lambda: 2)\nf(C())\nf(C(1))"
+    book = Notebook(tmp_path)
+    assert "f runs" not in book.run(cells.replace(CHANGES, "1")).said
+    said = book.run(cells.replace(CHANGES, "2")).said
+    assert "f runs: argument `c`: code of `C.m` changed" in said
+    assert 1 == said.count("f runs")
 
 
 def test_a_cell_says_what_is_new(tmp_path: Path) -> None:

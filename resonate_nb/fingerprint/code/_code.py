@@ -381,9 +381,23 @@ def reach(thing: object, packages: Packages = "minor", unsure: dict[str, None] |
 
 def services_in(thing: object) -> tuple[str, ...]:
     """The services that a piece of code uses which `reach` has just looked at."""
+    made = _looked_at(thing)
+    return () if made is None else made.key().services
+
+
+def parts_in(thing: object) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The parts of a piece of code that `reach` has just looked at: of its code, and of the data that this reads."""
+    made = _looked_at(thing)
+    if made is None:
+        return {}, {}
+    key = made.key()
+    return key.code_parts, key.content_parts
+
+
+def _looked_at(thing: object) -> Subject | None:
     with _lock:
         made = next((found[1] for way in get_args(Packages) if (found := _known.get((id(thing), way)))), b"")
-    return () if isinstance(made, bytes) else made.key().services
+    return None if isinstance(made, bytes) else made
 
 
 def _code_of_plugged(thing: object) -> tuple[bytes, frozenset[str]]:

@@ -1,0 +1,52 @@
+"""Which of the user's code a value holds: the classes of instances and the functions near its top, part by part.
+
+An edit of a method changes every value that holds such an instance. Of what a summary keeps of a value it changes
+nothing, so this is kept beside it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from .code._code import parts_in
+from .values._instances import is_users_class
+
+_MOST_LOOKED_AT = 16
+_MOST_PARTS = 24
+"""Of names and short digests; together they are no more than a third of what is kept of a value."""
+_LETTERS = 40
+
+
+def code_in(value: object) -> dict[str, dict[str, str]]:
+    """Names and short digests: ``code`` of functions and classes, ``reads`` of the data that these read.
+
+    Of a value that a walk has just given its fingerprint: nothing is looked at that this walk has not met.
+    """
+    found: dict[str, dict[str, str]] = {"code": {}, "reads": {}}
+    pending, looked_at = [value], 0
+    while pending and looked_at < _MOST_LOOKED_AT:
+        part = pending.pop(0)
+        looked_at += 1
+        for thing in (part, type(part)):
+            for known, pieces in zip(found.values(), parts_in(thing), strict=True):
+                for name, digest in islice(pieces.items(), _MOST_PARTS - len(known)):
+                    known[name[:_LETTERS]] = digest[:8]
+        pending += islice(_inside(part), _MOST_LOOKED_AT)
+    return {kind: parts for kind, parts in found.items() if parts}
+
+
+def _inside(part: Any) -> Any:
+    if type(part) is dict:
+        return part.values()
+    if type(part) in (list, tuple):
+        return part
+    if type(part) is partial:
+        return (part.func, *part.args, *part.keywords.values())
+    if not is_users_class(type(part)):
+        return ()
+    try:
+        return object.__getattribute__(part, "__dict__").values()
+    except AttributeError:
+        return ()
