@@ -350,6 +350,17 @@ def test_a_value_that_was_refused_is_refused_again(package: Any) -> None:
             fp(package.Forgetful(1, 2))
 
 
+def test_what_was_shown_of_one_object_is_not_taken_for_another_that_reads_the_same(package: Any) -> None:
+    assert fp(package.Forgetful(1, None)) == fp(package.Forgetful(1, None))
+    with pytest.raises(UnfingerprintableError, match="leaves out its attribute 'b'"):
+        fp(package.Forgetful(1, 2))
+    grown = package.Locked(1)
+    fp(grown)
+    grown.more = [1]
+    with pytest.raises(UnfingerprintableError, match="leaves out its attribute 'more'"):
+        fp(grown)
+
+
 def test_the_copy_does_not_touch_the_value(package: Any) -> None:
     """What a class does to its state as it is unpickled happens to a copy of the parts."""
     array = np.arange(3)

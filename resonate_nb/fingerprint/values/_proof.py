@@ -18,7 +18,7 @@ from typing import Any
 
 from ._instances import attributes_of
 from ._reduced import reduced
-from ._walk import Refusal
+from ._walk import Claim, Refusal
 
 _HANDED_ON = (FunctionType, BuiltinFunctionType, ModuleType, type)
 _NO_CONTENT = frozenset(("lock", "RLock", "Logger", "RootLogger", "local", "NoneType"))
@@ -51,6 +51,22 @@ def flaw(values: list[object], is_told: Callable[[type], bool], digest: Digest) 
         if found:
             return found
     return {id(value): "copies of it and of others beside it made by pickle read otherwise" for value in values}
+
+
+def left_out(claims: list[Claim], digest: Digest) -> tuple[object, ...]:
+    """The attributes of objects that what pickle makes of them does not hold as they are, by name and content.
+
+    Of two objects that read the same one may be whole and the other not. None are told of classes that say themselves
+    when two objects are equal: what they leave out is a cache.
+    """
+    found: list[object] = []
+    for value, made in claims:
+        attributes = {} if _compares_all(type(value)) else attributes_of(value)
+        written = _named_state(made)[0] if attributes else {}
+        for name, mine in attributes.items():
+            if written.get(name, _ABSENT) is not mine:
+                found += (name, digest(mine) or type(mine))
+    return tuple(found)
 
 
 def code_of(thing: object) -> bytes:
@@ -106,7 +122,7 @@ def _difference(value: Any, copy: Any, digest: Digest) -> str:
         return "a copy of it made by pickle is not equal to it"
     if is_equal and _compares_all(type(value)):
         return ""  # what pickle leaves out is a cache
-    written, is_opaque = _named_state(value)
+    written, is_opaque = _named_state(_made_of(value))
     theirs = attributes_of(copy)
     for name, mine in attributes_of(value).items():
         given = written.get(name, _ABSENT)
@@ -133,12 +149,15 @@ def _is_something(given: object) -> bool:
 _CONTAINERS = frozenset((str, bytes, bytearray, tuple, list, dict, set, frozenset))
 
 
-def _named_state(value: object) -> tuple[dict[str, object], bool]:
-    """The attributes that a pickle writes by name; and whether it has a state in a form of its own besides."""
+def _made_of(value: object) -> object:
     try:
-        made = reduced(value)
+        return reduced(value)
     except Refusal:
-        return {}, False
+        return ""
+
+
+def _named_state(made: Any) -> tuple[dict[str, object], bool]:
+    """The attributes that a pickle writes by name; and whether it has a state in a form of its own besides."""
     state = None if isinstance(made, str) else made[2]
     parts = state if type(state) is tuple and len(state) == 2 else (state,)
     found: dict[str, object] = {}

@@ -153,13 +153,13 @@ def _reducing(cls: type) -> Handler:
         # A callable that a package keeps ready, such as `scipy.stats.norm`.
         if (is_callable and _is_ready(walk, value)) or walk.met(value):
             return None
-        walk.claim(value)
         return parts(walk, value)
 
     def parts(walk: Walk, value: object) -> Children:
         walk.pen.write(b"reduced;")
         walk.token(cls)
         made = reduced(value)
+        walk.claim(value, made)
         if isinstance(made, str):
             walk.pen.blob(b"global", text(made))
             return

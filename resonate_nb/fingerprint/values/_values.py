@@ -59,8 +59,9 @@ _REASONS = {
 
 _MAX_PROVEN = 4_096
 
-_proven: set[tuple[bytes, frozenset[type]]] = set()
-"""Digests of which was shown that what pickle makes says all, with the classes that this was shown for."""
+_proven: set[tuple[bytes, frozenset[type], tuple[object, ...]]] = set()
+"""Digests of which was shown that what pickle makes says all, with the classes that this was shown for, and with what
+pickle leaves out, which the digest does not tell."""
 
 
 class Walker(Walk):
@@ -147,12 +148,13 @@ class Walker(Walk):
 
     def _prove(self, path: str, value: object, digest: bytes) -> None:
         """Show that what pickle makes of the objects that were claimed says all of them; refuse the value if not."""
-        claimed = list(self.claims.values())
-        place = (digest, frozenset(map(type, claimed)))
-        if place in _proven:
-            return
         from . import _proof  # few values need it, and pickle
 
+        claims = list(self.claims.values())
+        claimed = [one for one, _ in claims]
+        place = (digest, frozenset(map(type, claimed)), _proof.left_out(claims, _digest_alone))
+        if place in _proven:
+            return
         self.flaws = _proof.flaw(claimed, _is_told, _digest_alone)
         if not self.flaws and self._once(path, value) != digest:
             self.flaws = {id(one): "it reads otherwise each time it is pickled" for one in claimed}

@@ -42,6 +42,9 @@ class Part:
         self.children = children
 
 
+Claim = tuple[object, object]
+"""An object, and what pickle makes of it (`_reduced.reduced`)."""
+
 Stretch = tuple[int, int]
 """Of memory: first address and one past the last."""
 
@@ -132,7 +135,7 @@ class Walk:
         self.pen = Pen()
         self.order: list[object] = []
         self.spans: list[Span] = []
-        self.claims: dict[int, object] = {}
+        self.claims: dict[int, Claim] = {}
         self._numbers: dict[int, int] = {}
         self._seals: dict[int, tuple[object, bytes]] = {}
         self._sorting = 0
@@ -151,9 +154,9 @@ class Walk:
         """The number of an object that was met."""
         return self._numbers[id(value)]
 
-    def claim(self, value: object) -> None:
+    def claim(self, value: object, made: object) -> None:
         """Note an object that counts by what pickle makes of it: whether that says all is still to be shown."""
-        self.claims[id(value)] = value
+        self.claims[id(value)] = value, made
         if id(value) in self.flaws:
             raise Refusal(self.flaws[id(value)])
 
@@ -270,6 +273,7 @@ __all__ = [
     "Aside",
     "Attribute",
     "Children",
+    "Claim",
     "Handler",
     "Note",
     "Part",
