@@ -294,6 +294,22 @@ def test_recursion_ends() -> None:
     assert same(key, key_of(*cells))
 
 
+@pytest.mark.parametrize("use", ["v", "v.a.b", "x.query(v)", "getattr(x, v.name)", "C.member, C().m()", "g()"])
+@pytest.mark.parametrize("name", ["__class__", "__dict__", "__getattribute__"])
+def test_what_says_nothing_but_errors_of_itself_ends_no_walk(name: str, use: str) -> None:
+    """So is a proxy that stands for nothing yet."""
+    told = "property(fail)" if name != "__getattribute__" else "fail"
+    cells = (
+        f"class Proxy:\n    def fail(self, *a): raise RuntimeError('for nothing')\n    {name} = {told}\nv = Proxy()",
+        "class C:\n    member = v\n    def m(self): return self.member",
+        "def g(y=v): return y",
+        f"def f(x): return {use}",
+    )
+    key = key_of(*cells)
+    assert (key.code, key.content, key.undurable) == (key_of(*cells).code, key_of(*cells).content, key.undurable)
+    assert ("__dict__" in str(key.undurable)) is (name == "__dict__")
+
+
 def test_what_a_module_puts_into_its_own_place_is_data(folder: Path) -> None:
     """`sys.modules[__name__] = Settings()`: what is imported then is no module."""
 

@@ -41,6 +41,9 @@ EDITS = {
     "lambda: as a key of sorted": ("key = lambda v: -v * §", "def f(x): return sorted(x, key=key)"),
     "partial: of a partial": ("import functools\ndef g(a, b, c): return c\nhelper = functools.partial(functools.partial(g, §), 2)", CALLS),
     "partial: a function as an argument": ("import functools\ndef k(v): return §\nhelper = functools.partial(map, k)", CALLS),
+    "partial: what was set on it": ("import functools\nhelper = functools.partial(int)\nhelper.unit = §", "def f(x): return helper.unit"),
+    "cache: what was set on it": ("import functools\n@functools.cache\ndef helper(x): return x\nhelper.unit = §", "def f(x): return helper.unit"),
+    "bound method: what was set on it": ("class C:\n    def m(self): return 1\nC.m.unit = §\nhelper = C().m", "def f(x): return helper.unit"),
     "partial: of a method": ("import functools\nclass C:\n    def m(self, x): return §\nhelper = functools.partial(C().m, 1)", CALLS),
     "partialmethod": ("import functools\nclass C:\n    def n(self, k): return k\n    m = functools.partialmethod(n, §)", USE),
     "bound method": ("class C:\n    def m(self, x): return §\nhelper = C().m", CALLS),
@@ -48,6 +51,14 @@ EDITS = {
     "static method by an object": ("class C:\n    @staticmethod\n    def m(): return §", USE),
     "property: its setter": ("class C:\n    @property\n    def p(self): return self._p\n    @p.setter\n    def p(self, v): self._p = v + §", "def f():\n    c = C()\n    c.p = 1\n    return c.p"),
     "property: made by a call": ("def get(self): return §\nclass C:\n    p = property(get)", "def f(): return C().p"),
+    "property: of a class of one's own": ("class P(property):\n    def __get__(self, o, t=None): return super().__get__(o, t) + §\nclass C:\n    @P\n    def m(self): return 1", "def f(): return C().m"),
+    "static method: of a class of one's own": ("class S(staticmethod):\n    def __get__(self, o, t=None): return lambda: §\nclass C:\n    @S\n    def m(): return 1", USE),
+    "a wrapper that says that it is the function": (
+        "class W:\n    __class__ = property(lambda self: type(h))\n    def __init__(self, by): self.by = by\n"
+        "    def __call__(self, x): return self.by(h, x)\n    def __getattr__(self, name): return getattr(h, name)\n"
+        "def h(x): return x\ndef by(g, x): return g(x) + §\nhelper = W(by)",
+        CALLS,
+    ),
     "cached_property": ("import functools\nclass C:\n    @functools.cached_property\n    def p(self): return §", "def f(): return C().p"),
     "descriptor: its state": ("class D:\n    def __init__(self, n): self.n = n\n    def __get__(self, *a): return self.n\nclass C:\n    p = D(§)", "def f(): return C().p"),
     "descriptor: its setter": ("class D:\n    def __set__(self, o, v): o.__dict__['q'] = v + §\nclass C:\n    p = D()", "def f():\n    c = C()\n    c.p = 1\n    return c.q"),

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from .._package import Origin, binary_of, origin_of_function, origin_of_module
+from ._kinds import function_of, is_a
 from ._nodes import Node, Walk, any_token
 from ._tree import digest_texts
 
@@ -42,6 +43,7 @@ _SILENT = frozenset(
         "_abc_impl",
     }
 )
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _BY_DATACLASS = frozenset(
     {
         "__delattr__",
@@ -83,7 +85,9 @@ class ClassReader:
             for token in sorted(str(self._walk.reach(each)) for each in self._walk.guards.registered(cls)):
                 node.edge("registered", token)
         is_exposed = node.is_exposed or _may_be_read(cls)
-        for number, (name, hint) in enumerate(members.get("__annotations__", {}).items()):
+        hints = members.get("__annotations__")
+        # A class that is written in C may have a descriptor there.
+        for number, (name, hint) in enumerate(hints.items() if type(hints) is dict else ()):
             node.edge(f"hint {number} {name}", self._hint(hint, node, name))
         for number, base in enumerate(members.get("__orig_bases__", ())):
             node.edge(f"generic base {number}", self._hint(base, node, "base"))
@@ -103,13 +107,13 @@ class ClassReader:
         node.source = "\n    ".join([f"class {node.label}({', '.join(sources)}):", *lines])
         node.tree = digest_texts(["class", cls.__name__, binary_of(str(cls.__module__))])
 
-    def _read_member(self, node: Node, cls: type, name: str, value: object, is_exposed: bool) -> None:
+    def _read_member(self, node: Node, cls: type, name: str, value: Any, is_exposed: bool) -> None:
         walk, path = self._walk, f"{node.label}.{name}"
-        if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType) and value.__objclass__ is cls:
+        if type(value) in _SLOTS and value.__objclass__ is cls:
             node.edge(name, "slot")
         elif name == "__dataclass_params__":
             node.edge(name, f"_DataclassParams({','.join(f'{each}={getattr(value, each)}' for each in _PARAMS)})")
-        elif isinstance(value, types.ModuleType):
+        elif is_a(value, types.ModuleType):
             node.edge(name, walk.module(value))
         else:
             token = walk.reach(value, is_exposed, path)
@@ -120,12 +124,12 @@ class ClassReader:
         members = cls.__dict__
         if isinstance(cls, enum.EnumMeta):
             if name.startswith("_") and name.endswith("_"):
-                function = getattr(value, "__func__", value)
-                return not (isinstance(function, FunctionType) and origin_of_function(function) is Origin.USER)
+                function = function_of(value)
+                return not (is_a(function, FunctionType) and origin_of_function(function) is Origin.USER)
             return name in cls.__members__
-        function = getattr(value, "__func__", value)
+        function = function_of(value)
         if "_is_protocol" in members and name in _BY_PROTOCOL:
-            return not (isinstance(function, FunctionType) and origin_of_function(function) is Origin.USER)
+            return not (is_a(function, FunctionType) and origin_of_function(function) is Origin.USER)
         if "__dataclass_fields__" in members and name in _BY_DATACLASS:
             return value is None or _is_made(function)
         if issubclass(cls, tuple) and "_fields" in members:
@@ -172,7 +176,7 @@ class ClassReader:
 
 def _is_made(function: object) -> bool:
     """Whether a function was generated, or belongs to Python: a user's own has a file or a cell."""
-    return isinstance(function, FunctionType) and (
+    return is_a(function, FunctionType) and (
         function.__code__.co_filename.startswith("<") or origin_of_function(function) is not Origin.USER
     )
 

@@ -23,6 +23,7 @@ from ..services._services import is_service
 from ..values import _registered
 from ..values._values import Walker
 from ._guards import Check
+from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._nodes import Tree
 from ._reach import Content, Reach
@@ -208,7 +209,7 @@ class Subject(Dependent):
         from .._explain import describe  # only a comparison, and the birth of a promise, ask for it
 
         items = () if self._last is None else self._last.walk.items
-        kept = (item for item in items if item.path in names and not isinstance(item.value, Outside))
+        kept = (item for item in items if item.path in names and not is_a(item.value, Outside))
         return {item.path: describe(item.value, item.noted, item.path) for item in kept}
 
     def _walk(self) -> Reach:
@@ -298,7 +299,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
     values = {
         item.path: item.value
         for item in walk.items
-        if not (item.is_stable or isinstance(item.value, Outside) or is_service(type(item.value)))
+        if not (item.is_stable or is_a(item.value, Outside) or is_service(type(item.value)))
     }
     if known is not None:
         return replace(
@@ -435,7 +436,7 @@ def _made(thing: object, packages: Packages) -> Subject | bytes:
 def _subject_or_token(thing: object, packages: Packages) -> Subject | bytes:
     """A subject where there is something to follow, the final token where the name says all."""
     walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
-    token = walk.module(thing) if isinstance(thing, ModuleType) else walk.reach(thing, True)
+    token = walk.module(thing) if is_a(thing, ModuleType) else walk.reach(thing, True)
     if token is None:
         raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
     if not walk.nodes and not walk.items:

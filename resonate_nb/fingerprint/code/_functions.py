@@ -13,6 +13,7 @@ from ...errors import UndecoratableError
 from .._package import Origin, origin_of_function, origin_of_module
 from . import _loaded
 from ._guards import UNBOUND, content_of
+from ._kinds import is_a, names_of
 from ._names import NameReader
 from ._nodes import Node, Place, Tree, Walk, any_token, builtins_of
 from ._scope import facts_of_function
@@ -145,7 +146,7 @@ class FunctionReader:
         if value is UNBOUND:
             return True
         module = getattr(value, "__module__", None)
-        if isinstance(value, FunctionType):
+        if is_a(value, FunctionType):
             return origin_of_function(value) is Origin.PACKAGE
         return not isinstance(module, str) or origin_of_module(module) is Origin.PACKAGE
 
@@ -162,7 +163,7 @@ class FunctionReader:
         else:
             value = place.globals.get(node.id, place.builtins.get(node.id, UNBOUND))
         for name in reversed(names):
-            value = getattr(value, "__dict__", {}).get(name, UNBOUND)
+            value = names_of(value).get(name, UNBOUND)
         return value
 
     def read_of_package(self, node: Node) -> None:
@@ -205,7 +206,7 @@ def _parameters(function: FunctionType) -> set[str]:
     found: set[str] = set()
     layer: object = function
     seen: list[object] = []
-    while isinstance(layer, FunctionType) and layer not in seen:
+    while is_a(layer, FunctionType) and layer not in seen:
         seen.append(layer)
         code = layer.__code__
         several = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)

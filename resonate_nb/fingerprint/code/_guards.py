@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...records import dataclass
 from .._package import Origin, origin_of_module
+from ._kinds import is_a
 from ._settings import Setting, settings_of
 
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()
@@ -89,7 +90,7 @@ class Guards:
             if isinstance(home, str) and home != "__main__" and origin_of_module(home) is Origin.USER:
                 now_bound = namespace.get(name, UNBOUND)
                 # A submodule that was imported meanwhile is bound again wherever it is imported again.
-                if not isinstance(now_bound, ModuleType) and _differ(value, now_bound):
+                if not is_a(now_bound, ModuleType) and _differ(value, now_bound):
                     found.append(f"{home}.{name}")
         return found
 
@@ -244,7 +245,7 @@ class Check:
             if not _same(keys, mapping) or not _same(values, mapping.values()):
                 return False
         for namespace, kinds, values in guards.namespaces:
-            if not _same(values, [value for value in namespace.values() if isinstance(value, kinds)]):
+            if not _same(values, [value for value in namespace.values() if issubclass(type(value), kinds)]):
                 return False
         return True
 

@@ -9,6 +9,7 @@ import sys
 from types import FunctionType, MethodType
 
 from ...records import dataclass
+from ._kinds import is_a
 from ._uses import Use
 
 _NAMESPACES = {id(builtins.locals): "locals", id(builtins.vars): "vars", id(builtins.dir): "dir"}
@@ -102,7 +103,7 @@ def door(value: object, use: Use) -> Door | None:
             if text == "sys.modules" and (use.target or use.is_changed):
                 return None
             return Door(f"uses `{text}`")
-    if isinstance(value, MethodType) and value.__name__ == "get_ipython":
+    if is_a(value, MethodType) and value.__name__ == "get_ipython":
         return Door("uses `get_ipython()`", may_bind=True, runs_text=True)
     return None
 

@@ -13,12 +13,13 @@ from .._package import Origin, origin_of, origin_of_module
 from ..services._services import is_service
 from ._guards import UNBOUND, content_of
 from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
+from ._kinds import is_a, names_of
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
 from ._tree import encode_constant
 from ._unseen import environment, unseen
 from ._uses import Facts, Root, Use
-from ._wrappers import is_dispatching, put_in, put_into
+from ._wrappers import holder_of_attributes, put_in, put_into
 
 
 class NameReader:
@@ -86,17 +87,17 @@ class NameReader:
     def _read_text(self, node: Node, place: Place, use: Use) -> bool:
         """Follow what a text names that is held under a name; whether it is one."""
         value = self._value_of(use, place)
-        if isinstance(value, str):
+        if is_a(value, str):
             for name in names_in_query(value)[0]:
                 for root in (Root.FREE, Root.GLOBAL):
                     self.take(node, place, Use(root, name, is_soft=True))
             return True
-        return isinstance(value, type) or callable(value)
+        return callable(value)
 
     def _value_of(self, use: Use, place: Place) -> object:
         value = self._lookup(use, place)
         for name in use.chain:
-            value = getattr(value, "__dict__", {}).get(name, UNBOUND)
+            value = names_of(value).get(name, UNBOUND)
         return value
 
     def _lookup(self, use: Use, place: Place) -> object:
@@ -145,7 +146,7 @@ class NameReader:
         chain: tuple[str, ...],
     ) -> str:
         """The token of a value, or of what a chain of attributes of a module leads to."""
-        if isinstance(value, ModuleType):
+        if is_a(value, ModuleType):
             return self._through_module(node, place, value, path, use, chain)
         self._open(node, place, value, use)
         if environment(value, use) is not None:
@@ -155,7 +156,7 @@ class NameReader:
             self._walk.effects[f"{storing} in {node.label}"] = None
         is_bare = not (use.is_called or use.is_decorator or use.is_soft or chain)
         token = self._walk.reach(value, is_bare, path)
-        if isinstance(value, type) and not is_users(value):
+        if is_a(value, type) and not is_users(value):
             self._class(value, chain)
             if chain and (unsaid := unseen(f"{value.__module__}.{value.__qualname__}.{chain[0]}")):
                 self._walk.miss(unsaid, node)
@@ -164,8 +165,9 @@ class NameReader:
             return self._walk.item(key, path, value)
         if use.is_stored:
             self._walk.effects[f"{'.'.join((use.name, *use.chain))} in {node.label}"] = None
-        if chain and isinstance(value, FunctionType) and not is_dispatching(value):
-            return self._attribute_of_function(node, place, token, value, path, use, chain)
+        holder = holder_of_attributes(value) if chain else None
+        if holder is not None:
+            return self._attribute_of_function(node, place, token, holder, path, use, chain)
         return token
 
     def _named_like_an_argument(self, node: Node, place: Place, use: Use) -> None:
@@ -186,7 +188,7 @@ class NameReader:
         """Follow what a use leads to beside the value itself, and note what of that cannot be seen."""
         if use.given is not None and is_asking(value):
             text = self._value_of(use.given, place)
-            if isinstance(text, str):
+            if is_a(text, str):
                 # What the variable holds counts beside: with another text this is read anew.
                 use = replace(use, target=text, is_computed=False)
         imported = imported_by_call(value, use)
@@ -220,13 +222,13 @@ class NameReader:
         node: Node,
         place: Place,
         token: str,
-        function: FunctionType,
+        function: object,
         path: str,
         use: Use,
         chain: tuple[str, ...],
     ) -> str:
         """The token of a function with what was set on it as an attribute, which the code reads."""
-        first, attributes = chain[0], function.__dict__
+        first, attributes = chain[0], vars(function)
         value = attributes.get(first, UNBOUND)
         self._walk.guards.name(attributes, first, value)
         if value is UNBOUND:
@@ -265,22 +267,22 @@ class NameReader:
         token = self._walk.package(module.__name__, ".".join((module.__name__, *chain)), use)
         value: object = module
         for position, name in enumerate(chain):
-            if not isinstance(value, ModuleType):
+            if not is_a(value, ModuleType):
                 break
             namespace = value.__dict__
             value = namespace.get(name, UNBOUND)
             self._walk.guards.name(namespace, name, value)
-            if isinstance(value, FunctionType | type) and is_users(value):
+            if (is_a(value, FunctionType) or is_a(value, type)) and is_users(value):
                 key = (id(namespace), name)
                 return self._follow(node, place, value, key, ".".join(chain), use, chain[position + 1 :])
-        if isinstance(value, type):
+        if is_a(value, type):
             self._class(value, chain)
         if value is UNBOUND or value is module:
             if use.is_stored and chain:
                 self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
             return token
         self._open(node, place, value, use)
-        if use.is_stored and not isinstance(value, ModuleType):
+        if use.is_stored and not is_a(value, ModuleType):
             self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
         if is_stable(value) and use.root is not Root.IMPORT:
             # A setting, which the user may have changed.
@@ -300,7 +302,7 @@ class NameReader:
         what = f"import {'.'.join((name, *use.chain))}"
         if origin_of_module(name) is not Origin.USER:
             loaded = sys.modules.get(name)
-            if isinstance(loaded, ModuleType):
+            if is_a(loaded, ModuleType):
                 token = self._through_package(node, place, loaded, use, use.chain)
             else:
                 text = ".".join((name, *use.chain))
@@ -313,7 +315,7 @@ class NameReader:
         if module is UNBOUND:
             node.edge(what, "not importable")
         elif not use.target or use.is_called:
-            if isinstance(module, ModuleType) and use.chain and use.chain[0] not in module.__dict__:
+            if is_a(module, ModuleType) and use.chain and use.chain[0] not in module.__dict__:
                 self._imported(f"{name}.{use.chain[0]}")
             # What a module has put into its own place is data as any other.
             node.edge(what, self._follow(node, place, module, (id(module), "module"), name, use, use.chain))

@@ -13,6 +13,7 @@ from .._outside import Declared
 from .._package import Origin, origin_of_function, origin_of_module
 from ..values._named import Noted
 from ._guards import Guards
+from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._tree import digest
 from ._uses import Facts, Use
@@ -157,14 +158,14 @@ class Walk(Protocol):
 
 def any_token(walk: Walk, value: object, key: tuple[object, ...], path: str, exposed: bool = False) -> str:
     """The token of whatever a name stands for: a module, a piece of code, or data under `path`."""
-    if isinstance(value, ModuleType):
+    if is_a(value, ModuleType):
         return walk.module(value)
     return walk.reach(value, exposed, path) or walk.item(key, path, value)
 
 
 def is_users(value: FunctionType | type) -> bool:
     """Whether a function or class is of the notebook or of a local file."""
-    if isinstance(value, FunctionType):
+    if is_a(value, FunctionType):
         return origin_of_function(value) is Origin.USER
     return isinstance(value.__module__, str) and origin_of_module(value.__module__) is Origin.USER
 

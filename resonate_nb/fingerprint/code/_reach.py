@@ -28,6 +28,7 @@ from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
 from ._hidden import brings_back
+from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, is_users
@@ -123,8 +124,8 @@ class Reach:
     def from_code(self, thing: object, declared: Declared = NOTHING) -> None:
         """Walk from a function, or whatever stands in its place."""
         # A function that is a value may have its hints read by whoever is given it.
-        exposed = self.is_value and not isinstance(thing, type)
-        token = self.module(thing) if isinstance(thing, ModuleType) else self.reach(thing, exposed)
+        exposed = self.is_value and not is_a(thing, type)
+        token = self.module(thing) if is_a(thing, ModuleType) else self.reach(thing, exposed)
         if token is None or not self.nodes:
             raise UndecoratableError(
                 f"{thing!r} is not a function of this notebook or of a local file; wrap it in a function of your own"
@@ -201,22 +202,22 @@ class Reach:
             kinds = tuple(self.loadable_kinds)
             self._kinds_counted |= self.loadable_kinds
             for namespace in self._namespaces():
-                found = {name: value for name, value in namespace.items() if isinstance(value, kinds)}
+                found = {name: value for name, value in namespace.items() if issubclass(type(value), kinds)}
                 self.guards.namespaces.append((namespace, kinds, tuple(found.values())))
                 for _, value in sorted(found.items()):
-                    if isinstance(value, FunctionType | type) and is_users(value):
+                    if (is_a(value, FunctionType) or is_a(value, type)) and is_users(value):
                         self.loadable.append(self.reach(value) or "")
             self._drain()
 
     def _namespaces(self) -> list[dict[str, Any]]:
         """Those of the reached functions, of the notebook, and of the local modules that these hold."""
-        places = [node.thing.__globals__ for node in self.nodes if isinstance(node.thing, FunctionType)]
+        places = [node.thing.__globals__ for node in self.nodes if is_a(node.thing, FunctionType)]
         places += [vars(sys.modules[name]) for name in ("__main__",) if name in sys.modules]
         found: dict[int, dict[str, Any]] = {}
         for place in places:
             found[id(place)] = place
             for _, module in sorted(place.items()):
-                if isinstance(module, ModuleType) and origin_of(module) is Origin.USER:
+                if is_a(module, ModuleType) and origin_of(module) is Origin.USER:
                     found[id(vars(module))] = vars(module)
         return list(found.values())
 
@@ -231,7 +232,7 @@ class Reach:
                 self.refuse(f"{node.label} is nested too deeply to be read")
 
     def _write(self, walker: Walker, item: Item) -> None:
-        if isinstance(item.value, Outside):
+        if is_a(item.value, Outside):
             return  # read when a key is asked for (`look_outside`): a decoration reads no files
         if item.value is UNBOUND:
             item.digest = digest([b"unbound"])
@@ -256,8 +257,8 @@ class Reach:
         if known is not None:
             return known[1]
         # A class is met with each of its instances; nobody reads its hints because of that.
-        exposed = not isinstance(value, type)
-        token = self.module(value) if isinstance(value, ModuleType) else self.reach(value, exposed)
+        exposed = not is_a(value, type)
+        token = self.module(value) if is_a(value, ModuleType) else self.reach(value, exposed)
         if token is None:
             raise UnfingerprintableError("", type(value).__qualname__, "nothing is known about what it does")
         # By number, so that an edit of the code leaves the content as it is; the code counts as a part.

@@ -12,7 +12,9 @@ from typing import Any
 from .._outside import Declared
 from .._package import Origin, is_drawing, is_importable, origin_of_function, origin_of_module
 from ..services._services import is_service
+from ..values._instances import is_of_wrapt
 from ._kernel import in_place_of, is_shell
+from ._kinds import is_a, names_of
 from ._nodes import Node, Walk, any_token, is_users
 
 _HEAP_TYPE = 1 << 9
@@ -23,6 +25,19 @@ _DESCRIPTORS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+
+
+_BY_PYTHON = (
+    classmethod,
+    functools.cached_property,
+    functools.partial,
+    functools.partialmethod,
+    functools.singledispatchmethod,
+    property,
+    staticmethod,
+)
+_OF_PYTHON = frozenset(("args", "attrname", "dispatcher", "func", "keywords", "lock"))
+"""Attributes that these have, and that their tokens tell."""
 
 
 class WrapperReader:
@@ -40,50 +55,68 @@ class WrapperReader:
         self._read_package_function = read_package_function
         self._read_class = read_class
 
-    def token(self, value: object, exposed: bool, path: str) -> str | None:
+    def token(self, value: Any, exposed: bool, path: str) -> str | None:
         stands_for = in_place_of(value)
         if stands_for is not None:
             return self._walk.reach(stands_for, exposed, path)
         if is_shell(value):
             self._walk.miss("uses the shell")
             return "named the shell"
-        match value:
-            case FunctionType():
-                return self._function_token(value, exposed)
-            case type():
-                return self._class_token(value, exposed)
-            case MethodType() if is_drawing(value):
+        kind = type(value)
+        if kind is FunctionType:
+            return self._function_token(value, exposed)
+        if issubclass(kind, type):
+            return self._class_token(value, exposed)
+        if kind is MethodType:
+            if is_drawing(value):
                 return self._drawing_token(value)
-            case MethodType():
-                bound = self._bound(value, value.__self__, path)
-                return f"method {self._walk.reach(value.__func__, exposed, path)} of {bound}"
-            case BuiltinFunctionType():
-                return self._builtin_token(value, path)
-            case types.MethodWrapperType():
-                bound = self._bound(value, value.__self__, path)
-                return f"method {value.__name__} of {bound}"
-            case staticmethod() | classmethod():
-                return f"{type(value).__name__} {self._walk.reach(value.__func__, exposed, path)}"
-            case property():
-                parts = [
-                    "-" if part is None else str(self._walk.reach(part, exposed, path))
-                    for part in (value.fget, value.fset, value.fdel)
-                ]
-                return f"property {' '.join(parts)}"
-            case functools.partial():
-                return self._partial_token("partial", value, exposed, path)
-            case functools.partialmethod():
-                return self._partial_token("partialmethod", value, exposed, path)
-            case functools.cached_property():
-                return f"cached_property {self._walk.reach(value.func, exposed, path)}"
-            case functools.singledispatchmethod():
-                return f"singledispatchmethod {self._walk.reach(value.dispatcher, exposed, path)}"
-        if isinstance(value, _DESCRIPTORS):
-            return f"{type(value).__name__} {self._walk.reach(value.__objclass__)} {value.__name__}"
-        return self._wrapper_token(value, exposed, path)
+            bound = self._bound(value, value.__self__, path)
+            return f"method {self._walk.reach(value.__func__, exposed, path)} of {bound}"
+        if kind is BuiltinFunctionType:
+            return self._builtin_token(value, path)
+        if kind is types.MethodWrapperType:
+            return f"method {value.__name__} of {self._bound(value, value.__self__, path)}"
+        if kind in _DESCRIPTORS:
+            return f"{kind.__name__} {self._walk.reach(value.__objclass__)} {value.__name__}"
+        return self._descriptor_token(value, exposed, path) or self._wrapper_token(value, exposed, path)
+
+    def _descriptor_token(self, value: Any, exposed: bool, path: str) -> str | None:
+        """The token of what Python itself offers to wrap functions in, or of something derived from that."""
+        token = self._wrapped_by_python(value, exposed, path)
+        kind = type(value)
+        if token is None or (kind in _BY_PYTHON and kind is not functools.partial):
+            return token
+        parts = [token] if kind in _BY_PYTHON else [token, "as", str(self._walk.reach(kind))]
+        names = names_of(value)
+        self._walk.guards.mapping(names)
+        for name in sorted(names.keys() - _OF_PYTHON):
+            if not (name.startswith("__") and name.endswith("__")):
+                parts += (f".{name}", any_token(self._walk, names[name], (id(value), "has", name), f"{path}.{name}"))
+        return " ".join(parts)
+
+    def _wrapped_by_python(self, value: Any, exposed: bool, path: str) -> str | None:
+        if is_a(value, staticmethod) or is_a(value, classmethod):
+            return f"{type(value).__name__} {self._walk.reach(value.__func__, exposed, path)}"
+        if is_a(value, property):
+            parts = [
+                "-" if part is None else str(self._walk.reach(part, exposed, path))
+                for part in (value.fget, value.fset, value.fdel)
+            ]
+            return f"property {' '.join(parts)}"
+        if is_a(value, functools.partial):
+            return self._partial_token("partial", value, exposed, path)
+        if is_a(value, functools.partialmethod):
+            return self._partial_token("partialmethod", value, exposed, path)
+        if is_a(value, functools.cached_property):
+            return f"cached_property {self._walk.reach(value.func, exposed, path)}"
+        if is_a(value, functools.singledispatchmethod):
+            return f"singledispatchmethod {self._walk.reach(value.dispatcher, exposed, path)}"
+        return None
 
     def _wrapper_token(self, value: object, exposed: bool, path: str) -> str | None:
         cls = type(value)
+        if is_of_wrapt(cls):
+            return self._token_of_wrapt(value, exposed, path)
         module = cls.__module__ if isinstance(cls.__module__, str) else ""
         origin = origin_of_module(module)
         # The class of what Cython compiles is in a module without a file.
@@ -123,6 +156,19 @@ class WrapperReader:
                 return self._walk.package(module, f"{module}.{ready}")
         return None
 
+    def _token_of_wrapt(self, value: Any, exposed: bool, path: str) -> str:
+        """The token of what wrapt makes of a function: that, the function that is called in its place, and when."""
+        cls = type(value)
+        package = self._walk.package("wrapt", f"wrapt.{cls.__name__}")
+        # Its classes in C name a module that there is none of.
+        is_theirs = cls.__module__ == "_wrappers" or origin_of_module(cls.__module__) is not Origin.USER
+        parts = [package if is_theirs else str(self._walk.reach(cls))]
+        for name in ("__wrapped__", "_self_wrapper", "_self_enabled"):
+            part = getattr(value, name)
+            if part is not None:
+                parts.append(any_token(self._walk, part, (id(value), name), f"{path}.{name}", exposed))
+        return " ".join(parts)
+
     def _ufunc_token(self, value: object) -> str | None:
         name = getattr(value, "__name__", "")
         for home in ("numpy", "scipy.special"):
@@ -145,7 +191,7 @@ class WrapperReader:
 
     def _builtin_token(self, value: BuiltinFunctionType, path: str) -> str:
         owner = value.__self__
-        if owner is None or isinstance(owner, ModuleType):
+        if owner is None or is_a(owner, ModuleType):
             module = str(value.__module__ or getattr(owner, "__name__", "builtins"))
             return self._walk.package(module, f"{module}.{value.__qualname__}")
         if is_drawing(value):
@@ -245,10 +291,19 @@ def put_in(member: object) -> object:
         case _:
             member = getattr(member, "__func__", member)
             parts = (member,)
-    is_theirs = any(isinstance(part, FunctionType | type) and is_users(part) for part in parts)
+    is_theirs = any((is_a(part, FunctionType) or is_a(part, type)) and is_users(part) for part in parts)
     return member if is_theirs else None
 
 
 def is_dispatching(function: FunctionType) -> bool:
     """Whether `functools.singledispatch` made it."""
     return "dispatch" in function.__dict__ and type(function.__dict__.get("registry")) is types.MappingProxyType
+
+
+def holder_of_attributes(value: object) -> object | None:
+    """The function, or cache around one, whose attributes are those of a value; None for all others."""
+    if is_a(value, MethodType):
+        value = value.__func__
+    if is_a(value, FunctionType):
+        return None if is_dispatching(value) else value
+    return value if type(value).__name__ == "_lru_cache_wrapper" else None

@@ -291,6 +291,13 @@ def is_plain(cls: type) -> bool:
     return name_of(cls) in _PLAIN
 
 
+def is_of_wrapt(cls: type) -> bool:
+    """Whether objects of a class are what the package wrapt makes of functions, which say that they are those."""
+    if "wrapt" not in sys.modules:
+        return False
+    return {"ObjectProxy", "_FunctionWrapperBase"} <= {owner.__name__ for owner in cls.__mro__}
+
+
 def is_users_class(cls: type) -> bool:
     """Whether a class is the user's: of the notebook, or of a source file outside installed packages."""
     return origin_of_module(cls.__module__) is Origin.USER

@@ -224,7 +224,7 @@ class Walker(Walk):
         elif (service := _services.handler_of(cls)) is not None:
             self._handlers[cls] = service  # whose package is none of the code's
             return service
-        elif issubclass(cls, type) or root == _US:
+        elif issubclass(cls, type) or root == _US or _instances.is_of_wrapt(cls):
             handler = _instances.code
         elif issubclass(cls, enum.Enum):
             handler = _instances.enum_member
