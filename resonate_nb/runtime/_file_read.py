@@ -16,13 +16,9 @@ from resonate_nb.clock import Clock
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.records import dataclass
 
-from ._digests import digest_of
+from ._digests import RACY_MS, Stamp, digest_of, stamp_of
 from ._entries import entry_digest
 from ._listings import Kind, names_digest, names_of, shown
-
-RACY_MS = 1_000
-"""A file that changed less than this before it was digested may change again without its times showing it: the clocks
-of file systems are coarse."""
 
 Root = str | os.PathLike[str] | None
 
@@ -36,7 +32,7 @@ class FileRead:
     size: int
     mtime_ns: int
     ctime_ns: int
-    """Nobody can set it back. 0 when the times cannot be trusted yet (`RACY_MS`): then only content counts."""
+    """Nobody can set it back. 0 when the times cannot be trusted yet (`_digests.RACY_MS`): then only content counts."""
     inode: int
     digest: str
     """blake3 of the content, 64 hex digits. Empty when it changed while the body ran: equal to nothing."""
@@ -51,9 +47,6 @@ DECLARED = -2
 """The size of what a call inside has declared in `files=`: a file, a folder or a pattern, digested as one."""
 LISTED = -3
 """The size of a folder or pattern of which the body was told the names (`_listings`); its inode is the kind."""
-
-Stamp = tuple[int, int, int, int]
-"""Size, mtime, ctime and inode: what a FileRead holds besides path and digest."""
 
 
 def changed(files: Iterable[FileRead], root: Root) -> str | None:
@@ -79,10 +72,10 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
             if declared_digest(path) != file.digest:
                 return file.path
             continue
-        found = stamp_of(path)
-        if not file.digest or found is None or found[0] != file.size:
+        found = stamp_at(path)
+        if not file.digest or found is None or found.size != file.size:
             return file.path
-        is_same = found == (file.size, file.mtime_ns, file.ctime_ns, file.inode)
+        is_same = found[:4] == (file.size, file.mtime_ns, file.ctime_ns, file.inode)
         if not is_same and digest_at_rest(path, found) != file.digest:
             return file.path
     return None
@@ -103,7 +96,7 @@ def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRea
         if file.size == LISTED:
             found.append(replace(file, digest=names_digest(names_of(path, Kind(file.inode)))))
             continue
-        stamp = stamp_of(path)
+        stamp = stamp_at(path)
         if stamp is None:
             if file.size != ABSENT or os.path.exists(path):
                 return file.path
@@ -137,9 +130,9 @@ def _checked(path: str, size: int, mtime_ns: int, ctime_ns: int, inode: int, dig
 
 def regular(path: str, stamp: Stamp, digest: str, now_ms: int, given: str) -> FileRead:
     """The record of a regular file that was digested at this instant."""
-    size, mtime, ctime, inode = stamp
-    is_racy = milliseconds(ctime) > now_ms - RACY_MS
-    return FileRead(path, size, mtime, 0 if is_racy else ctime, inode, digest, given)
+    is_racy = milliseconds(stamp.ctime_ns) > now_ms - RACY_MS
+    ctime_ns = 0 if is_racy else stamp.ctime_ns
+    return FileRead(path, stamp.size, stamp.mtime_ns, ctime_ns, stamp.inode, digest, given)
 
 
 def shown_path(path: str, root: str | None) -> str:
@@ -162,17 +155,13 @@ def place_of(file: FileRead, root: str | None) -> str:
     return file.path if root is None else os.path.join(root, file.path)
 
 
-def stamp_of(path: str) -> Stamp | None:
+def stamp_at(path: str) -> Stamp | None:
     """None for what is absent, out of reach, or no regular file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
         return None
-    return _stamp(found) if stat.S_ISREG(found.st_mode) else None
-
-
-def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return stamp_of(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def milliseconds(nanoseconds: int) -> int:
@@ -183,12 +172,12 @@ def digest_at_rest(path: str, stamp: Stamp) -> str:
     """The digest of the content; empty when it cannot be read, or the file is another one before or after that."""
     try:
         found = os.stat(path)
-        if _stamp(found) != stamp:
+        if stamp_of(found) != stamp:
             return ""
         digest = digest_of(path, found)
     except (OSError, ValueError, UnfingerprintableError):
         return ""
-    return digest if stamp_of(path) == stamp else ""
+    return digest if stamp_at(path) == stamp else ""
 
 
 def declared_digest(path: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from resonate_nb.clock import Clock, SystemClock
 from resonate_nb.loading import PACKAGE
 
+from ._digests import Stamp
 from ._entries import working_directory
 from ._file_read import (
     ABSENT,
@@ -29,14 +30,13 @@ from ._file_read import (
     LISTED,
     FileRead,
     Root,
-    Stamp,
     declared_digest,
     digest_at_rest,
     milliseconds,
     place_of,
     regular,
     shown_path,
-    stamp_of,
+    stamp_at,
 )
 from ._listings import EVENTS, Kind, asked_for, base_of, names_digest, names_of
 
@@ -153,12 +153,12 @@ class Reads:
 
     def _file(self, path: str, given: str, stamp: Stamp) -> FileRead | None:
         now_ms = self._clock.now_ms()
-        found = stamp_of(path)
-        if found is None and milliseconds(stamp[2]) >= self._started_ms - _CLOCK_SLACK_MS:
+        found = stamp_at(path)
+        if found is None and milliseconds(stamp.ctime_ns) >= self._started_ms - _CLOCK_SLACK_MS:
             return None  # made and removed while the body ran, by a child process or native code
         digest = ""
         # Otherwise, if it moved or is gone, nobody can say what the body saw. Empty both times: an empty lock file.
-        if found is not None and (found == stamp or found[0] == stamp[0] == 0):
+        if found is not None and (found == stamp or found.size == stamp.size == 0):
             digest = digest_at_rest(path, found)
         return regular(shown_path(path, self._root), stamp if found is None else found, digest, now_ms, given)
 
@@ -181,7 +181,7 @@ class Reads:
         if path.endswith(_NEVER_SUFFIXES) or path.startswith(self._aside) or path in self._made:
             return
         key = (path, self._way_to(path) if is_relative else "")
-        found = stamp_of(path)
+        found = stamp_at(path)
         if found is None:
             # Absent, or no regular file. If this open makes it, its content is the body's own.
             if os.path.exists(path):
