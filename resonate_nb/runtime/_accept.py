@@ -36,14 +36,15 @@ from resonate_nb.protocol import (
 from resonate_nb.store import Transaction
 
 from . import _config, _context, _identity
-from ._acceptable import MOST, Acceptable, Asked, Doubt, Source, code_of, told
+from ._acceptable import MOST, Acceptable, Asked, Doubt, Source, told
 from ._engine import Engine, next_id
 from ._handle import Handle
 from ._identity import Identity, Undurable
+from ._packages import made_by
 from ._registry import Work, works_named
 from ._say import say
 from ._tasks import LEASE_MS
-from .call import BY, FROM, Request, canceling, load, origin_of, param_of, value_of, why_no_hit
+from .call import ADOPTS, BY, FROM, Request, canceling, load, origin_of, param_of, value_of, why_no_hit
 
 
 def accept(
@@ -122,7 +123,7 @@ def _newest_of_other_code(engine: Engine, work: Work) -> Promise:
     with engine.store.read() as reader:
         for promise in reader.recent(work.name, MOST):
             identity = None if ":" in promise.id else _identity.identity_now(work, promise)
-            if isinstance(identity, Undurable) or (identity is not None and identity.code != code_of(promise)):
+            if isinstance(identity, Undurable) or (identity is not None and identity.code != made_by(promise)):
                 return promise
     raise PromiseNotFoundError(
         f"{work.title}: there is no promise of it under other code, so there is nothing to accept"
@@ -215,7 +216,7 @@ class _Acceptance:
         if present is not None and superseded and present.state is State.PENDING:
             commands += canceling(present, mine)
             if promise.state is not State.RESOLVED:
-                headers["adopts"] = present.id
+                headers[ADOPTS] = present.id
         if promise.task is TaskState.ACQUIRED:
             commands.append(ReleaseTask(promise.id, promise.version))
         is_value = promise.state is State.RESOLVED

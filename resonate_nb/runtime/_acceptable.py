@@ -24,9 +24,10 @@ from ._earlier import versions_of
 from ._engine import Engine
 from ._identity import Identity, about_of
 from ._outside import title_of
+from ._packages import made_by
 from ._registry import Work
 from ._say import duration
-from .call import FROM, changed_file, ended_how, load, made_at, origin_of, why_no_hit
+from .call import ADOPTS, FROM, changed_file, ended_how, load, made_at, origin_of, why_no_hit
 
 Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
@@ -143,27 +144,27 @@ class Acceptable:
                 others[base] = reader.latest(base) or promise
         if owner is not None and others:
             newest, *older = others.values()
-            if any(_arguments(each) != _arguments(newest) and code_of(each) == code_of(newest) for each in older):
+            if any(_arguments(each) != _arguments(newest) and made_by(each) == made_by(newest) for each in older):
                 raise UnacceptableError(
                     f"{work.title}: several objects were called so under the code before, and which of them this one "
                     "was is not known: run it"
                 )
 
         def distance(promise: Promise) -> tuple[bool, bool]:
-            return bool(self._differing(promise)), code_of(promise) != identity.code
+            return bool(self._differing(promise)), made_by(promise) != identity.code
 
         return sorted(others.values(), key=distance)
 
     def _may_have_been(self, promise: Promise) -> bool:
         """Whether it may be the call as it was, apart from what an edit may have changed of its arguments."""
-        headers, work, identity, owner = promise.param.headers, self._work, self._identity, self._asked.owner
-        if (headers.get("kind") == "cell") != work.is_cell:
+        work, identity, owner = self._work, self._identity, self._asked.owner
+        if (promise.param.headers.get("kind") == "cell") != work.is_cell:
             return False
         if work.is_cell:
-            return work.name != "cell" or headers.get("code") == identity.code
+            return work.name != "cell" or made_by(promise) == identity.code
         if owner is None:
             return _arguments(promise) == dict(identity.argument_parts)
-        if code_of(promise) == identity.code:
+        if made_by(promise) == identity.code:
             return False  # no edit: it is another object
         ours, theirs = ({**parts, owner: ""} for parts in (identity.argument_parts, _arguments(promise)))
         shown = about_of(promise).get("shown", {}).get(owner, "")
@@ -261,10 +262,6 @@ def _although(differing: Sequence[str]) -> str:
     return f", although {named} {have} changed since"
 
 
-def code_of(promise: Promise) -> str | None:
-    return promise.param.headers.get("code")
-
-
 def _arguments(promise: Promise) -> Mapping[str, str]:
     return about_of(promise).get("arguments", {})
 
@@ -272,6 +269,6 @@ def _arguments(promise: Promise) -> Mapping[str, str]:
 def _steps(reader: Reader, promise: Promise) -> int:
     """How many steps of a call had resolved, with those that it took over itself."""
     found = sum(row.state == State.RESOLVED for row in reader.under(f"{promise.id}:", MOST, 0))
-    before = (promise.param.headers.get(name) for name in ("adopts", FROM))
+    before = (promise.param.headers.get(name) for name in (ADOPTS, FROM))
     others = (other for id in before if id is not None and (other := reader.get(id)) is not None)
     return found + sum(_steps(reader, other) for other in others)

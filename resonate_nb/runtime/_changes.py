@@ -21,7 +21,7 @@ from ._earlier import FIRST, NEW_ARGUMENTS, parts_of, stored_parts_of
 from ._identity import Identity, about_of, part_diff
 from ._inventory import inventory_of
 from ._outside import change_of, is_outside
-from ._packages import recorded
+from ._packages import made_by, recorded
 from ._registry import Work
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def from_json(data: bytes | None) -> tuple[Change, ...]:
 
 
 def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[Change]:
-    code = earlier.param.headers.get("code", "")
+    code = made_by(earlier)
     if code == identity.code:
         return []
     ours = identity.code_parts

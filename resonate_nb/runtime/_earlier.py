@@ -13,6 +13,7 @@ from resonate_nb.protocol import Promise, split_id
 from resonate_nb.store import Query, Reader
 
 from ._identity import Identity, about_of, cell_place
+from ._packages import made_by
 from ._registry import Work
 
 FIRST = "first run"
@@ -71,7 +72,7 @@ def nearest(reader: Reader, work: Work, identity: Identity) -> Promise | None:
     def distance(promise: Promise) -> tuple[bool, int]:
         theirs = stored_parts_of(promise)
         differing = sum(theirs.get(name) != digest for name, digest in parts.items()) + len(theirs.keys() - parts)
-        return promise.param.headers.get("code") != identity.code, differing
+        return made_by(promise) != identity.code, differing
 
     return min(known, key=distance, default=None)
 

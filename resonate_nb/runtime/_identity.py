@@ -32,6 +32,7 @@ from resonate_nb.store import Transaction
 
 from . import _config
 from ._outside import file_parts
+from ._packages import made_by
 from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 
 CODE_DIGITS = 8
@@ -266,8 +267,7 @@ def has_drifted(identity: Identity, promise: Promise) -> bool:
     """Whether the code behind a fixed version is other code than what made this promise's value."""
     if identity.is_automatic_version:
         return False
-    made_by = promise.value.headers.get("code") or promise.param.headers.get("code")
-    return made_by is not None and made_by != identity.code
+    return made_by(promise) not in ("", identity.code)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -94,9 +94,8 @@ def slow_phrases(slow: Mapping[str, float]) -> tuple[str, ...]:
 def why_it_ran(reader: Reader, promise: Promise) -> Ran:
     """What was stored of why the body of a promise ran."""
     why, changes = reader.note(promise.id, "why"), from_json(reader.note(promise.id, "changes"))
-    code = f"code:{promise.param.headers.get('code', '')}"
-    unseen = loaded(reader.note(code, "unseen"), dict)
-    parts = loaded(reader.note(f"code:{made_by(promise)}", "parts"), dict)
+    code = f"code:{made_by(promise)}"
+    unseen, parts = loaded(reader.note(code, "unseen"), dict), loaded(reader.note(code, "parts"), dict)
     return Ran(
         plain_reason(reader, promise) if why is None else why.decode(errors="replace"),
         changes,

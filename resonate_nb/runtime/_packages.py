@@ -92,7 +92,7 @@ class Ledger:
 
 
 def made_by(promise: Promise) -> str:
-    """The fingerprint of the code that made a promise's value."""
+    """The fingerprint of the code that made a promise's value, or is to make it; "" for a promise that is not ours."""
     return promise.value.headers.get("code") or promise.param.headers.get("code", "")
 
 

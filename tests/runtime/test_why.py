@@ -56,6 +56,19 @@ def test_a_hit_is_a_hit(engine: Engine):
     assert (True, "resolved", step.get(1).id, ()) == (bool(why), why.state, why.id, why.changes)
 
 
+def test_what_was_taken_over_by_other_code_is_compared_with_the_code_that_made_it(engine: Engine):
+    """The code that had begun it made nothing."""
+
+    def taken(x: int, n: int = 0) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        durable(name="step", version=1)(taken)(1)
+    step = made(version=1, on_drift="ignore")
+    step(1)
+    assert ("same code, same arguments", ()) == (step.why(1).reason, step.why(1).changes)
+
+
 def test_a_look_runs_stores_and_says_nothing(engine: Engine, work: Work, caplog: pytest.LogCaptureFixture):
     @durable(version=1, ignore=("work",))
     def step(x: int) -> int:

@@ -1,6 +1,7 @@
 """One durable call: plan, attempt, settle."""
 
 from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
+from ._children import ADOPTS
 from ._claim import Request, canceling, param_of, steps_not_used
 from ._drive import call, call_async
 from ._lane import MISS, Lane
@@ -8,6 +9,7 @@ from ._plan import Hit, Refuse, Run, Wait, changed_file, ended_how, load, plan, 
 from ._result import Result, stored_error, without_our_frames
 
 __all__ = [
+    "ADOPTS",
     "BY",
     "FROM",
     "MISS",

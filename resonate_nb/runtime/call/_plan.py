@@ -15,7 +15,7 @@ from .. import _file_read, _identity
 from .._engine import Engine, next_id
 from .._identity import Identity
 from .._memo import Entry
-from .._packages import recorded
+from .._packages import made_by, recorded
 from .._registry import Work
 from .._say import duration, warn
 from .._tries import elapsed_ms
@@ -340,20 +340,17 @@ def _drifted(
 
 
 def _diff(engine: Engine, identity: Identity, found: Promise) -> str:
-    made_by = found.value.headers.get("code") or found.param.headers.get("code", "")
+    code = made_by(found)
     with engine.store.read() as reader:
-        sources, versions = reader.note(f"code:{made_by}", "sources"), recorded(reader, found)
-        parts = reader.note(f"code:{made_by}", "parts")
+        sources, versions = reader.note(f"code:{code}", "sources"), recorded(reader, found)
+        parts = reader.note(f"code:{code}", "parts")
     diff = _identity.code_diff(sources, identity)
     lines = [*filter(None, (diff, *_identity.version_changes(identity, versions)))]
     return "\n".join(lines or _identity.changed_parts(parts, identity))
 
 
 def _fits(identity: Identity, promise: Promise) -> bool:
-    headers = promise.param.headers
-    return headers.get("arguments") == identity.arguments and (
-        (promise.value.headers.get("code") or headers.get("code")) == identity.code
-    )
+    return promise.param.headers.get("arguments") == identity.arguments and made_by(promise) == identity.code
 
 
 def _is_current(engine: Engine, work: Work, promise: Promise) -> bool:
