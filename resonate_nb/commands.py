@@ -17,7 +17,7 @@ from resonate_nb.runtime import (
     configure,
     existing_engine,
     explain_promise,
-    newest_of,
+    id_of,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _why(options: argparse.Namespace) -> int:
         if options.store is not None:
             configure(store=options.store)
         engine = existing_engine()
-        found = None if engine is None else engine.find(options.id) or engine.find(newest_of(engine, options.id) or "")
+        found = None if engine is None else engine.find(id_of(engine, options.id))
         if engine is None or found is None:
             print(
                 f"resonate-nb why: {_NO_STORE if engine is None else absent_phrase(engine, options.id)}",

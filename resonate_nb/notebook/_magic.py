@@ -39,9 +39,9 @@ from resonate_nb.runtime import (
     existing_engine,
     forget,
     get,
+    id_of,
     is_path,
     mark_rerun,
-    newest_of,
     refuse_reserved,
     speak_on,
 )
@@ -410,9 +410,7 @@ def _words(line: str) -> list[str]:
 def _id_of(word: str) -> str:
     """An id as it is, and the name of a function or the label of a cell as its newest promise."""
     engine = existing_engine()
-    if engine is None or engine.find(word) is not None:
-        return word
-    return newest_of(engine, word) or word
+    return word if engine is None else id_of(engine, word)
 
 
 def _exactly_one(words: Sequence[str], usage: str) -> Sequence[str]:

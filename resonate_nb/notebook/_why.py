@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from resonate_nb.errors import InvalidOptionError, PromiseNotFoundError
-from resonate_nb.runtime import Explanation, absent_phrase, existing_engine, explain_promise, newest_of
+from resonate_nb.runtime import Explanation, absent_phrase, existing_engine, explain_promise, id_of
 
 from ._durable_cell import explain_cell, has_run
 
@@ -28,7 +28,7 @@ def explanation_of(shell: Any, line: str) -> Explanation:
     if has_run(shell, word):
         return _with_its_run(explain_cell(shell, word))
     engine = existing_engine()
-    found = None if engine is None else engine.find(word) or engine.find(newest_of(engine, word) or word)
+    found = None if engine is None else engine.find(id_of(engine, word))
     if engine is None or found is None:
         if hasattr(shell.user_ns.get(word), "why"):
             raise PromiseNotFoundError(f"{word} has no promise yet; of a call ask %durable why {word}(...)")

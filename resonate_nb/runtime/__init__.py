@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._look import Detail, Record, Shown
     from ._public import forget, get, mark_rerun, search, source, to_frame
-    from ._reading import Source, forget_generations, newest_of, record_of
+    from ._reading import Source, forget_generations, id_of, record_of
     from ._why import Explanation, Verdict, explain_call, explain_promise, sections
 else:
     _LATE = {
@@ -58,7 +58,7 @@ else:
         "_handle": ("Handle",),
         "_look": ("Detail", "Record", "Shown"),
         "_public": ("forget", "get", "mark_rerun", "search", "source", "to_frame"),
-        "_reading": ("Source", "forget_generations", "newest_of", "record_of"),
+        "_reading": ("Source", "forget_generations", "id_of", "record_of"),
         "_why": ("Explanation", "Verdict", "explain_call", "explain_promise", "sections"),
     }
 
@@ -119,6 +119,7 @@ __all__ = [
     "generators_phrase",
     "get",
     "hold_interrupt",
+    "id_of",
     "identify",
     "is_enabled",
     "is_numpy_fresh",
@@ -127,7 +128,6 @@ __all__ = [
     "log_call",
     "mark_rerun",
     "meets_another",
-    "newest_of",
     "open_engine",
     "outside_of",
     "plainly_phrase",

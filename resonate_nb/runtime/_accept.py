@@ -68,9 +68,7 @@ def accept(
     work = request.work
     identity = _identity.identify(work, request.arguments)
     if isinstance(identity, Undurable):
-        raise UnacceptableError(
-            f"{work.title} runs plainly, so there is nothing to accept: {'; '.join(identity.reasons)}"
-        )
+        raise _unkeyed(work, identity)
     around = _context.current()
     if work.options.keyed_by == "call" and around is not None:
         raise UnacceptableError(
@@ -106,9 +104,7 @@ def accept_promise(id: str) -> Handle:
         promise = _newest_of_other_code(engine, work)
     identity = _identity.identity_now(work, promise)
     if isinstance(identity, Undurable):
-        raise UnacceptableError(
-            f"{work.title} runs plainly, so there is nothing to accept: {'; '.join(identity.reasons)}"
-        )
+        raise _unkeyed(work, identity)
     if identity is None or next(iter(identity.argument_parts), "") in ("self", "cls"):
         raise UnacceptableError(
             f"what the call of {promise.id!r} is by now cannot be told without its arguments: "
@@ -117,6 +113,10 @@ def accept_promise(id: str) -> Handle:
     about = _identity.about_now(identity, promise)
     param = Value(_identity.param_headers(identity, work), about or None, None, len(about))
     return _accepted(engine, work, identity, Asked(param, promise.id, None, None, {}))
+
+
+def _unkeyed(work: Work, identity: Undurable) -> UnacceptableError:
+    return UnacceptableError(f"{work.title} runs plainly, so there is nothing to accept: {'; '.join(identity.reasons)}")
 
 
 def _newest_of_other_code(engine: Engine, work: Work) -> Promise:

@@ -24,7 +24,7 @@ from ._outside import change_of, is_outside
 from ._packages import made_by, recorded
 from ._registry import Work
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _MOST_TEXTS = 3
 _MOST_PHRASES = 3
 _MOST_DIFF = 20_000
@@ -80,7 +80,7 @@ def reason_of(changes: Sequence[Change]) -> str:
     return "; ".join(texts[:_MOST_TEXTS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def loaded(data: bytes | None, kind: type[T]) -> T:
+def loaded(data: bytes | None, kind: type[_T]) -> _T:
     """What a note holds, of this kind; an empty one where there is none, or it is damaged: no call fails of that."""
     try:
         found = json.loads(data) if data is not None else None

@@ -163,11 +163,14 @@ def ids(engine: Engine, query: Query) -> list[str]:
         return reader.ids(replace(query, now=engine.clock.now_ms()))
 
 
-def newest_of(engine: Engine, name: str) -> str | None:
-    """Id of the newest promise of a function or cell of this name; else of those whose id begins with it."""
+def id_of(engine: Engine, word: str) -> str:
+    """The id that a word means: itself where there is a promise of it, else that of the newest promise of a function or
+    cell of this name, or of those whose ids begin with it; itself where there is none either."""
+    if engine.find(word) is not None:
+        return word
     with engine.store.read() as reader:
-        named = reader.newest(name)
-        return named.id if named else next(iter(reader.ids(Query(f"{escape(name)}/*", limit=1))), None)
+        named = reader.newest(word)
+        return named.id if named else next(iter(reader.ids(Query(f"{escape(word)}/*", limit=1))), word)
 
 
 def tally(engine: Engine, query: Query) -> dict[State, int]:
