@@ -28,6 +28,8 @@ _LITTER = LEFT_BY_RUNS | {
     *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
 }
 _STORE_FILE = "promises.db"
+_DEEPEST = 200
+"""Each folder in a folder takes two frames of Python's, of a thousand."""
 
 
 def joint_digest(kind: bytes, *parts: bytes) -> bytes:
@@ -114,6 +116,8 @@ def _of_folder(
     here = found.st_dev, found.st_ino
     if here in above:
         return joint_digest(b"again", str(len(above) - above.index(here)).encode())  # a link that leads back up
+    if len(above) == _DEEPEST:
+        raise UnfingerprintableError(path, "file", f"it lies more than {_DEEPEST} folders deep")
     parts: list[bytes] = []
     for name, entry in sorted(_entries(path)):
         try:

@@ -7,11 +7,13 @@ import random
 import subprocess
 import sys
 import threading
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
+from resonate_nb import durable
 from resonate_nb.clock import ManualClock, SystemClock
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.runtime import configure, engine
@@ -324,6 +326,33 @@ def test_what_is_no_file_within_a_folder_counts_by_its_kind(tmp_path: Path) -> N
     before = entry_digest(tmp_path)
     (tmp_path / "pipe").unlink()
     assert before != entry_digest(tmp_path)
+
+
+def nest(folder: Path, depth: int) -> None:
+    """Step by step: no path may be so long."""
+    with chdir(folder):
+        for _ in range(depth):
+            os.mkdir("d")
+            os.chdir("d")
+
+
+@pytest.mark.usefixtures("engine")
+def test_folders_that_are_nested_too_deep_are_refused(tmp_path: Path) -> None:
+    """With the path, before the body runs; and what a body has made so does not cost it its value."""
+
+    @durable(files="tree")
+    def reads(tree: Path) -> int:
+        return 1
+
+    @durable
+    def makes(tree: Path) -> int:
+        reads(tree)
+        nest(tree, 250)
+        return 2
+
+    assert 2 == makes(tmp_path)
+    with pytest.raises(UnfingerprintableError, match="it lies more than 200 folders deep"):
+        reads(tmp_path)
 
 
 @pytest.mark.parametrize("target", ["nowhere", "link"])

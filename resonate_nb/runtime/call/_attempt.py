@@ -143,22 +143,24 @@ def _deadline(claimed: Claimed) -> int | None:
 def _tried(request: Request, identity: Identity, run: _Try, limited: Limited[Any]) -> Tried:
     draws: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    files: tuple[FileRead, ...] = ()
     try:
         if limited.error is not None and request.may_raise_again:
             effects = (*(f"bound `{name}`" for name in run.bound()), *_effects(request, identity, None))
         elif limited.error is None and limited.has_value:
             draws = run.generators.moved()  # first: looking at the rest may import
             effects = (*(f"bound `{name}`" for name in run.bound()), *_effects(request, identity, limited.value))
+        run.caches.settle(run.reads)
+        files = run.reads.files()
     except Exception as error:
         # The body is done and its value must not be lost to a fault in looking at it; nor may it be called harmless.
         effects = (f"could not be looked at afterwards ({in_words(error)})",)
-    run.caches.settle(run.reads)
     return Tried(
         limited.value,
         limited.error,
         run.elapsed_us,
         run.cpu_us,
-        run.reads.files(),
+        files,
         effects,
         draws,
         limited.is_late,
