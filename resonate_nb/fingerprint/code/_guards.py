@@ -44,6 +44,8 @@ class Guards:
 
     settings: dict[str, Setting] = field(default_factory=dict)
     """Modules, and their settings that are not as they come."""
+    looks: list[tuple[object, str]] = field(default_factory=list)
+    """Tables of packages that are as they come, and their texts: they may be changed in place."""
     registries: dict[type, frozenset[object]] = field(default_factory=dict)
     """Abstract classes, and what was registered with them."""
 
@@ -171,6 +173,7 @@ class Check:
             or guards.members
             or guards.registries
             or guards.settings
+            or guards.looks
         )
 
     def holds(self) -> bool:
@@ -237,6 +240,9 @@ class Check:
                 return False
         for owner, setting in guards.settings.items():
             if settings_of(owner) != setting:
+                return False
+        for table, text in guards.looks:
+            if repr(table) != text:
                 return False
         for cls, before in guards.registries.items():
             if registered(cls) != before:

@@ -16,6 +16,8 @@ from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stor
 from ._kinds import is_a, names_of
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
+from ._settings import asked_by
+from ._state import StateReader, is_asking_options, is_of_figures
 from ._tree import encode_constant
 from ._unseen import environment, unseen
 from ._uses import Facts, Root, Use
@@ -27,6 +29,7 @@ class NameReader:
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
+        self._state = StateReader(walk)
         self._names_more = False
         """The code that is read names variables in ways that do not show."""
         self._attributes: set[str] = set()
@@ -77,8 +80,9 @@ class NameReader:
             self._walk.guards.some_of(owner, names)
             for name in names:
                 inner = put_in(vars(owner)[name])
-                if inner is not None:
-                    node.edge(f"{kind}.{name}", str(self._walk.reach(inner, True)))
+                token = self._state.constant(node, owner, name) if inner is None else self._walk.reach(inner, True)
+                if token:
+                    node.edge(f"{kind}.{name}", token)
             if isinstance(owner, abc.ABCMeta):
                 theirs = [each for each in self._walk.guards.registered(owner) if is_users(each)]
                 for token in sorted(str(self._walk.reach(each)) for each in theirs):
@@ -151,6 +155,9 @@ class NameReader:
         self._open(node, place, value, use)
         if environment(value, use) is not None:
             return f"named {path}"
+        if is_of_figures(value):
+            named = self._walk.package("matplotlib", "matplotlib.rcParams")
+            return named + self._state.token(node, "matplotlib", "rcParams", value, chain, use)
         storing = stores_attributes(value)
         if storing and (not use.is_called or use.on_outside):
             self._walk.effects[f"{storing} in {node.label}"] = None
@@ -158,11 +165,12 @@ class NameReader:
         token = self._walk.reach(value, is_bare, path)
         if is_a(value, type) and not is_users(value):
             self._class(value, chain)
+            token = f"{token}{self._state.token(node, value.__module__, value.__qualname__, value, chain, use)}"
             if chain and (unsaid := unseen(f"{value.__module__}.{value.__qualname__}.{chain[0]}")):
                 self._walk.miss(unsaid, node)
         if token is None:
             self._attributes.update(chain)
-            return self._walk.item(key, path, value)
+            return self._walk.item(key, path, value) + self._state.of_object(node, value, chain, use)
         if use.is_stored:
             self._walk.effects[f"{'.'.join((use.name, *use.chain))} in {node.label}"] = None
         holder = holder_of_attributes(value) if chain else None
@@ -197,6 +205,11 @@ class NameReader:
         found = environment(value, use)
         if found:
             self._walk.miss(found, node)
+        settings = asked_by(value)
+        if settings:
+            self._walk.ask(settings)
+        elif is_asking_options(value) and (options := self._state.of_options(node, use)):
+            node.edge("options", options)
         self._pass(node, place, door(value, use))
 
     def _pass(self, node: Node, place: Place, found: Door | None) -> None:
@@ -266,15 +279,15 @@ class NameReader:
         """By name and version, unless the user has put something of their own there."""
         token = self._walk.package(module.__name__, ".".join((module.__name__, *chain)), use)
         value: object = module
-        for position, name in enumerate(chain):
-            if not is_a(value, ModuleType):
-                break
+        home, name, rest = module, "", chain
+        while rest and is_a(value, ModuleType):
+            name, rest, home = rest[0], rest[1:], value
             namespace = value.__dict__
             value = namespace.get(name, UNBOUND)
             self._walk.guards.name(namespace, name, value)
             if (is_a(value, FunctionType) or is_a(value, type)) and is_users(value):
                 key = (id(namespace), name)
-                return self._follow(node, place, value, key, ".".join(chain), use, chain[position + 1 :])
+                return self._follow(node, place, value, key, ".".join(chain), use, rest)
         if is_a(value, type):
             self._class(value, chain)
         if value is UNBOUND or value is module:
@@ -284,10 +297,12 @@ class NameReader:
         self._open(node, place, value, use)
         if use.is_stored and not is_a(value, ModuleType):
             self._walk.effects[f"{'.'.join((module.__name__, *chain))} in {node.label}"] = None
-        if is_stable(value) and use.root is not Root.IMPORT:
+        if is_stable(value) and (use.root is not Root.IMPORT or self._state.is_set(home.__name__, name, value)):
             # A setting, which the user may have changed.
             return f"{token} = {encode_constant(value)!r}"
-        return token
+        if is_a(value, ModuleType):
+            return token
+        return token + self._state.token(node, home.__name__, name, value, rest, use)
 
     def _import(self, node: Node, place: Place, use: Use) -> None:
         """Follow an import statement inside of the code, which may not have run yet."""

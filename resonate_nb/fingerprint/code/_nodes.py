@@ -136,6 +136,10 @@ class Walk(Protocol):
         """Whether the user has said that this does not count."""
         ...
 
+    def ask(self, settings: str) -> None:
+        """These settings of a package count as well."""
+        ...
+
     def may_ignore(self, names: Iterable[str]) -> None:
         """These may be left out as well, and are looked at elsewhere."""
         ...

@@ -111,6 +111,8 @@ class Reach:
         self._reading: Node | None = None
         self._tops: set[str] = set()
         """Packages and modules of Python's whose code is used."""
+        self._asked: set[str] = set()
+        """Settings that the code asks for."""
         self._met: dict[int, tuple[int, bytes]] = {}
         self.loadable: list[str] = []
         """Classes and functions that count because something is unpickled."""
@@ -188,7 +190,7 @@ class Reach:
             self._count_loadable()
 
     def _count_settings(self) -> None:
-        for owner in sorted(set(filter(None, map(owner_of_settings, self._tops)))):
+        for owner in sorted({*filter(None, map(owner_of_settings, self._tops)), *self._asked}):
             found = self.guards.settings[owner] = settings_of(owner)
             if found:
                 self.item(("settings", owner), f"settings of {owner}", found)
@@ -420,6 +422,10 @@ class Reach:
             return False
         self._left_out.add(path)
         return True
+
+    def ask(self, settings: str) -> None:
+        """These settings of a package count as well."""
+        self._asked.add(settings)
 
     def may_ignore(self, names: Iterable[str]) -> None:
         """These are names that the user may leave out, and that are looked at elsewhere: parameters."""

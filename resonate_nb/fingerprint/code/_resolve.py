@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ._uses import Load, Root, Scope, Text, TextCall, Use, chain_of
+from ._written import CHANGING_METHODS
 
 _MISSING = "\0"
 _AT_NAME = re.compile(r"@\s*`?([^\W\d]\w*)")
 _AT_MISSING = re.compile(r"@\s*`?\w*\0")
 _ON_ATTRIBUTES = frozenset({"getattr", "setattr", "delattr"})
 _NAMESPACES = frozenset({"dir", "locals", "vars"})
+_BY_KEY = frozenset({"__contains__", "__getitem__", "get", "get_option"})
 _ASKED_FOR_ARGUMENTS = _ON_ATTRIBUTES | {
     "__import__",
     "connect",
@@ -166,6 +168,8 @@ class Resolver:
             at_top=is_asked and self._is_cell and self._frame(scope) is self._outside,
             target=target,
             given=spelled,
+            entry=_entry(load, last),
+            is_put=load.is_changed or (call is not None and last in CHANGING_METHODS),
         )
 
     def _frame(self, scope: Scope) -> Scope:
@@ -173,6 +177,13 @@ class Resolver:
         while scope.kind == "comprehension" and scope.parent is not None:
             scope = scope.parent
         return scope
+
+
+def _entry(load: Load, last: str) -> tuple[object, ...]:
+    asked = load.item
+    if load.call is not None:
+        asked = load.call.args[0] if load.call.args and last in _BY_KEY else None
+    return (asked.value,) if isinstance(asked, ast.Constant) else ()
 
 
 def names_in_query(text: str) -> tuple[list[str], bool]:

@@ -1,7 +1,8 @@
 """Settings of packages that change what their code comes to: they count where that code is used and they are not as
 they come, so that nobody who leaves them alone pays for them with a key that moves.
 
-What only changes how things look (`pandas` `display.*`, print options, styles of figures) does not count.
+What only changes how things look (`pandas` `display.*`, print options, styles of figures) counts where code asks for it
+by name, and else not.
 """
 
 from __future__ import annotations
@@ -112,6 +113,62 @@ _LOOKS: dict[str, tuple[str, Callable[[Any], Setting]]] = {
 """Package whose code is used -> the module that keeps the settings, and how to look."""
 
 
+def _printing(module: Any) -> Setting:
+    found = module.get_printoptions()
+    return tuple([(name, repr(found[name])) for name, given in _PRINTING if found.get(name, given) != given])
+
+
+_PRINTING = (
+    ("edgeitems", 3),
+    ("floatmode", "maxprec"),
+    ("formatter", None),
+    ("infstr", "inf"),
+    ("legacy", False),
+    ("linewidth", 75),
+    ("nanstr", "nan"),
+    ("precision", 8),
+    ("sign", "-"),
+    ("suppress", False),
+    ("threshold", 1000),
+)
+
+
+def _figures(module: Any) -> Setting:
+    # As its file of settings gives them: they are so from the import on, which may be the body's.
+    found, given = module.rcParams, module.rcParamsOrig
+    other = (
+        (name, repr(value))
+        for name, value in dict.items(found)
+        if value != dict.get(given, name) and name not in FOUND_BY_USE
+    )
+    return tuple(sorted(other))
+
+
+FOUND_BY_USE = frozenset({"backend", "backend_fallback"})
+"""Of the settings of figures those that get their values when somebody draws."""
+
+_ASKED: dict[str, tuple[str, Callable[[Any], Setting]]] = {
+    "matplotlib.rcParams": ("matplotlib", _figures),
+    "numpy.printoptions": ("numpy", _printing),
+}
+"""Settings of how things look, which count for code that asks for them -> the module that keeps them, and how to look.
+"""
+_ASKING = (
+    ("numpy", "get_printoptions", "numpy.printoptions"),
+    ("seaborn", "axes_style", "matplotlib.rcParams"),
+    ("seaborn", "color_palette", "matplotlib.rcParams"),
+    ("seaborn", "plotting_context", "matplotlib.rcParams"),
+)
+
+
+def asked_by(value: object) -> str:
+    """Which of these settings a function gives; empty for nearly all."""
+    for module, name, owner in _ASKING:
+        if module in sys.modules and sys.modules[module].__dict__.get(name) is value:
+            return owner
+    return ""
+
+
 def owner_of_settings(top: str) -> str | None:
     """The module that keeps settings which change what this package comes to; None for nearly all."""
     found = _LOOKS.get(top)
@@ -119,6 +176,7 @@ def owner_of_settings(top: str) -> str | None:
 
 
 def settings_of(owner: str) -> Setting:
-    """The settings of a module that are not as they come; none where it is not loaded."""
-    module = sys.modules.get(owner)
-    return () if module is None else _LOOKS[owner][1](module)
+    """The settings that are not as they come; none where their module is not loaded."""
+    home, look = _ASKED.get(owner) or (owner, _LOOKS[owner][1])
+    module = sys.modules.get(home)
+    return () if module is None else look(module)

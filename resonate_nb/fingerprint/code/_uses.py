@@ -49,6 +49,10 @@ class Use:
     """The text given as first argument of the call or as subscript, where it is a constant."""
     given: Use | None = None
     """The variable from outside that is given in its place."""
+    entry: tuple[object, ...] = ()
+    """The one key by which a table is asked for an entry, where that is a constant."""
+    is_put: bool = False
+    """Something is put into it or taken out of it: it is not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,10 +190,11 @@ def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
     if before.content == after.content:
         return []
     named = _changed_outside(before.content_parts, after.content_parts)
+    names = dict.fromkeys((*before.content_parts, *after.content_parts))
     named += [
         f"changed the global `{name}`"
-        for name, digest in before.content_parts.items()
-        if after.content_parts.get(name) != digest and not is_outside(name)
+        for name in names
+        if after.content_parts.get(name) != before.content_parts.get(name) and not is_outside(name)
     ]
     return named or ["changed something that its code reads (an attribute of a class or function)"]
 
