@@ -13,6 +13,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -90,7 +91,7 @@ class DurableFunction(Generic[P, R]):
                 packages=options.packages,
                 declared=declared,
             )
-        self._work = Work(name, subject, options)
+        self._work = Work(name, subject, options, defaults=self._defaults())
         register(self._work)
         self._make_lane()
 
@@ -125,6 +126,10 @@ class DurableFunction(Generic[P, R]):
         self._signature = inspect.signature(self.__wrapped__)
         self._names = _positional(self._signature)
         self._seen = _signed(self._plain)
+
+    def _defaults(self) -> dict[str, Any]:
+        has_one = (each for each in self._signature.parameters.values() if each.default is not inspect.Parameter.empty)
+        return {each.name: each.default for each in has_one}
 
     def _make_lane(self) -> None:
         names = None if self._options.ignore else self._names
@@ -325,6 +330,7 @@ class DurableFunction(Generic[P, R]):
         if not _is_signed(self._plain, self._seen):
             # Its code or its defaults were replaced, by hand or by `%autoreload`.
             self._look_at_signature()
+            self._work = replace(self._work, defaults=self._defaults())
             self._make_lane()
         names = self._names
         if names is not None and not kwargs and len(args) == len(names) and not self._options.ignore:

@@ -10,21 +10,21 @@ import ast
 import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from resonate_nb.fingerprint import describe, differences, version_change
 from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
 
+from ._defaults import edited_defaults
 from ._earlier import FIRST, NEW_ARGUMENTS, parts_of, stored_parts_of
-from ._identity import Identity, about_of, part_diff
+from ._identity import Identity, about_of, loaded, part_diff
 from ._inventory import inventory_of
 from ._outside import change_of, is_outside
 from ._packages import made_by, recorded
 from ._registry import Work
 
-_T = TypeVar("_T")
 _MOST_TEXTS = 3
 _MOST_PHRASES = 3
 _MOST_DIFF = 20_000
@@ -52,7 +52,7 @@ class Change:
     is_met: bool = False
     """It was not there before, or is no more."""
     is_edited: bool = False
-    """Data that holds code of the user's which is another than it was."""
+    """Data that holds code of the user's which is another than it was, or a default that is."""
 
 
 def changes_since(
@@ -78,15 +78,6 @@ def reason_of(changes: Sequence[Change]) -> str:
     texts = [change.text for change in changes]
     more = len(texts) - _MOST_TEXTS
     return "; ".join(texts[:_MOST_TEXTS]) + (f"; and {more} more" if more > 0 else "")
-
-
-def loaded(data: bytes | None, kind: type[_T]) -> _T:
-    """What a note holds, of this kind; an empty one where there is none, or it is damaged: no call fails of that."""
-    try:
-        found = json.loads(data) if data is not None else None
-    except ValueError:
-        found = None
-    return found if isinstance(found, kind) else kind()
 
 
 def to_json(changes: Sequence[Change]) -> bytes:
@@ -171,6 +162,7 @@ def _data_changes(
     now = _summaries(work, identity, arguments, [place for place in differing if place in ours])
     before = reader.notes("data", [f"part:{theirs[place]}" for place in differing if place in theirs])
     shown = about_of(earlier).get("shown", {})
+    edited = edited_defaults(reader, earlier, work, identity, arguments)
     found: list[Change] = []
     others: list[Change] = []
     is_other_call = any(kind == "argument" and not is_outside(name) for kind, name in differing)
@@ -196,10 +188,13 @@ def _data_changes(
         if not phrases:
             continue  # a method was edited that is code of the call as well
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
-        is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN
-        title = f"`{name}`" if name.startswith("depends[") else f"{kind} `{name}`"
-        is_edited = _is_edited(old or {}, now.get(place, {}))
+        is_default = kind == "argument" and name in edited
+        is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN and not is_default
+        what = "default of" if is_default else kind
+        title = f"`{name}`" if name.startswith("depends[") else f"{what} `{name}`"
+        is_edited = is_default or _is_edited(old or {}, now.get(place, {}))
         found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain, is_edited=is_edited))
+    found.sort(key=lambda change: not change.is_edited)
     return found + others
 
 

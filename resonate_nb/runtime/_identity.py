@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import TypeVar, get_args
 
 from resonate_nb.clock import local_now
 from resonate_nb.errors import InvalidOptionError, StoreError
@@ -38,6 +38,7 @@ from ._registry import MAX_ID, Work, is_surrogate, refuse_reserved
 CODE_DIGITS = 8
 ARGUMENT_DIGITS = 16
 
+_T = TypeVar("_T")
 _NO_ARGUMENTS = "0" * 32
 _NOTHING: Mapping[str, Noted] = MappingProxyType({})
 
@@ -306,6 +307,15 @@ def about_of(promise: Promise) -> dict[str, dict[str, str]]:
     except ValueError:
         return {}
     return about if isinstance(about, dict) else {}
+
+
+def loaded(data: bytes | None, kind: type[_T]) -> _T:
+    """What a note holds, of this kind; an empty one where there is none, or it is damaged: no call fails of that."""
+    try:
+        found = json.loads(data) if data is not None else None
+    except ValueError:
+        found = None
+    return found if isinstance(found, kind) else kind()
 
 
 def put_code_notes(transaction: Transaction, identity: Identity) -> None:

@@ -12,9 +12,9 @@ from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
 
-from ._changes import Change, changes_since, from_json, loaded, reason_of, to_json
+from ._changes import Change, changes_since, from_json, reason_of, to_json
 from ._earlier import FIRST, NEW_ARGUMENTS, nearest, plain_reason
-from ._identity import Identity, passed_over
+from ._identity import Identity, loaded, passed_over
 from ._packages import made_by, recorded
 from ._registry import Work
 from ._say import duration
@@ -36,7 +36,7 @@ class News:
 
     @property
     def is_said(self) -> bool:
-        """Whether the person is told: other arguments for code that ran before are no news."""
+        """Whether the person is told: other arguments for code that ran before are no news, unless they were edited."""
         kinds = {change.kind for change in self.changes}
         is_outside_alone = bool(kinds) and kinds <= _OUTSIDE
         is_edited = any(change.is_edited for change in self.changes)

@@ -210,6 +210,8 @@ class Work:
     is_cell: bool = False
     label: str = ""
     """How messages call it; the name when empty."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Of its parameters."""
 
     @property
     def title(self) -> str:

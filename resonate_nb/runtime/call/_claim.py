@@ -32,6 +32,7 @@ from resonate_nb.records import dataclass
 from resonate_nb.store import Attempt, Reader, Transaction
 
 from .. import _context, _identity
+from .._defaults import put_defaults, untold_defaults
 from .._engine import Engine
 from .._held import Hold
 from .._identity import Identity
@@ -154,7 +155,8 @@ def claim(
     if promise.state.is_settled:
         return promise
     engine.note_code(identity.code)
-    engine.note_parts(record.data)
+    if record.data or record.defaults:
+        engine.note_parts((*record.data, *record.defaults))
     engine.tasks.hold(holding, promise)
     children = NO_CHILDREN if parent is None else parent.children.below(promise.id)
     if before is not None or run.adopts is not None:
@@ -317,6 +319,7 @@ class _Record:
         self._cell = _identity.cell_place(work, identity) if work.is_cell else None
         self._with_files = bool(work.options.files) and not work.is_cell
         self.data = data_notes_of(engine, request, identity)
+        self.defaults = untold_defaults(work, identity, request.arguments, engine.known_parts)
         self.news = self._news(request)
         self.number = 1
         self.used = 0
@@ -331,7 +334,7 @@ class _Record:
         """Whether a promise is made beside which there is nothing to write, or to learn."""
         run = self._run
         is_plain = run.taken_over is None and run.superseded is None and not run.reason
-        is_plain = is_plain and not self.data
+        is_plain = is_plain and not self.data and not self.defaults
         return is_plain and not (self._has_versions or self._has_deadline or self._cell or self._with_files)
 
     def _news(self, request: Request) -> News | None:
@@ -339,10 +342,11 @@ class _Record:
 
         Of code that ran before, with plain arguments, it is known: they are others. Where arguments are large it is
         asked which part of them is, now and then: a loop over ten thousand frames has better things to do. The same
-        call again, where a file that it depends on has changed, is news whenever it comes.
+        call again, where a file that it depends on has changed, is news whenever it comes, and so is a default that
+        was not met before.
         """
         before = self._run.superseded or self._run.taken_over
-        is_known = not (self._is_new_code or self._cell or self._with_files or before)
+        is_known = not (self._is_new_code or self._cell or self._with_files or before or self.defaults)
         if is_known and not (self.data and self._engine.may_compare(request.work.name)):
             return None
         return news_of_call(self._engine, request, self._identity, before)
@@ -385,6 +389,9 @@ class _Record:
             transaction.put_note(f"part:{digest}", "data", summary)
         if self._is_new_code:
             _identity.put_code_notes(transaction, identity)
+        if self.defaults:
+            parts = identity.argument_parts
+            put_defaults(transaction, identity.code, {name: parts[name] for name in self.defaults.values()})
         if self._has_versions or run.taken_over is not None:
             is_taken_over = run.taken_over is not None
             versions = identity.packages
