@@ -219,16 +219,16 @@ def _join(first: str, second: str) -> str:
 _SAID = 3
 
 
-def unsure_phrase(title: str, unsure: Sequence[str]) -> str:
-    """What a user is told of a call whose key does not see everything."""
+def unsure_phrase(title: str, unsure: Sequence[str], *, is_cell: bool) -> str:
+    """What a user is told of a call, or of a cell, whose key does not see everything."""
     more = f"; and {len(unsure) - _SAID} more (see why())" if len(unsure) > _SAID else ""
     what = f"{title}: its key does not see everything: it {'; it '.join(unsure[:_SAID])}{more}. "
     if all(";" in each for each in unsure):  # each says its own way out
         return f"{what}A change there is not noticed"
-    return (
-        f"{what}An edit of what that leads to is not noticed: pass it as an argument, name it in depends=, or give "
-        "another version= after such an edit"
-    )
+    ways = "name it in the cell as well, or give another --version after such an edit"
+    if not is_cell:
+        ways = "pass it as an argument, name it in depends=, or give another version= after such an edit"
+    return f"{what}An edit of what that leads to is not noticed: {ways}"
 
 
 def cell_place(work: Work, identity: Identity) -> str:

@@ -52,7 +52,8 @@ COMPUTED = "with a computed name in f"
         ("return __import__(x)", f"uses `__import__()` {COMPUTED}"),
         ("import importlib\n    return importlib.import_module(x)", f"uses `import_module()` {COMPUTED}"),
         ("import builtins\n    return builtins.eval(x)", "uses `eval()` in f"),
-        ("import sys\n    return sys._getframe()", "uses `_getframe` in f"),
+        ("import sys\n    return sys._getframe()", "uses `sys._getframe()` in f"),
+        ("return x._getframe()", "uses `_getframe` in f"),
         ("import sys\n    return sys.modules[x]", "uses `sys.modules` in f"),
         ("return x.query(x)", "gives `query()` a text that is not written there in f"),
         ("return x.query('a > ' + x)", "gives `query()` a text that is not written there in f"),
@@ -327,6 +328,34 @@ def test_a_cell_that_reads_what_it_does_not_name_is_durable_and_unsure(text: str
     key = cell_key(text)
     assert key.undurable == ()
     assert len(key.unsure) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import inspect\ny = inspect.getsource(g)", "uses `inspect.getsource` in cell"),
+        ("import os\ny = os.environ['A']", "reads the environment variable `A` in cell; declare it with --env A"),
+        (
+            "import os\ny = os.path.expandvars('$A')",
+            "reads the environment by `os.expandvars()` in cell; name what it takes in --env",
+        ),
+        (
+            "import sqlite3\ny = sqlite3.connect('a')",
+            "reads a database by `sqlite3.connect()` in cell; name its file in --files",
+        ),
+        (
+            "import subprocess\nsubprocess.run('a')",
+            "starts processes by `subprocess.run()` in cell; "
+            "they may read anything: name what they read in --files or --env",
+        ),
+        (
+            "import sys\ny = sys.argv",
+            "reads the command line by `sys.argv` in cell; bind what it takes in a cell above",
+        ),
+    ],
+)
+def test_a_cell_is_told_so_in_the_words_of_its_magic(text: str, said: str) -> None:
+    assert (said,) == cell_key(text).unsure
 
 
 @pytest.mark.parametrize(

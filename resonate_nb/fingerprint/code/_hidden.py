@@ -42,6 +42,8 @@ _LEADING = frozenset(
         "sys.modules",
     }
 )
+READ_ONLY = frozenset({"__subclasses__", "getsource", "getsourcelines"})
+"""Words that lead to names or texts, and bind nothing there."""
 # Words in a text that is evaluated which lead on from there.
 _LEADING_WORDS = frozenset(
     {"__import__", "compile", "dir", "eval", "exec", "getattr", "globals", "locals", "open", "setattr", "vars"}

@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from .._package import Origin, origin_of, origin_of_module
 from ..services._services import is_service
 from ._guards import UNBOUND, content_of
-from ._hidden import Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
+from ._hidden import READ_ONLY, Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
 from ._kinds import is_a, names_of
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
@@ -44,8 +44,8 @@ class NameReader:
         self._attributes.clear()
         self._classes.clear()
         for word in facts.hides:
-            # In a cell it may lead to the very names that the cell binds.
-            if place.is_cell:
+            # In a cell it may lead to the very names that the cell binds; some are read only.
+            if place.is_cell and word not in READ_ONLY:
                 self._walk.refuse(f"uses `{word}` in {node.label}")
             else:
                 self._walk.miss(f"uses `{word}`", node)

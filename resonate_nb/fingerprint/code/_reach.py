@@ -7,6 +7,7 @@ remembered by identity (`Guards`), so that the next key is cheap where nothing h
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +36,7 @@ from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, 
 from ._scope import facts_of_cell
 from ._settings import owner_of_settings, settings_of
 from ._tree import clean, digest, digest_texts, encode, text_of
-from ._unseen import unseen
+from ._unseen import in_a_cell, unseen
 from ._uses import Root, Use
 from ._wrappers import WrapperReader
 
@@ -101,6 +102,7 @@ class Reach:
         self.trees = trees
         self.found = found
         self._expose_all = expose_all
+        self._is_cell = False
         self.is_value = is_value
         self._tokens: dict[int, str] = {}
         self._by_thing: dict[int, Node] = {}
@@ -151,6 +153,7 @@ class Reach:
         self, tree: ast.Module, namespace: dict[str, Any], reads: frozenset[str], declared: Declared = NOTHING
     ) -> None:
         """Walk from a cell."""
+        self._is_cell = True
 
         def read(node: Node) -> None:
             place = Place(node.label, namespace, builtins_of(namespace), {}, is_cell=True)
@@ -283,8 +286,11 @@ class Reach:
 
     def unsure_of(self) -> tuple[str, ...]:
         """What the key does not see, but for what the user has declared."""
-        told = [(text, text.partition(";")[2]) for text in self.unsure]
-        return tuple(text for text, way_out in told if not any(each.answers(way_out) for each in self._declared))
+        # A word that hides something, and what it is a word of, are one thing.
+        whole = {re.sub(r"`(?:\w+\.)+(\w+)(?:\(\))?` in ", r"`\1` in ", text) for text in self.unsure if "." in text}
+        told = [(text, text.partition(";")[2]) for text in self.unsure if text not in whole]
+        left = (text for text, way_out in told if not any(each.answers(way_out) for each in self._declared))
+        return tuple(map(in_a_cell, left)) if self._is_cell else tuple(left)
 
     def outside(self) -> dict[str, bytes]:
         """The same, read now, by name; the walk stays as it is."""

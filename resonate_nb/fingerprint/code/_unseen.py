@@ -15,7 +15,7 @@ from ._uses import Use
 
 _FILE = "reads files past Python, by `{}()`; name them in files="
 _DATABASE = "reads a database by `{}()`; name its file in files="
-_CHILD = "starts processes by `{}()`, which may read anything; name what they read in files= or env="
+_CHILD = "starts processes by `{}()`; they may read anything: name what they read in files= or env="
 _VARIABLES = "reads the environment by `{}()`; name what it takes in env="
 _HOME = "reads the environment by `{}()`; declare it with env=('HOME',)"
 _ARGUMENTS = "reads the command line by `{}`; pass what it takes as an argument"
@@ -98,3 +98,20 @@ def environment(value: object, use: Use) -> str | None:
 def environment_phrase(name: str) -> str:
     """What is said of code that reads one variable of the environment."""
     return f"reads the environment variable `{name}`; declare it with env=({name!r},)"
+
+
+def in_a_cell(said: str) -> str:
+    """The same where a cell does it, which has options of the magic and no arguments."""
+    said = re.sub(r"env=\('(.+?)',\)", r"--env \1", said)
+    for written, spelled in _IN_A_CELL.items():
+        said = said.replace(written, spelled)
+    return said
+
+
+_IN_A_CELL = {
+    " files= or env=": " --files or --env",
+    " files=": " --files",
+    " env=": " --env",
+    "pass what it takes as an argument": "bind what it takes in a cell above",
+    "pass that as an argument": "bind that in a cell above",
+}

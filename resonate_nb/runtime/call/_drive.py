@@ -364,7 +364,8 @@ def _begin(request: Request) -> Identity | Result:
         if missing:
             say(missing, once=True, about=request.work.name)
     if identity.unsure:
-        say(unsure_phrase(request.work.title, identity.unsure), once=True, about=request.work.name)
+        text = unsure_phrase(request.work.title, identity.unsure, is_cell=request.work.is_cell)
+        say(text, once=True, about=request.work.name)
     return identity
 
 
