@@ -3,7 +3,7 @@
 The map of the house. A floor imports only floors beneath it; rooms on one floor do not import one another; across
 rooms, only through the door (`__init__`). `tests/test_architecture.py` holds these rules.
 
-    cellar     errors  clock  records  loading
+    cellar     errors  clock  records  forks; and beneath them frames
     law        protocol/       what may happen: promises, their tasks, apply(view, command, now) -> Decision
                retry           when a failed attempt is followed by another, and after how long
     materials  fingerprint/    whether two calls are the same: code, and values by content
@@ -29,7 +29,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import loading as loading  # before whatever else is told of forks
+from . import forks as forks  # before whatever else is told of forks
 
 if TYPE_CHECKING:
     from .durable import durable

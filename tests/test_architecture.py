@@ -25,7 +25,8 @@ ROOT = Path(resonate_nb.__file__).parent
 TESTS = Path(__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "records", "loading"),
+    ("frames",),
+    ("errors", "clock", "records", "forks"),
     ("retry", "protocol"),
     ("fingerprint", "codec", "store"),
     ("runtime",),

@@ -166,5 +166,5 @@ def test_the_import_loads_what_a_decoration_needs_no_sooner_than_the_decoration(
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     names = json.loads(done.stdout)
     ours = [name for name in names if name.partition(".")[0] == "resonate_nb"]
-    assert ["resonate_nb", "resonate_nb.durable", "resonate_nb.errors", "resonate_nb.loading"] == ours
+    assert ["resonate_nb", *(f"resonate_nb.{name}" for name in ("durable", "errors", "forks", "frames"))] == ours
     assert set() == {"asyncio", "inspect", "dataclasses", "logging", "pathlib", "sqlite3", "blake3"} & set(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 
-from resonate_nb.loading import PACKAGE
+from resonate_nb.frames import PACKAGE
 
 from ._again import made_of
 from ._port import Failure

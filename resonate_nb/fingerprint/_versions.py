@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import Literal, assert_never
 from weakref import WeakSet
+
+from ..forks import held_over_forks
 
 Packages = Literal["minor", "exact", "ignore"]
 """How far versions of packages count. `minor`: major and minor. `exact`: all of it. `ignore`: only which packages."""
@@ -16,9 +17,7 @@ _MAJOR_MINOR = re.compile(r"(?:\d+!)?\d+(?:\.\d+)?")
 
 _declared: Mapping[str, Mapping[str, str]] = {}
 _told: WeakSet[Dependent] = WeakSet()
-_lock = RLock()
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = held_over_forks(RLock())
 
 
 class Dependent:

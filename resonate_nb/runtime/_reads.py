@@ -20,7 +20,8 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from resonate_nb.clock import Clock, SystemClock
-from resonate_nb.loading import PACKAGE
+from resonate_nb.forks import held_over_forks
+from resonate_nb.frames import PACKAGE
 
 from ._digests import Stamp
 from ._entries import working_directory
@@ -264,9 +265,7 @@ def _around() -> tuple[Reads, ...]:
 
 
 _current: ContextVar[tuple[Reads, ...]] = ContextVar("resonate_nb_reads", default=())
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = held_over_forks(threading.Lock())
 _active: dict[Reads, None] = {}
 """By themselves: each `id()` would be an event for the hook."""
 _is_installed = False

@@ -26,7 +26,8 @@ from contextvars import ContextVar
 from typing import Protocol, TextIO
 
 from resonate_nb.errors import DurableWarning
-from resonate_nb.loading import PACKAGE
+from resonate_nb.forks import held_over_forks
+from resonate_nb.frames import PACKAGE
 
 logger = logging.getLogger("resonate_nb")
 is_logged = logger.isEnabledFor
@@ -35,9 +36,7 @@ DEBUG = logging.DEBUG
 
 _NOTEBOOK = os.path.join(PACKAGE, "notebook", "")
 _said: set[tuple[str, str]] = set()
-_lock = threading.RLock()
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = held_over_forks(threading.RLock())
 
 
 class Line(Protocol):

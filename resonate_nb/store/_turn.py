@@ -16,6 +16,7 @@ from pathlib import Path
 
 from resonate_nb.clock import Clock
 from resonate_nb.errors import StoreError
+from resonate_nb.forks import held_over_forks
 
 from . import _failures, _locks
 from ._filesystem import FileSystem
@@ -28,9 +29,7 @@ _TOUCH_SECONDS = 15.0
 
 _turns: dict[Path, Turn] = {}
 """Of this process: it may have the same store open twice, while one takes the place of the other."""
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = held_over_forks(threading.Lock())
 
 
 class Turn:

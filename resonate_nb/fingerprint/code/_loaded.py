@@ -9,7 +9,6 @@ import __future__
 
 import ast
 import linecache
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from enum import Enum
 from types import CodeType
 from typing import Any
 
+from ...forks import held_over_forks
 from ...records import dataclass
 from ._notebooks import python_of
 from ._parse import parse
@@ -149,9 +149,7 @@ class _Text:
 
 
 _texts: OrderedDict[tuple[str, str, int], _Text | None] = OrderedDict()
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = held_over_forks(threading.Lock())
 
 
 def _text(filename: str, source: str, flags: int) -> _Text | None:

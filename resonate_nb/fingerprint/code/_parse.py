@@ -8,16 +8,15 @@ recursion depth mismatch") or that the text is nested too deeply. Neither is so:
 from __future__ import annotations
 
 import ast
-import os
 import threading
+
+from ...forks import held_over_forks
 
 _MOST = 20
 _MOST_TOO_DEEP = 3
 
-lock = threading.RLock()
+lock = held_over_forks(threading.RLock())
 """At least two of ours are never at it at the same time."""
-if hasattr(os, "register_at_fork"):  # a child must not find it taken by a thread that it does not have
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def parse(source: str, filename: str = "<unknown>") -> ast.Module:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from resonate_nb.codec import decode, failure_from_bytes, in_words, raised_again
 from resonate_nb.errors import DurableTimeoutError, NotStoredError, RejectedError, StoreError, UntrustedValueError
-from resonate_nb.loading import PACKAGE
+from resonate_nb.frames import PACKAGE
 from resonate_nb.protocol import ExpirePromise, Promise, State
 from resonate_nb.records import dataclass
 

@@ -1,9 +1,9 @@
-"""What a call loads on its way is whole to whoever forks meanwhile: a fork waits for it, for some seconds at most.
+"""A fork waits for what another thread is in the middle of: for a lock of ours, and for what it loads for a call.
 
-Of a module that one thread imports while another forks, the child has the lock and not the thread: what it imports of
-it then waits for ever. (CPython has a lock for each module and renews none of them in a child.) Calls load a lot, each
-thing when it is first needed: our own modules, what our dependencies put off, what the body imports. Imports that have
-no call of ours beneath them are Python's own affair: a program may live inside of one.
+A child has the locks of its parent and none of its threads, so what another thread held is held for ever; CPython's
+lock of a module, too, while that is imported. Calls load a lot, each thing when it is first needed: our own modules,
+what our dependencies put off, what the body imports. Imports that have no call of ours beneath them are Python's own
+affair: a program may live inside of one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,28 @@ import os
 import sys
 import threading
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol, TypeVar
+
+from .frames import PACKAGE
 
 _LOOKS: Final = 5_000
 """How often a fork looks, a millisecond apart. What is loaded may itself wait for who forks, and then for ever."""
-PACKAGE: Final = os.path.join(os.path.dirname(__file__), "")
-"""How the file names of our own code objects begin. Not resolved: behind a link they name the link."""
 _IMPORTING: Final = "<frozen importlib."
+
+
+class _Lock(Protocol):
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
+
+
+_AnyLock = TypeVar("_AnyLock", bound=_Lock)
+
+
+def held_over_forks(lock: _AnyLock) -> _AnyLock:
+    """The lock, which whoever forks holds meanwhile, so that it is free in the child as well."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
 
 
 def await_loads(looks: int = _LOOKS) -> bool:
@@ -51,4 +66,4 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=await_loads)
 
 
-__all__ = ["PACKAGE", "await_loads"]
+__all__ = ["await_loads", "held_over_forks"]
