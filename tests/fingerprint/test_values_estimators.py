@@ -87,6 +87,17 @@ def test_the_state_of_a_tree_counts() -> None:
     assert before != fp(model)
 
 
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+def test_asking_for_neighbours_does_not_change_a_model(algorithm: str) -> None:
+    """Its tree counts the work; a body that only asks would else have changed its argument."""
+    model = KNeighborsClassifier(algorithm=algorithm).fit(X, Y)
+    before = fp(model)
+    model.predict(X)
+    assert before == fp(model)
+    model._tree.data.base[0, 0] += 1
+    assert before != fp(model)
+
+
 def test_looking_through_a_sparse_matrix_does_not_change_it() -> None:
     """scipy notes in the matrix whether its indices are sorted, as soon as someone asks."""
     matrix = scipy.sparse.csr_matrix(np.eye(3))

@@ -90,6 +90,10 @@ OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
         scipy.interpolate.CubicSpline([1, 2, 3], [3, 4, 2]),
     ),
     "kd tree": lambda: (scipy.spatial.cKDTree(POINTS), scipy.spatial.cKDTree(POINTS + 1)),
+    "kd tree of several nodes": lambda: (
+        scipy.spatial.KDTree(np.arange(90.0).reshape(30, 3), leafsize=4),
+        scipy.spatial.KDTree(np.arange(90.0).reshape(30, 3), leafsize=5),
+    ),
     "rotation": lambda: (
         scipy.spatial.transform.Rotation.from_euler("x", 1),
         scipy.spatial.transform.Rotation.from_euler("x", 2),

@@ -40,6 +40,16 @@ def _bunch(walk: Walk, value: dict[str, Any]) -> Children | None:
     return mapping(walk, b"dict", dict(dict.items(value)))
 
 
+_COUNTS = slice(7, 11)
+"""Where a tree of neighbours (`KDTree`, `BallTree`) notes how much work its queries were."""
+
+
+def _without_counts(state: Any, *more: Any) -> list[Any]:
+    if type(state) is tuple and len(state) > _COUNTS.stop:
+        state = (*state[: _COUNTS.start], *(0,) * len(state[_COUNTS]), *state[_COUNTS.stop :])
+    return [state, *more]
+
+
 def _reduced(walk: Walk, value: Any) -> Children:
     """The parts from which pickle would build an object of a C class again."""
     try:
@@ -49,6 +59,8 @@ def _reduced(walk: Walk, value: Any) -> Children:
     if not isinstance(reduced, tuple) or any(part is not None for part in reduced[3:]):
         raise Refusal("it keeps state in C in an unusual way")
     make, arguments, *state = reduced
+    if state and any(owner.__name__.startswith("BinaryTree") for owner in type(value).__mro__):
+        state = _without_counts(*state)
     name = getattr(make, "__qualname__", None)
     if is_importable(make, getattr(make, "__module__", None), name):
         walk.pen.blob(b"make", f"{make.__module__}.{name}".encode())

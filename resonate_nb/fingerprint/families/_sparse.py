@@ -1,4 +1,5 @@
-"""scipy: sparse matrices by format, shape and the arrays they are made of, distributions by their parameters.
+"""scipy: sparse matrices by format, shape and the arrays they are made of, distributions by their parameters, trees of
+neighbours by their points.
 
 It is not imported here: a value of its types shows that it is loaded.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ..values._containers import attributes
+from ..values._instances import attributes_of
 from ..values._walk import Attribute, Children, Handler, Refusal, Walk
 from . import _arrays
 
@@ -22,12 +25,31 @@ _SPARSE_PARTS = {
 
 
 def handler_of(cls: type) -> Handler:
-    """The handler for objects of scipy: sparse matrices and arrays by format, shape and the arrays they are made of."""
+    """The handler for objects of one class of scipy."""
     if any(owner.__name__ == "rv_generic" for owner in cls.__mro__):
         return _distribution
     if not {"_spbase", "spmatrix", "sparray"}.isdisjoint(owner.__name__ for owner in cls.__mro__):
         return _sparse
+    if any(owner.__name__ == "cKDTree" for owner in cls.__mro__):
+        return _tree
     return _arrays.named
+
+
+def _tree(walk: Walk, value: Any) -> Children | None:
+    """Points in the order in which a tree holds them; of its nodes pickle writes the addresses."""
+    if walk.met(value):
+        return None
+    walk.pen.write(b"kdtree;")
+    walk.token(type(value))
+    return _tree_parts(walk, value)
+
+
+def _tree_parts(walk: Walk, value: Any) -> Children:
+    yield Attribute("data"), value.data
+    yield Attribute("indices"), value.indices
+    yield Attribute("size"), (int(value.leafsize), int(value.size))
+    yield Attribute("boxsize"), value.boxsize
+    yield from attributes(walk, attributes_of(value))
 
 
 def _distribution(walk: Walk, value: Any) -> Children | None:
