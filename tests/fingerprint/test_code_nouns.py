@@ -65,6 +65,8 @@ EDITS = {
     "__getattr__": ("class C:\n    def __getattr__(self, n): return §", "def f(): return C().anything"),
     "__getitem__, __len__, __iter__": ("class C:\n    def __iter__(self): return iter([§])", "def f(): return list(C())"),
     "an operator": ("class C:\n    def __add__(self, o): return §", "def f(): return C() + 1"),
+    "a hint: a note of a set": ("from typing import Annotated\nclass C:\n    x: list[Annotated[str, {'{', §}]]", "def f(): return C()"),
+    "a hint: a set": ("class C:\n    x: {'a', §}", "def f(): return C()"),
     "a context manager": ("class C:\n    def __enter__(self): return §\n    def __exit__(self, *e): pass", "def f():\n    with C() as v: return v"),
     "a generator helper": ("def helper(x): yield §", "def f(x): return list(helper(x))"),
     "an async helper": ("async def helper(x): return §", "async def f(x): return await helper(x)"),

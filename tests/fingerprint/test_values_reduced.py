@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import dateutil.relativedelta
 import dateutil.tz
 import matplotlib as mpl
@@ -98,6 +99,7 @@ OTHERS: dict[str, Callable[[], tuple[Any, Any]]] = {
         scipy.spatial.transform.Rotation.from_euler("x", 1),
         scipy.spatial.transform.Rotation.from_euler("x", 2),
     ),
+    "options of a field": lambda: (attrs.validators.in_({"a", "b", "c"}), attrs.validators.in_({"a", "b", "d"})),
     "grouper": lambda: (pd.Grouper(key="a"), pd.Grouper(key="b")),
     "rolling": lambda: (pd.Series([1, 2]).rolling(2), pd.Series([1, 2]).rolling(1)),
     "colormap": lambda: (mpl.colormaps["viridis"], mpl.colormaps["magma"]),

@@ -165,13 +165,22 @@ class ClassReader:
         parts = [self._hint(part, node, name) for part in getattr(hint, "__args__", ())]
         if type(hint).__name__ == "TypeAliasType":
             parts.append(self._walk.item((id(hint),), f"{node.label}.{name}.{hint}", hint))
-        text = repr(hint)
-        if " at 0x" in text:
-            # An object in `Annotated` whose text is its address: it counts by what it is.
+        text, path = repr(hint), f"{node.label}.{name}"
+        if "{" in text and not hasattr(hint, "__args__"):
+            return any_token(self._walk, hint, (id(hint),), path, True)
+        if "{" in text or " at 0x" in text:
+            # A set in `Annotated`, whose text is in an order of hashing, or an object whose text is its address: it
+            # counts by what it is.
             for number, note in enumerate(getattr(hint, "__metadata__", ())):
-                parts.append(any_token(self._walk, note, (id(hint), number), f"{node.label}.{name}[{number}]", True))
-            text = _ADDRESS.sub("", text)
+                parts.append(any_token(self._walk, note, (id(hint), number), f"{path}[{number}]", True))
+            text = f"{type(hint).__name__} {_name_of(hint)}" if "{" in text else _ADDRESS.sub("", text)
         return " ".join([text, *parts])
+
+
+def _name_of(hint: object) -> str:
+    """What a generic type is called, without what it is given."""
+    origin = getattr(hint, "__origin__", None)
+    return f"{origin.__module__}.{origin.__qualname__}" if is_a(origin, type) else ""
 
 
 def _is_made(function: object) -> bool:

@@ -13,6 +13,7 @@ from ..values._walk import Handler
 
 _HOME = {
     "PIL": "_images",
+    "attr": "_attrs",
     "dateutil": "_zones",
     "geopandas": "_geometry",
     "jax": "_jax",
