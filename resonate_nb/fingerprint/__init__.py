@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UnfingerprintableError
 from ._outside import Declared, Outside
 from ._package import is_drawing, version_of
 from ._versions import Packages, counted, declare_versions, minor, version_change
@@ -36,7 +37,11 @@ def fingerprint(value: object) -> str:
     Raises:
         UnfingerprintableError: something in it is not covered; its path says what.
     """
-    return fingerprint_value(value, reach)
+    try:
+        return fingerprint_value(value, reach)
+    except UnfingerprintableError as error:
+        error.can_be_ignored = False
+        raise error.with_traceback(None)  # the frames beneath are of no help to whoever asks
 
 
 def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor") -> Digests:

@@ -23,7 +23,7 @@ from . import _file_read, _identity
 from ._earlier import versions_of
 from ._engine import Engine
 from ._identity import Identity, about_of
-from ._outside import title_of
+from ._outside import part_of, title_of
 from ._packages import made_by
 from ._registry import Work
 from ._say import duration
@@ -123,11 +123,12 @@ class Acceptable:
         recorded = source.promise.value.headers.get("files")
         if not recorded:
             return source
-        name = changed_file(self._engine, source.promise)
+        changed = changed_file(self._engine, source.promise)
+        names = [] if changed is None else [part_of(changed)]
         files = _file_read.as_now(_file_read.from_json(recorded), self._engine.root, self._engine.clock)
         if isinstance(files, str):
             raise self._unacceptable(source.promise, f"file {files} is gone, or cannot be read")
-        return replace(source, files=_file_read.to_json(files), differing=(*source.differing, *filter(None, [name])))
+        return replace(source, files=_file_read.to_json(files), differing=(*source.differing, *names))
 
     def _versions(self, reader: Reader) -> list[Promise]:
         """Other versions of the call, newest first; where there is none of just these arguments, and what is an edit

@@ -129,9 +129,9 @@ def change_of(name: str, before: str, now: str, kept: Summary) -> str:
     known of a folder as it was."""
     if told := inventory_changes(kept, inventory_of(now)):
         kind, _, rest = name.partition(" ")
-        is_folder = kind == "file" or name.endswith(os.sep)
-        return f"{f'folder {rest}' if is_folder else name}: {told}"
-    title, are_several = title_of(name), name.startswith("files ")
+        return f"{f'folder {rest}' if kind == 'file' else title_of(name)}: {told}"
+    title = title_of(name)
+    are_several = title.startswith("files ")
     if not (before and now):
         return f"{title} {'count' if are_several else 'counts'} {'now' if now else 'no more'}"
     came_to = _GONE.get(now) or _COME.get(before)
@@ -159,6 +159,8 @@ def title_of(name: str) -> str:
     match kind:
         case "env":
             return f"environment variable `{rest}`"
+        case "files" if rest.endswith(os.sep):
+            return f"folder {rest}"
         case _:
             return name if rest else f"`{name}`"
 

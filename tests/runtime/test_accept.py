@@ -296,7 +296,7 @@ def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine
     path.write_text("old, with a remark")
     handle = reads.accept(str(path))
     assert handle.id.endswith("~2")
-    assert any(line.endswith(" earlier, although `data.txt` has changed since") for line in said)
+    assert any(line.endswith(" earlier, although file data.txt has changed since") for line in said)
     assert ["reads", "old"] == reads(str(path)) == handle.result()
     path.write_text("old, with two remarks")
     reads.accept(str(path))
