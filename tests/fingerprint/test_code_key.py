@@ -399,6 +399,17 @@ def value_of(*cells: str, name: str = "v") -> str:
     return fingerprint(session.names[name])
 
 
+def test_classes_that_read_the_same_in_two_modules_are_two(folder: Path) -> None:
+    """`isinstance` tells their objects apart."""
+    text = "import enum\nclass Circle: pass\nclass Kind(enum.Enum):\n    ROUND = 1\n"
+    for name in ("flat_shapes", "solid_shapes"):
+        write_module(folder, name, text)
+    flat, solid = (importlib.import_module(name) for name in ("flat_shapes", "solid_shapes"))
+    assert fingerprint(flat.Circle()) == fingerprint(flat.Circle()) != fingerprint(solid.Circle())
+    assert fingerprint(flat.Circle) != fingerprint(solid.Circle)
+    assert fingerprint(flat.Kind.ROUND) != fingerprint(solid.Kind.ROUND)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -377,7 +377,13 @@ def reach(thing: object, packages: Packages = "minor", unsure: dict[str, None] |
         raise UnfingerprintableError("", type(thing).__qualname__, "; ".join(key.undurable))
     if unsure is not None:
         unsure.update(dict.fromkeys(key.unsure))
-    return digest_texts(["code", key.code, key.content])
+    return digest_texts(["code", key.code, key.content, *_home_of(thing)])
+
+
+def _home_of(thing: object) -> tuple[str, ...]:
+    """The module of a class, by which code tells its objects from those of a class that reads the same elsewhere."""
+    module = thing.__module__ if is_a(thing, type) else "__main__"
+    return () if module == "__main__" else (str(module),)
 
 
 def services_in(thing: object) -> tuple[str, ...]:
