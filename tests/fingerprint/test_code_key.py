@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import importlib.util
 import linecache
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -397,6 +399,25 @@ def value_of(*cells: str, name: str = "v") -> str:
     for text in cells:
         session.cell(text)
     return fingerprint(session.names[name])
+
+
+def test_what_functions_made_in_a_loop_close_over_is_let_go() -> None:
+    """Each is another function, and nobody will ask about it again."""
+
+    class Chunk(list):  # type: ignore[type-arg]
+        """A list that can be watched."""
+
+    def closed(chunk: Chunk) -> Any:
+        return lambda: len(chunk)
+
+    alive = []
+    for number in range(40):
+        chunk = Chunk([number])
+        alive.append(weakref.ref(chunk))
+        fingerprint(closed(chunk))
+    del chunk
+    gc.collect()
+    assert 20 > sum(each() is not None for each in alive)
 
 
 def test_classes_that_read_the_same_in_two_modules_are_two(folder: Path) -> None:

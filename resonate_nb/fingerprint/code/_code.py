@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .._explain import Summary
 
 _MAX_KNOWN = 512
+_MAX_HOLDING = 16
+"""Of those that are kept for the next look so many hold data: a lambda made in a loop keeps what it closes over."""
 _SLOW_SECONDS = 1.0
 
 
@@ -191,6 +193,10 @@ class Subject(Dependent):
 
     def forget_versions(self) -> None:
         self._last = None
+
+    def holds_data(self) -> bool:
+        """Whether it keeps data alive that may be large."""
+        return self._last is not None and bool(self._last.key.values)
 
     def caches(self) -> tuple[Any, ...]:
         """The functions behind `functools.lru_cache` that it reaches, as of the last key."""
@@ -436,6 +442,9 @@ def _made(thing: object, packages: Packages) -> Subject | bytes:
         _known[place] = (thing, made)
         while len(_known) > _MAX_KNOWN:
             _known.popitem(last=False)
+        holding = [at for at, (_, each) in _known.items() if isinstance(each, Subject) and each.holds_data()]
+        for at in holding[:-_MAX_HOLDING]:
+            del _known[at]
     return made
 
 
