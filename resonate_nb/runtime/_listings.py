@@ -54,12 +54,22 @@ def asked_for(event: str, args: tuple[Any, ...], caller: FrameType) -> tuple[str
         given = os.fsdecode(pattern) if root is None else os.path.join(os.fsdecode(root), os.fsdecode(pattern))
         return given, Kind.DEEP if recursive else Kind.PATTERN
     module = str(caller.f_globals.get("__name__", "")).partition(".")[0].removeprefix("_frozen_")
-    within = caller.f_code.co_name
-    if (module in _ON_BEHALF and not (module == "pathlib" and within == "iterdir")) or "rmtree" in within:
+    if module in _ON_BEHALF and not (module == "pathlib" and _is_asked_for_names(caller)):
+        return None
+    if "rmtree" in caller.f_code.co_name:
         return None
     if isinstance(args[0], int):
         return None
     return os.fsdecode(args[0] if args[0] is not None else "."), Kind.FOLDER
+
+
+def _is_asked_for_names(caller: FrameType) -> bool:
+    """Whether a path lists because it was asked what it holds, and not for a pattern of which an event has told: in
+    3.12 both go the same ways."""
+    asked = caller
+    while (above := asked.f_back) is not None and above.f_globals is caller.f_globals:
+        asked = above
+    return asked.f_code.co_name in ("iterdir", "walk")
 
 
 def names_of(path: str, kind: Kind) -> frozenset[str] | None:

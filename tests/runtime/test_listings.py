@@ -42,6 +42,7 @@ FOLDER: dict[str, Callable[[Path], Any]] = {
     "scandir": lambda path: list(os.scandir(path)),
     "iterdir": lambda path: list(path.iterdir()),
     "walk": lambda path: list(os.walk(path)),
+    "a path's walk": lambda path: list(getattr(path, "walk", path.iterdir)()),  # since 3.12
     "copytree": lambda path: shutil.copytree(path, path.with_name("copy"), copy_function=lambda *_: None),
 }
 PATTERN: dict[str, Callable[[Path], Any]] = {
