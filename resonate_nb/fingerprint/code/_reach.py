@@ -287,7 +287,8 @@ class Reach:
     def unsure_of(self) -> tuple[str, ...]:
         """What the key does not see, but for what the user has declared."""
         # A word that hides something, and what it is a word of, are one thing.
-        whole = {re.sub(r"`(?:\w+\.)+(\w+)(?:\(\))?` in ", r"`\1` in ", text) for text in self.unsure if "." in text}
+        bare = ((text, re.sub(r"`(?:\w+\.)+(\w+)(?:\(\))?` in ", r"`\1` in ", text)) for text in self.unsure)
+        whole = {word for text, word in bare if word != text}
         told = [(text, text.partition(";")[2]) for text in self.unsure if text not in whole]
         left = (text for text, way_out in told if not any(each.answers(way_out) for each in self._declared))
         return tuple(map(in_a_cell, left)) if self._is_cell else tuple(left)
