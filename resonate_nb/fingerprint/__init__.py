@@ -20,8 +20,9 @@ from ..errors import UnfingerprintableError
 from ._outside import Declared, Outside
 from ._package import is_drawing, version_of
 from ._versions import Packages, counted, declare_versions, minor, version_change
-from .code._code import CodeKey, Subject, forget_keys, package_digest, reach, services_in
+from .code._code import CodeKey, Subject, forget_keys, package_digest
 from .code._parse import parse
+from .code._tokens import reach, services_in
 from .services._secrets import without_keys
 from .services._services import is_service, service_text
 from .values._named import Digests, Noted, joint_of_scalars

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from .code._code import parts_in
+from .code._tokens import parts_in
 from .values._instances import is_users_class
 
 _MOST_LOOKED_AT = 16

@@ -25,9 +25,9 @@ Plugged = tuple[str, str, bytes]
 
 code_of: Callable[[object], tuple[bytes, frozenset[str]]] = repr  # type: ignore[assignment]
 """Of a function or class: its code with the data that this reads and does not change; and what it changes, by name.
-`_code` sets it, which stands above."""
+`_tokens` sets it, which stands above."""
 content_of: Callable[[object], tuple[bytes, frozenset[str]]] = repr  # type: ignore[assignment]
-"""Of any value: its fingerprint, and nothing. `_code` sets it."""
+"""Of any value: its fingerprint, and nothing. `_tokens` sets it."""
 
 _CODE = (type, FunctionType, BuiltinFunctionType, MethodType, functools.partial, type(functools.cache(len)))
 _CHANGING = frozenset(

@@ -13,13 +13,14 @@ from threading import Lock
 from typing import Any
 
 from ...errors import InvalidOptionError
+from ...forks import held_over_forks
 from ._walk import Attribute, Children, Handler, Note, Refusal, Walk
 
 METHOD = "__durable_fingerprint__"
 
 _by_type: dict[type, Callable[[Any], object]] = {}
 _by_name: dict[str, Callable[[Any], object]] = {}
-_lock = Lock()
+_lock = held_over_forks(Lock())
 _count = 0
 
 
