@@ -24,7 +24,6 @@ from ._registry import (
     plainly_phrase,
     refuse_reserved,
     register,
-    registered,
 )
 from ._say import Line, duration, live, log_call, say, speak_on, warn
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
@@ -134,7 +133,6 @@ __all__ = [
     "record_of",
     "refuse_reserved",
     "register",
-    "registered",
     "saved_in_all",
     "say",
     "search",

@@ -41,7 +41,6 @@ from .call import BY, FROM, load, origin_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_CHILDREN = 1_000_000
 PREVIEW_BYTES = 50_000_000
 """Values larger than this are not decoded just to be shown."""
 

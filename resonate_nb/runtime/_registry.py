@@ -260,7 +260,3 @@ def register(work: Work) -> None:
 def works_named(name: str) -> list[Work]:
     """All that is registered under a name, of whatever version."""
     return [work for (known, _), work in _works.items() if known == name]
-
-
-def registered(name: str, version: str = "") -> Work | None:
-    return _works.get((name, version))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from resonate_nb import durable
-from resonate_nb.runtime import registered
+from resonate_nb.runtime._registry import works_named
 
 
-def defined(version: str | int | None, answer: int):
-    @durable(name="known", version=version)
+def defined(name: str, version: str | int | None, answer: int):
+    @durable(name=name, version=version)
     def known():
         return answer
 
@@ -15,15 +15,14 @@ def defined(version: str | int | None, answer: int):
 
 
 def test_running_a_defining_cell_again_registers_again():
-    first = defined(None, 1)
-    assert registered("known") is first._work
-    second = defined(None, 2)
-    assert registered("known") is second._work
-    assert registered("unknown") is None
+    first = defined("known", None, 1)
+    assert [first._work] == works_named("known")
+    second = defined("known", None, 2)
+    assert [second._work] == works_named("known")
+    assert [] == works_named("unknown")
 
 
 def test_two_versions_of_one_name_stand_side_by_side(engine):
-    old, new = defined("2024-q3", 1), defined(2, 2)
-    assert registered("known", "2024-q3") is old._work
-    assert registered("known", "2") is new._work
+    old, new = defined("known twice", "2024-q3", 1), defined("known twice", 2, 2)
+    assert [old._work, new._work] == works_named("known twice")
     assert (1, 2, 1) == (old(), new(), old())

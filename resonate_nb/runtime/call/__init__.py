@@ -1,6 +1,6 @@
 """One durable call: plan, attempt, settle."""
 
-from ._accepted import BY, FROM, holds, made_at, origin_of, value_of
+from ._accepted import BY, FROM, made_at, origin_of, value_of
 from ._children import ADOPTS
 from ._claim import Request, canceling, param_of, steps_not_used
 from ._drive import call, call_async
@@ -25,7 +25,6 @@ __all__ = [
     "canceling",
     "changed_file",
     "ended_how",
-    "holds",
     "load",
     "made_at",
     "origin_of",
