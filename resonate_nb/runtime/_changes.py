@@ -25,6 +25,8 @@ from ._outside import change_of, is_outside
 from ._packages import made_by, recorded
 from ._registry import Work
 
+_SETTINGS = "settings of "
+"""So begin the names of what is set in packages."""
 _MOST_TEXTS = 3
 _MOST_PHRASES = 3
 _MOST_DIFF = 20_000
@@ -61,6 +63,8 @@ def changes_since(
     """What is another now than when `earlier` was made: code first, then packages, data and arguments; what is merely
     new or gone comes last of each."""
     code = _code_changes(reader, earlier, identity)
+    if all(change.kind == "package" and change.is_met for change in code):
+        code = []  # of the data that came: an argument of another kind brings another package
     told = {change.text for change in code}
     data = _data_changes(reader, earlier, work, identity, arguments, told)
     if any(change.kind == "global" and change.is_met for change in data):
@@ -120,7 +124,7 @@ def _code_changes(reader: Reader, earlier: Promise, identity: Identity) -> list[
             text = _package_change(shown, versions, identity) if is_package else f"{_code_of(kind, shown)} changed"
         is_same_text = has_both and not is_package and sources.get(name, "") == identity.key.sources.get(name)
         diff = _cut(part_diff(name, sources, identity.key.sources))
-        change = Change(kind, shown, text, diff, is_same_text=is_same_text)
+        change = Change(kind, shown, text, diff, is_same_text=is_same_text, is_met=not has_both)
         (found if has_both and not is_package else others).append(change)
     return found + others
 
@@ -177,7 +181,10 @@ def _data_changes(
             continue
         if not has_both:
             verb = "now reads" if place in ours else "no longer reads"
-            if kind == "argument":
+            if name.startswith(_SETTINGS):
+                how = "are set to others than the package has" if place in ours else "are those of the package again"
+                others.append(Change(kind, name, f"{name} {how}"))
+            elif kind == "argument":
                 others.append(Change(kind, name, f"argument `{name}` {'is new' if place in ours else 'is gone'}"))
             else:
                 others.append(Change(kind, name, f"{verb} `{name}`", is_met=True))
@@ -188,14 +195,22 @@ def _data_changes(
         if not phrases:
             continue  # a method was edited that is code of the call as well
         said = ", ".join(phrases[:_MOST_PHRASES]) + (", …" if len(phrases) > _MOST_PHRASES else "")
+        if name.startswith(_SETTINGS) and not said.startswith("key "):
+            found.append(Change(kind, name, f"{name} changed"))
+            continue
         is_default = kind == "argument" and name in edited
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN and not is_default
         what = "default of" if is_default else kind
-        title = f"`{name}`" if name.startswith("depends[") else f"{what} `{name}`"
+        title = f"`{name}`" if name.startswith("depends[") else titled(what, name)
         is_edited = is_default or _is_edited(old or {}, now.get(place, {}))
         found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain, is_edited=is_edited))
     found.sort(key=lambda change: not change.is_edited)
     return found + others
+
+
+def titled(kind: str, name: str) -> str:
+    """``global `df```, and ``settings of numpy``."""
+    return name if name.startswith(_SETTINGS) else f"{kind} `{name}`"
 
 
 def _is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -156,6 +156,28 @@ SAID = [
     of_argument("argument's column", "df = df.rename(columns={'b': 'delay'})", "column `b` renamed to `delay`"),
     of_argument("argument's rows", "df = df.iloc[:2]", "rows 3 → 2"),
     Said(
+        "settings of a package",
+        "import numpy as np\nnp.seterr(divide='§')",
+        ("ignore", "raise"),
+        "@durable\ndef f(x=0):\n    ran()\n    return str(np.float64(x))",
+        "settings of numpy: key `'divide'`: 'ignore' → 'raise'",
+        preload=True,
+    ),
+    Said(
+        "settings that have no names",
+        "import decimal\ndecimal.getcontext().prec = 3§",
+        (ONE, TWO),
+        "@durable\ndef f(x=0):\n    ran()\n    return str(decimal.Decimal(x))",
+        "settings of decimal changed",
+    ),
+    Said(
+        "settings for the first time",
+        "import decimal\ndecimal.getcontext().prec = §",
+        ("28", "27"),
+        "@durable\ndef f(x=0):\n    ran()\n    return str(decimal.Decimal(x))",
+        "settings of decimal are set to others than the package has",
+    ),
+    Said(
         "method of an argument",
         "class C:\n    def m(self): return §",
         (ONE, TWO),
@@ -272,6 +294,15 @@ def test_an_edit_of_an_argument_s_class_is_told_and_another_argument_is_not(tmp_
     said = book.run(cells.replace(CHANGES, "2")).said
     assert "f runs: argument `c`: code of `C.m` changed" in said
     assert 1 == said.count("f runs")
+
+
+def test_the_package_of_another_argument_is_no_news(tmp_path: Path) -> None:
+    """The code is as it was: which packages its data are of goes with the argument."""
+    cells = "import numpy as np, pandas as pd\n@durable\ndef f(t):\n    ran()\n    return len(t)\n# %%\nf(pd.DataFrame())\nf(np.zeros(1))\nf([])\ngot['why'] = f.why({}).reason"
+    outcome = Notebook(tmp_path, ("pandas",)).run(cells)
+    assert 3 == outcome.runs
+    assert "f runs" not in outcome.said
+    assert "argument `t`: list → dict" == outcome.got["why"]
 
 
 def test_a_cell_says_what_is_new(tmp_path: Path) -> None:

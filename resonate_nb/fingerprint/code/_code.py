@@ -22,7 +22,7 @@ from ..values import _registered
 from ._guards import Check
 from ._kinds import is_a
 from ._loaded import Absent, Found
-from ._nodes import Tree
+from ._nodes import Item, Tree
 from ._reach import Content, Reach
 from ._tree import digest_texts
 
@@ -210,7 +210,7 @@ class Subject(Dependent):
 
         items = () if self._last is None else self._last.walk.items
         kept = (item for item in items if item.path in names and not is_a(item.value, Outside))
-        return {item.path: describe(item.value, item.noted, item.path) for item in kept}
+        return {item.path: describe(_shown(item), item.noted, item.path) for item in kept}
 
     def _walk(self) -> Reach:
         walk = self._walk_once(expose_all=False)
@@ -346,3 +346,11 @@ def forget_keys() -> None:
 
 _subjects: WeakSet[Subject] = WeakSet()
 _lock = held_over_forks(RLock())
+
+
+def _shown(item: Item) -> object:
+    """The value of an item, where it is settings of a package by their names."""
+    found = item.value
+    if item.path.startswith("settings of ") and isinstance(found, tuple):
+        return dict(found) if all(type(pair) is tuple and len(pair) == 2 for pair in found) else found
+    return found

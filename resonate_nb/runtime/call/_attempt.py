@@ -17,6 +17,7 @@ from resonate_nb.records import dataclass
 
 from .. import _context, _reads
 from .._caches import Caches
+from .._changes import titled
 from .._engine import Engine
 from .._file_read import FileRead
 from .._generators import Standing
@@ -192,7 +193,7 @@ def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
     named = _changed_outside(before.content_parts, after.content_parts)
     names = dict.fromkeys((*before.content_parts, *after.content_parts))
     named += [
-        f"changed the global `{name}`"
+        f"changed {titled('the global', name)}"
         for name in names
         if after.content_parts.get(name) != before.content_parts.get(name) and not is_outside(name)
     ]
