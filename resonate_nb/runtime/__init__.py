@@ -14,7 +14,7 @@ from ._engine import Engine
 from ._generators import generators_advice, generators_phrase, is_numpy_fresh
 from ._held import hold_interrupt
 from ._hits import saved_in_all
-from ._identity import Identity, Undurable, check_template, identify, meets_another
+from ._identity import Identity, Undurable, identify, meets_another
 from ._outside import check_files, is_path, outside_of
 from ._registry import (
     OPTION_NAMES,
@@ -26,6 +26,7 @@ from ._registry import (
     register,
 )
 from ._say import Line, duration, live, log_call, say, speak_on, warn
+from ._template import check_template
 from .call import MISS, Lane, Request, Result, call, call_async, without_our_frames
 
 know_services(is_service, service_text)
