@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 
 from resonate_nb.clock import ManualClock, SystemClock
-from resonate_nb.runtime import _reads
+from resonate_nb.runtime import _aside, _reads
 from resonate_nb.runtime._file_read import ABSENT, DECLARED, FileRead, changed, from_json, to_json
 from resonate_nb.runtime._reads import add_to_current, recording
 
@@ -215,16 +215,16 @@ def test_what_a_child_process_makes_and_the_body_removes_is_left_aside(tmp_path:
 def test_a_cache_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Libraries keep there what they can make again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    _reads._aside.cache_clear()
-    _reads._place.cache_clear()
+    _aside._aside.cache_clear()
+    _aside.aside_of.cache_clear()
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "file").write_text("x")
     assert record(tmp_path / "project", (tmp_path / "cache" / "file").read_text) == ()
     # But somebody's notebooks may lie in such a folder.
     assert len(record(tmp_path / "cache", (tmp_path / "cache" / "file").read_text)) == 1
     monkeypatch.undo()
-    _reads._aside.cache_clear()
-    _reads._place.cache_clear()
+    _aside._aside.cache_clear()
+    _aside.aside_of.cache_clear()
 
 
 def test_importing_records_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
