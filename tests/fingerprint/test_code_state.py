@@ -44,8 +44,11 @@ TABLES = """
 config = {"k": 1, "deep": {"k": 1}, "list": [1], "set": {"b", "a"}}
 names = ["a"]
 managed = {"k": 1}
+tally = {"k": 0}
 def put(name, value):
     managed[name] = value
+def count():
+    tally["k"] += 1
 """
 
 
@@ -82,6 +85,13 @@ SEEN = {
     "a constant that is put before an inherited one": ("notalib.Maker.limit", "notalib.Maker.limit = 5"),
     "a constant read from a new object": ("notalib.Base().limit", "notalib.Base.limit = 5"),
     "a constant read from an object": ("notalib.other.limit", "notalib.Base.limit = 5"),
+    "a table under a name of the body's": ("[t['k'] for t in (notalib.config,)]", "notalib.config['k'] = 2"),
+    "a table that a function may change, as a whole": ("notalib.tables.managed[x]", "notalib.tables.put('k', 2)"),
+    "a constant of a base, from a new object": ("notalib.Maker().limit", "notalib.Base.limit = 5"),
+    "a constant of a base of the notebook's class": ("Mine().limit", "notalib.Base.limit = 5"),
+    "a constant that a method of the notebook's reads": ("Mine().go()", "notalib.Base.limit = 5"),
+    "an object under a name of the body's": ("[s.way for s in (notalib.settings,)]", "notalib.settings.way = 'b'"),
+    "a table by getattr": ("getattr(notalib, 'config')['k']", "notalib.config['k'] = 2"),
     "a new constant": ("notalib.Base.added", "notalib.Base.added = 5"),
     "a table of a class": ("notalib.Maker.table['k']", "notalib.Maker.table['k'] = 2"),
     "an attribute of an object": ("notalib.settings.way", "notalib.settings.way = 'b'"),
@@ -90,7 +100,7 @@ SEEN = {
 
 
 # What an import inside of the body makes of these cannot be told from what the notebook has set.
-MADE = ("a list that the package computes", "an attribute of an object")
+MADE = ("a list that the package computes", "an attribute of an object", "an object under a name of the body's")
 CASES = [(case, is_inside) for is_inside in (False, True) for case in SEEN if not (is_inside and case in MADE)]
 
 
@@ -98,6 +108,7 @@ CASES = [(case, is_inside) for is_inside in (False, True) for case in SEEN if no
 def test_what_is_set_in_a_package_counts(case: str, is_inside: bool) -> None:
     asked, change = SEEN[case]
     session = Session().cell("def helper(x): return 1")
+    session.cell("import notalib as n\nclass Mine(n.Maker):\n def go(self): return self.limit")
     if is_inside:
         session.cell(f"def f(x):\n import notalib\n return {asked}").cell("import notalib")
     else:
@@ -126,6 +137,9 @@ def test_what_is_set_in_a_package_counts(case: str, is_inside: bool) -> None:
         ("notalib.Maker.memo", "notalib.work(1)"),
         ("notalib.settings.memo", "notalib.work(1)"),
         ("notalib.settings.last", "notalib.work(1)"),
+        ("notalib.tables.tally['k']", "notalib.tables.count()"),
+        ("notalib.tables.tally", "notalib.tables.count()"),
+        ("notalib.tables.managed", "notalib.tables.put('more', 1)"),
         ("notalib.config.update(a=x)", "notalib.config['a'] = 1"),
         ("notalib.config.pop('a', 0)", "notalib.config['a'] = 1"),
     ],
@@ -138,7 +152,7 @@ def test_what_a_package_does_by_itself_does_not_count(asked: str, use: str) -> N
     assert () == before.unsure
 
 
-@pytest.mark.parametrize("asked", [asked for asked, _ in SEEN.values() if "mine" not in asked and "added" not in asked])
+@pytest.mark.parametrize("asked", [each for each, _ in SEEN.values() if "ine" not in each and "added" not in each])
 def test_a_package_as_it_comes_has_no_part_in_the_key(asked: str, package: Any) -> None:
     """An import inside of the body gives the same key before it has run, and after."""
     session = Session().cell(f"def f(x):\n import notalib\n return {asked}")

@@ -17,7 +17,7 @@ from ._kinds import is_a, names_of
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
 from ._settings import asked_by
-from ._state import StateReader, is_asking_options, is_of_figures
+from ._state import StateReader, bases_of, is_asking_options, is_of_figures
 from ._tree import encode_constant
 from ._unseen import environment, unseen
 from ._uses import Facts, Root, Use
@@ -36,6 +36,8 @@ class NameReader:
         """What it asks its data for."""
         self._classes: list[tuple[str, type]] = []
         """Of packages, by name."""
+        self._objects: list[tuple[str, str, object, Use]] = []
+        """Of packages, by module and name, and how they are used."""
 
     def read(self, node: Node, place: Place, facts: Facts) -> None:
         if facts.reflects:
@@ -43,6 +45,7 @@ class NameReader:
         self._names_more = False
         self._attributes.clear()
         self._classes.clear()
+        self._objects.clear()
         for word in facts.hides:
             # In a cell it may lead to the very names that the cell binds; some are read only.
             if place.is_cell and word not in READ_ONLY:
@@ -74,6 +77,12 @@ class NameReader:
     def _read_attributes(self, node: Node, attributes: frozenset[str]) -> None:
         """What the user has put into classes of packages: of those that are named, and of those whose objects are
         handed around, since a frame that is an argument has it as well."""
+        bases = dict.fromkeys(base for _, owner in self._classes for base in bases_of(owner))
+        self._state.constants(node, {**bases, **self._walk.bases}, attributes)
+        for home, name, value, use in self._objects:
+            for attribute in sorted(attributes & names_of(value).keys()):
+                if found := self._state.token(node, home, name, value, (attribute,), use):
+                    node.edge(f"{home}.{name}.{attribute}", found)
         owners = {owner: kind for kind, owner in (*self._classes, *(put_into() if attributes else ()))}
         for owner, kind in owners.items():
             names = tuple(sorted(attributes & vars(owner).keys()))
@@ -302,6 +311,8 @@ class NameReader:
             return f"{token} = {encode_constant(value)!r}"
         if is_a(value, ModuleType):
             return token
+        if not (rest or is_a(value, type)):
+            self._objects.append((home.__name__, name, value, use))
         return token + self._state.token(node, home.__name__, name, value, rest, use)
 
     def _import(self, node: Node, place: Place, use: Use) -> None:

@@ -93,6 +93,8 @@ class Walk(Protocol):
     effects: dict[str, None]
     loadable_kinds: set[type]
     """Every function or class of the user's that a name leads to counts, where its kind is among these."""
+    bases: dict[type, None]
+    """Classes of packages that classes of the user's are derived from."""
     reflects: bool
     is_value: bool
     """The top is a value itself, not a function about to be called."""

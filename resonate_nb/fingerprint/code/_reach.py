@@ -85,6 +85,8 @@ class Reach:
         self.guards = Guards()
         self.registered = _registered.count()
         """How often users had said by then what counts of their types."""
+        self.bases: dict[type, None] = {}
+        """Classes of packages that classes of the user's are derived from."""
         self.reflects = False
         self.used: set[int] = set()
         """The code objects whose trees were looked at."""

@@ -314,6 +314,8 @@ class _Reader(ast.NodeVisitor):
             if isinstance(named, ast.Constant) and isinstance(named.value, str):
                 self._word(named.value)
                 self._attributes.add(named.value)
+                if (asked := chain_of(node.args[0])) is not None:
+                    self._load(asked[0], (*asked[1], named.value))
         if isinstance(node.func, ast.Attribute) and node.func.attr in _TEXT_METHODS:
             text = _text_argument(node)
             if text is not None:

@@ -8,7 +8,8 @@ property of a package is asked, nothing that makes its value when it is asked fo
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import Enum
 from types import FunctionType
 from typing import Any
@@ -81,6 +82,7 @@ class StateReader:
         if is_a(value, dict) and use.entry and rest in _ASKING:
             before = COMPUTED if is_in_object else given_entry(home, name, use.entry[0])
             is_theirs = origin is Origin.PACKAGE or not isinstance(before, Mark)
+            is_theirs = is_theirs and not is_counted_up(home, name)
             if (is_alone or before is not ABSENT) and is_theirs:
                 return self._entry(node, path, value, before, use)
             return ""
@@ -89,8 +91,14 @@ class StateReader:
         if isinstance(before, Mark) and (before is UNKNOWN or origin is not Origin.PACKAGE or last.startswith("_")):
             return ""  # what Python and packages make for themselves differs from machine to machine and run to run
         if _is_table(value):
-            if not is_alone:
+            if is_counted_up(home, name):
                 return ""
+            if not is_alone:
+                # Others of its entries may be the package's own doing.
+                if not (is_a(before, dict) and is_a(value, dict)):
+                    return ""
+                uses = ((replace(use, entry=(entry,)), first) for entry, first in before.items())
+                return "".join([self._entry(node, path, value, first, each) for each, first in uses])
         elif holder is None or is_a(value, FunctionType) or is_a(value, type):
             return ""  # by its name, and by what is put into classes
         return self._unless_given(node, key, path, value, before, use)
@@ -100,10 +108,19 @@ class StateReader:
         before = given(home, name)
         return not isinstance(before, Mark) and not self._is_as_given(value, before)
 
+    def constants(self, node: Node, owners: Iterable[type], attributes: frozenset[str]) -> None:
+        """What objects of the classes derived from these have from them, of what the code asks its data for."""
+        for owner in owners:
+            names = [name for name in attributes & owner.__dict__.keys() if is_stable(owner.__dict__[name])]
+            for name in sorted(names):
+                self._walk.guards.some_of(owner, (name,))
+                if token := self.constant(node, owner, name):
+                    node.edge(f"{owner.__name__}.{name}", token)
+
     def constant(self, node: Node, owner: type, name: str) -> str:
         """The token of a constant of a package's class that code may read from an object of it."""
         value, home, path = owner.__dict__[name], owner.__module__, f"{owner.__qualname__}.{name}"
-        if name.startswith("_") or not is_stable(value) or is_counted_up(owner, name):
+        if name.startswith("_") or not is_stable(value) or is_counted_up(home, path):
             return ""
         before = given(home, path)
         if before in (UNKNOWN, COMPUTED) or self._is_as_given(value, before):
@@ -136,7 +153,7 @@ class StateReader:
             return None
         if name not in held:
             return self._of_class(cls, name)
-        if not is_kept(cls, name):
+        if name.startswith("_") or not is_kept(cls, name):
             return None
         self._walk.guards.name(held, name, held[name])
         return held, held[name]
@@ -150,7 +167,7 @@ class StateReader:
             if is_stable(value) or _is_table(value):
                 for each in cls.__mro__[: position + 1]:
                     self._walk.guards.some_of(each, (name,) if each is owner else ())
-                return None if is_counted_up(owner, name) else (owner, value)
+                return None if is_counted_up(owner.__module__, f"{owner.__qualname__}.{name}") else (owner, value)
             if value is not UNBOUND:
                 return None
         return None
@@ -245,6 +262,11 @@ def _text(value: object) -> str:
             return f"{type(value).__name__}({list(map(_text, value))})"
         case _:
             return repr(value)
+
+
+def bases_of(cls: type) -> list[type]:
+    """The classes of packages that a class is derived from."""
+    return [each for each in cls.__mro__[1:] if origin_of_module(str(each.__module__)) is Origin.PACKAGE]
 
 
 def is_of_figures(value: object) -> bool:

@@ -16,6 +16,7 @@ from ..values._instances import is_of_wrapt
 from ._kernel import in_place_of, is_shell
 from ._kinds import is_a, names_of
 from ._nodes import Node, Walk, any_token, is_users
+from ._state import bases_of
 
 _HEAP_TYPE = 1 << 9
 _DESCRIPTORS = (
@@ -243,6 +244,7 @@ class WrapperReader:
                 return self._walk.package(module, f"{module}.{value.__qualname__}") + self._patches(value)
             if origin is Origin.OURS:
                 return f"named {module}.{value.__qualname__}"
+        self._walk.bases.update(dict.fromkeys(bases_of(value)))
         return self._walk.add(value, self._walk.label(module, value.__qualname__), self._read_class, exposed)
 
 

@@ -74,10 +74,10 @@ def is_kept(cls: type, name: str) -> bool:
     return found is not None and found[1] in found[0].values and name not in found[0].attributes | found[0].own
 
 
-def is_counted_up(cls: type, name: str) -> bool:
-    """Whether functions of the class's module count up (`+=`) an attribute of this name."""
-    found = _home_of(cls.__module__, cls.__qualname__)
-    return found is not None and name in found[0].counters
+def is_counted_up(module: str, name: str) -> bool:
+    """Whether functions of the module's source count up (`+=`) a name, or entries of the table that it stands for."""
+    found = _home_of(module, name)
+    return found is not None and found[1].rpartition(".")[2] in found[0].counters
 
 
 def given(module: str, name: str) -> object:
@@ -136,7 +136,7 @@ class _Written:
     own: set[str] = field(default_factory=set)
     """Those that its methods bind on `self` after it was made."""
     counters: set[str] = field(default_factory=set)
-    """Those that its functions count up."""
+    """Variables and attributes that its functions count up, or entries of which."""
 
 
 def _home_of(module: str, name: str) -> tuple[_Written, str] | None:
@@ -262,7 +262,9 @@ class _Reader(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Attribute):
             self._changes(node.target)
-            self.found.counters.add(node.target.attr)
+        counted = node.target.value if isinstance(node.target, ast.Subscript) else node.target
+        if self._locals is not None and isinstance(counted, ast.Attribute | ast.Name):
+            self.found.counters.add(counted.attr if isinstance(counted, ast.Attribute) else counted.id)
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
