@@ -213,6 +213,6 @@ def test_what_cannot_be_registered_is_refused(kind: Any, told: Any, said: str) -
 
 def test_the_error_names_the_ways_out() -> None:
     with pytest.raises(UnfingerprintableError) as caught:
-        rnb.fingerprint({"db": [iter(())]})
-    for way in ("value['db'][0]", "ignore=", "rnb.register_fingerprint", "__durable_fingerprint__"):
+        rnb.fingerprint({"db": [object()]})
+    for way in ("value['db'][0]", "rnb.register_fingerprint", "__durable_fingerprint__"):
         assert way in str(caught.value)
