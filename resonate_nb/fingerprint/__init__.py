@@ -6,8 +6,8 @@
     services/   clients, connections and the like: type and settings, never credentials
     memory/     what was hashed is not hashed again while nobody can have changed it
 
-Beside them: whose code it is (`_package`), versions (`_versions`), what a user declares (`_outside`), and what differs
-between two values, in words (`_explain`, `_differences`).
+Beside them: what an object is by its type alone (`_kinds`), whose code it is (`_package`), versions (`_versions`), what
+a user declares (`_outside`), and what differs between two values, in words (`_explain`, `_differences`).
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _frames(before: Summary, after: Summary) -> Iterator[str]:
     yield from _named(added, "added")
     pairs = [(old[name], new[renamed.get(name, name)]) for name in old if renamed.get(name, name) in new]
     if not is_series:
-        yield from _moved([pair[0][0] for pair in pairs], [renamed_back(name, renamed) for name in new])
+        yield from _moved([pair[0][0] for pair in pairs], [_renamed_back(name, renamed) for name in new])
     differing = []
     for theirs, ours in pairs:
         if theirs[1] != ours[1]:
@@ -185,7 +185,7 @@ def _renamed(
     return found
 
 
-def renamed_back(name: str, renamed: dict[str, str]) -> str:
+def _renamed_back(name: str, renamed: dict[str, str]) -> str:
     """What a column was called before."""
     return next((old for old, new in renamed.items() if new == name), name)
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
 
+from ._kinds import names_of
 from .code._guards import UNBOUND
 from .services._secrets import is_secret
 from .services._services import service_text
@@ -138,10 +139,7 @@ def _parts(value: object, digests: Mapping[object, str]) -> Iterator[tuple[objec
         return
     # Only the user's own classes, and estimators, have attributes that are shown: others hold who knows what.
     is_open = is_users_class(cls) or cls.__module__.partition(".")[0] == "sklearn"
-    try:
-        attributes = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        attributes = {}
+    attributes = names_of(value)
     for step, digest in digests.items():
         part = attributes.get(str(step), _NOTHING) if is_open and isinstance(step, Attribute) else _NOTHING
         yield step, part, digest
@@ -180,7 +178,7 @@ def _pandas(value: Any, found: Summary, room: int) -> bool:
         columns.append(column)
     found["columns"] = columns
     if digests and len(columns) < len(names):
-        found["rest"] = short_digest_of("".join(digests[len(columns) :]))
+        found["rest"] = _short_digest_of("".join(digests[len(columns) :]))
     found["index"] = _index(value.index)
     if noted is not None:
         found["labels"], found["attrs"] = short_digest(noted.labels), short_digest(noted.attributes)
@@ -211,9 +209,9 @@ def _table(value: Any, found: Summary, digests: Mapping[object, str], room: int)
         columns.append(column)
     found["columns"] = columns
     if digests and len(columns) < len(names):
-        found["rest"] = short_digest_of("".join(digests.get(name, "") for name in names[len(columns) :]))
+        found["rest"] = _short_digest_of("".join(digests.get(name, "") for name in names[len(columns) :]))
     if metadata is not None:
-        found["attrs"] = short_digest_of(repr(sorted(metadata.items())))
+        found["attrs"] = _short_digest_of(repr(sorted(metadata.items())))
     return True
 
 
@@ -230,10 +228,10 @@ def _dtype_text(dtype: Any) -> str:
 
 def _categories(dtype: Any) -> str:
     shown = f"{dtype.ordered} {list(dtype.categories[:1_000])!r} {len(dtype.categories)}"
-    return short_digest_of(shown)
+    return _short_digest_of(shown)
 
 
-def short_digest_of(text: str) -> str:
+def _short_digest_of(text: str) -> str:
     """The short digest of a text."""
     data = bytearray(text.encode("utf-8", "backslashreplace"))
     return short_digest((data, 0, len(data)))

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from ._kinds import names_of
 from .code._tokens import parts_in
 from .values._instances import is_users_class
 
@@ -44,9 +45,4 @@ def _inside(part: Any) -> Any:
         return part
     if type(part) is partial:
         return (part.func, *part.args, *part.keywords.values())
-    if not is_users_class(type(part)):
-        return ()
-    try:
-        return object.__getattribute__(part, "__dict__").values()
-    except AttributeError:
-        return ()
+    return names_of(part).values() if is_users_class(type(part)) else ()

@@ -10,8 +10,8 @@ import types
 from types import FunctionType
 from typing import Any
 
+from .._kinds import function_of, is_a
 from .._package import Origin, binary_of, origin_of_function, origin_of_module
-from ._kinds import function_of, is_a
 from ._nodes import Node, Walk, any_token
 from ._tree import digest_texts
 

@@ -13,6 +13,7 @@ from weakref import WeakSet
 from ...errors import UndecoratableError
 from ...forks import held_over_forks
 from ...records import dataclass
+from .._kinds import is_a
 from .._outside import NOTHING, Declared, Outside
 from .._versions import Dependent, Packages, counted, declared_versions, depends_on_versions
 from ..memory._standing import Standing
@@ -20,7 +21,6 @@ from ..services._secrets import without_keys
 from ..services._services import is_service
 from ..values import _registered
 from ._guards import Check
-from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._nodes import Item, Tree
 from ._reach import Content, Reach

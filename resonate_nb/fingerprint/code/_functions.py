@@ -10,10 +10,10 @@ from types import FunctionType
 from typing import Any
 
 from ...errors import UndecoratableError
+from .._kinds import is_a, names_of
 from .._package import Origin, origin_of_function, origin_of_module
 from . import _loaded
 from ._guards import UNBOUND, content_of
-from ._kinds import is_a, names_of
 from ._names import NameReader
 from ._nodes import Node, Place, Tree, Walk, any_token, builtins_of
 from ._scope import facts_of_function

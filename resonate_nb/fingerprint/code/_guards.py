@@ -12,8 +12,8 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ...records import dataclass
+from .._kinds import is_a
 from .._package import Origin, origin_of_module
-from ._kinds import is_a
 from ._settings import Setting, settings_of
 
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()

@@ -9,7 +9,7 @@ import sys
 from types import FunctionType, MethodType
 
 from ...records import dataclass
-from ._kinds import is_a
+from .._kinds import is_a
 from ._uses import Use
 
 _NAMESPACES = {id(builtins.locals): "locals", id(builtins.vars): "vars", id(builtins.dir): "dir"}

@@ -50,7 +50,7 @@ class Absent(Enum):
 
 
 def find(code: CodeType, module_globals: dict[str, object]) -> Found | Absent:
-    """The tree of a live code object; None of its positions are trusted, only its content."""
+    """The tree of a live code object, by its content: where it stands has moved perhaps."""
     filename = code.co_filename
     lines = _lines(filename, module_globals)
     home = module_globals.get("__file__")

@@ -9,11 +9,11 @@ import sys
 from dataclasses import replace
 from types import FunctionType, ModuleType
 
+from .._kinds import is_a, names_of
 from .._package import Origin, origin_of, origin_of_module
 from ..services._services import is_service
 from ._guards import UNBOUND, content_of
 from ._hidden import READ_ONLY, Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
-from ._kinds import is_a, names_of
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
 from ._settings import asked_by

@@ -9,11 +9,11 @@ from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 
 from ...records import dataclass
+from .._kinds import is_a
 from .._outside import Declared
 from .._package import Origin, origin_of_function, origin_of_module
 from ..values._named import Noted
 from ._guards import Guards
-from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._tree import digest
 from ._uses import Facts, Use

@@ -17,6 +17,7 @@ from typing import Any
 from ...clock import SystemClock
 from ...errors import InvalidOptionError, UndecoratableError, UnfingerprintableError
 from ...records import dataclass
+from .._kinds import is_a
 from .._outside import NOTHING, Declared, Outside
 from .._package import Origin, binary_of, name_of_3_11, origin_of, origin_of_module, version_of
 from ..memory._standing import Standing, standing
@@ -29,7 +30,6 @@ from ._classes import ClassReader
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
 from ._hidden import brings_back
-from ._kinds import is_a
 from ._loaded import Absent, Found
 from ._names import NameReader
 from ._nodes import Item, Node, Place, Tree, any_token, builtins_of, is_stable, is_users

@@ -14,10 +14,10 @@ from enum import Enum
 from types import FunctionType
 from typing import Any
 
+from .._kinds import is_a, names_of
 from .._package import Origin, origin_of_module
 from ..services._services import is_service
 from ._guards import UNBOUND
-from ._kinds import is_a, names_of
 from ._nodes import Node, Walk, is_stable, is_users
 from ._settings import FOUND_BY_USE
 from ._uses import Root, Use

@@ -10,12 +10,12 @@ from typing import get_args
 
 from ...errors import UndecoratableError, UnfingerprintableError
 from ...forks import held_over_forks
+from .._kinds import is_a
 from .._versions import Dependent, Packages, counted, depends_on_versions
 from ..services import _plugged
 from ..services._plugged import changed_in
 from ..values._values import Walker
 from ._code import Subject
-from ._kinds import is_a
 from ._reach import Reach
 from ._tree import digest_texts
 

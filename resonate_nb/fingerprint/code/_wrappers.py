@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from .._kinds import is_a, names_of
 from .._outside import Declared
 from .._package import Origin, is_drawing, is_importable, origin_of_function, origin_of_module
 from ..services._services import is_service
 from ..values._instances import is_of_wrapt
 from ._kernel import in_place_of, is_shell
-from ._kinds import is_a, names_of
 from ._nodes import Node, Walk, any_token, is_users
 from ._state import bases_of
 

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from ...records import dataclass
+from .._kinds import names_of
 from .._package import Origin, origin_of_function, origin_of_module
 from ._credentials import is_credential
 
@@ -54,10 +55,7 @@ def see(value: object, path: str) -> Any:
 
 
 def _attribute(value: object, name: str) -> object:
-    try:
-        names = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        names = {}
+    names = names_of(value)
     if name in names:
         return names[name]
     for owner in type(value).__mro__:
@@ -229,7 +227,7 @@ _aws = _reads(url="_endpoint.host", region="_client_config.region_name")
 
 def _language_model(value: Any, settings: Settings) -> None:
     """A model of LangChain: its plain fields, `temperature` as well as the base URL, but not what only tells of it."""
-    fields = object.__getattribute__(value, "__dict__")
+    fields = names_of(value)
     first = ("model_name", "model", "openai_api_base", "base_url", "temperature")
     for name in sorted(fields, key=lambda name: (first.index(name) if name in first else len(first), name)):
         if type(fields[name]) in (str, int, float, bool, list, tuple, dict) and name not in _ONLY_TOLD:

@@ -16,6 +16,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorT
 from typing import Any
 
 from ...errors import UnfingerprintableError
+from .._kinds import names_of
 from .._package import Origin, is_importable, origin_of_function, origin_of_module
 from ..values._scalars import text
 from ._credentials import is_credential
@@ -72,7 +73,7 @@ def pieces(where: str, thing: Any) -> Iterator[Plugged]:
             if name not in changed:
                 yield where, kind.__qualname__, text(name) + b"=" + _guarded(content_of, part)[0]
     elif kind.__qualname__ == "MockTransport":
-        yield from pieces(where, object.__getattribute__(thing, "__dict__").get("handler"))
+        yield from pieces(where, names_of(thing).get("handler"))
 
 
 def patches(value: object, is_service: Callable[[type], bool]) -> Iterator[Plugged]:
@@ -85,7 +86,7 @@ def patches(value: object, is_service: Callable[[type], bool]) -> Iterator[Plugg
     for _ in range(_MOST_PATCHED + 1):
         below: list[tuple[str, object]] = []
         for where, holder in level:
-            for name, part in list(_attributes(holder).items()):
+            for name, part in list(names_of(holder).items()):
                 if isinstance(part, FunctionType):
                     # In the place of a method: the target of a thread is state, and gone when that has run.
                     is_method = any(name in vars(owner) for owner in type(holder).__mro__)
@@ -165,7 +166,7 @@ def own_attributes(own: Sequence[type], value: object) -> list[tuple[str, object
     """What the code of the user's own classes sets on an instance, credentials aside; not what a package sets too."""
     if not own:
         return []
-    names = _attributes(value)
+    names = names_of(value)
     stored = {name for owner in own for name in _stored_by(owner)}
     for owner in type(value).__mro__:
         if owner not in own:
@@ -177,14 +178,6 @@ def own_attributes(own: Sequence[type], value: object) -> list[tuple[str, object
                 with suppress(AttributeError):  # it is not set
                     found.append((name, slot.__get__(value)))
     return [(name, part) for name, part in found if not is_credential(name)]
-
-
-def _attributes(value: object) -> dict[str, object]:
-    try:
-        names = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return names if type(names) is dict else {}
 
 
 def _is_users(cls: type) -> bool:
