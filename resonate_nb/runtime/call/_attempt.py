@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from resonate_nb.codec import in_words
 from resonate_nb.errors import UnfingerprintableError
 from resonate_nb.fingerprint import CodeKey, fingerprint_named
-from resonate_nb.protocol import (
-    NEVER,
-)
+from resonate_nb.protocol import NEVER
 from resonate_nb.records import dataclass
 
 from .. import _context, _reads
@@ -26,9 +24,6 @@ from .._identity import Identity
 from .._limit import Limited, run_limited, run_limited_async
 from .._outside import file_parts, is_outside, title_of
 from ._claim import Claimed, Request, give_back
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
