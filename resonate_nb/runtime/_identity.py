@@ -14,6 +14,7 @@ from typing import TypeVar, get_args
 from resonate_nb.errors import InvalidOptionError, StoreError
 from resonate_nb.fingerprint import (
     CodeKey,
+    Digests,
     Noted,
     Packages,
     counted,
@@ -36,8 +37,7 @@ CODE_DIGITS = 8
 ARGUMENT_DIGITS = 16
 
 _T = TypeVar("_T")
-_NO_ARGUMENTS = "0" * 32
-_NOTHING: Mapping[str, Noted] = MappingProxyType({})
+_NO_ARGUMENTS = Digests("0" * 32, (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +118,20 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     if key.undurable:
         return Undurable(key.undurable)
     options = work.options
-    if arguments:
-        digests = fingerprint_named(arguments, options.packages)
-        joint, parts, services = digests.joint, digests.parts, digests.services
-        unsure, noted = digests.unsure, digests.noted
-        brought = {name: version_of(name) for name in digests.packages if name not in key.packages}
-        if options.files and (files := file_parts(options.files, arguments)):
-            parts = {**parts, **files}
-            joint = _join(joint, " ".join(text for part in files.items() for text in part))
-    else:
-        joint, parts, services, unsure = _NO_ARGUMENTS, {}, (), ()
-        noted, brought = _NOTHING, {}
+    digests = fingerprint_named(arguments, options.packages) if arguments else _NO_ARGUMENTS
+    joint, parts = digests.joint, digests.parts
+    if options.files and (files := file_parts(options.files, arguments)):
+        parts = {**parts, **files}
+        joint = _join(joint, " ".join(text for part in files.items() for text in part))
+    # Joined for every cell, so that a cell that reads nothing never shares an id with a function without arguments.
+    if work.is_cell or (options.version is not None and key.content_parts):
+        joint = _join(joint, key.content)
+    brought = {name: version_of(name) for name in digests.packages if name not in key.packages}
     package_parts = _package_parts(brought, options.packages)
-    content_joins_arguments = options.version is not None or work.is_cell
-    if content_joins_arguments:
-        code = key.code
-        # Joined for every cell, so that a cell that reads nothing never shares an id with a function without arguments.
-        argument_digest = _join(joint, key.content) if key.content_parts or work.is_cell else joint
-    else:
-        code = _join(key.code, key.content) if key.content_parts else key.code
-        argument_digest = joint
-    code = _with_packages(code, package_parts)
+    code = _code_of(work, key, package_parts)
     filled = None if options.id is None else fill_template(options.id, arguments)
-    stem = f"{work.name}/{argument_digest[:ARGUMENT_DIGITS]}" if filled is None else filled
-    wide_stem = f"{work.name}/{argument_digest}" if filled is None else filled
+    stem = f"{work.name}/{joint[:ARGUMENT_DIGITS]}" if filled is None else filled
+    wide_stem = f"{work.name}/{joint}" if filled is None else filled
     version = code[:CODE_DIGITS] if options.version is None else str(options.version)
     base = f"{stem}@{version}"
     wide = f"{wide_stem}@{code if options.version is None else version}"
@@ -152,15 +142,15 @@ def identify(work: Work, arguments: Mapping[str, object]) -> Identity | Undurabl
     return Identity(
         base,
         code,
-        argument_digest,
+        joint,
         key,
         parts,
         options.id is None,
         options.version is None,
-        noted,
+        digests.noted,
         None if wide == base else wide,
-        services,
-        unsure,
+        digests.services,
+        digests.unsure,
         brought,
         package_parts,
     )
@@ -170,8 +160,13 @@ def _package_parts(versions: Mapping[str, str], packages: Packages) -> dict[str,
     return {f"package {name}": _join(name, counted(name, version, packages)) for name, version in versions.items()}
 
 
-def _with_packages(code: str, parts: Mapping[str, str]) -> str:
-    return _join(code, " ".join(text for part in sorted(parts.items()) for text in part)) if parts else code
+def _code_of(work: Work, key: CodeKey, package_parts: Mapping[str, str]) -> str:
+    """The full fingerprint of the version."""
+    is_joined = work.options.version is None and not work.is_cell and bool(key.content_parts)
+    code = _join(key.code, key.content) if is_joined else key.code
+    if not package_parts:
+        return code
+    return _join(code, " ".join(text for part in sorted(package_parts.items()) for text in part))
 
 
 def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
@@ -187,10 +182,9 @@ def identity_now(work: Work, promise: Promise) -> Identity | Undurable | None:
         return None
     if not is_automatic and content != dict(key.content_parts):
         return None  # it has joined the arguments
-    code = _join(key.code, key.content) if is_automatic and key.content_parts else key.code
     brought = {name: version_of(name) for name in about.get("packages", {}) if name not in key.packages}
     package_parts = _package_parts(brought, work.options.packages)
-    code = _with_packages(code, package_parts)
+    code = _code_of(work, key, package_parts)
     now = code[:CODE_DIGITS] if is_automatic else str(work.options.version)
     is_named = work.options.id is not None
     wide = None if is_named else f"{work.name}/{headers['arguments']}@{code if is_automatic else now}"
