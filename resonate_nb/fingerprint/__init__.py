@@ -112,6 +112,14 @@ def describe(value: object, noted: Noted = (), name: str = "") -> Summary:
     return describe(value, noted, name) | code_in(value)
 
 
+def sources_in(value: object) -> Mapping[str, Mapping[str, str]]:
+    """The user's code in a value that was just given its fingerprint: key, as in ``keys`` of `describe` -> name of a
+    part -> its canonical source."""
+    from ._held import sources_in
+
+    return sources_in(value)
+
+
 def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...]:
     """Phrases such as ``column `dep_delay` renamed to `delay```, ``rows 336,776 → 336,770``, ``3 → 4``; at least one.
 
@@ -147,6 +155,7 @@ __all__ = [
     "register_fingerprint",
     "register_service",
     "service_text",
+    "sources_in",
     "version_change",
     "version_of",
     "without_keys",

@@ -8,7 +8,7 @@ large is hashed for it.
     {"type": "DataFrame", "rows": 3, "columns": [["a", "int64", "91c0aa17"], ...], "index": [...], "attrs": ...}
     {"type": "ndarray", "shape": [3, 4], "dtype": "float64", "digest": "91c0aa17"}
     {"type": "dict", "size": 2, "parts": [["'a'", {...}], ...]}          parts by key, position or attribute
-    {"type": "Model", "code": {"Model.fit": "91c0aa17", ...}, "reads": {"K": ...}}    what the user's code in it is
+    {"type": "Model", "code": {"Model.fit": "91c0aa17", ...}, "reads": {"K": ...}, "keys": [...]}    the code in it
 """
 
 from __future__ import annotations

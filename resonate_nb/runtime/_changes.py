@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from resonate_nb.fingerprint import describe, differences, version_change
+from resonate_nb.fingerprint import describe, differences, sources_in, version_change
 from resonate_nb.protocol import Promise
 from resonate_nb.records import dataclass
 from resonate_nb.store import Reader
@@ -203,7 +203,9 @@ def _data_changes(
         what = "default of" if is_default else kind
         title = f"`{name}`" if name.startswith("depends[") else titled(what, name)
         is_edited = is_default or _is_edited(old or {}, now.get(place, {}))
-        found.append(Change(kind, name, f"{title}: {said}", is_plain=is_plain, is_edited=is_edited))
+        value = arguments.get(name) if kind == "argument" else identity.key.values.get(name)
+        diff = _diff_within(reader, old or {}, value, told) if is_edited and not is_default else ""
+        found.append(Change(kind, name, f"{title}: {said}", diff, is_plain=is_plain, is_edited=is_edited))
     found.sort(key=lambda change: not change.is_edited)
     return found + others
 
@@ -221,6 +223,16 @@ def _is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         for name, digest in after.get(kind, {}).items()
         if "<lambda>" not in name
     )
+
+
+def _diff_within(reader: Reader, before: Mapping[str, Any], value: object, told: Collection[str]) -> str:
+    """A diff of the user's code in a value, beside what was `told` of it; nothing where none was kept."""
+    notes = reader.notes("data", [f"part:{key}" for key in before.get("keys", ())])
+    kept = [loaded(note, dict).get("sources", {}) for note in notes.values()]
+    theirs: dict[str, str] = dict(itertools.chain.from_iterable(each.items() for each in kept))
+    ours = dict(itertools.chain.from_iterable(each.items() for each in sources_in(value).values()))
+    names = [name for name in ours if name in theirs and f"code of `{name}` changed" not in told]
+    return _cut("\n".join(filter(None, (part_diff(name, theirs, ours) for name in names))))
 
 
 def _summaries(
@@ -263,6 +275,10 @@ def data_notes(
         }
     found = _summaries(work, identity, arguments, places) if places else {}
     summaries = {places[place]: summary for place, summary in found.items()}
+    for (kind, name), summary in found.items():
+        if any(key not in known for key in summary.get("keys", ())):
+            value = arguments.get(name) if kind == "argument" else identity.key.values.get(name)
+            summaries |= {key: {"sources": dict(sources)} for key, sources in sources_in(value).items()}
     if work.options.files:
         for (_, name), digest in parts_of(identity).items():
             if is_outside(name) and digest not in known and (inventory := inventory_of(digest)) is not None:

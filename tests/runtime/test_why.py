@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
 import os
 import sys
 import threading
@@ -35,6 +36,15 @@ def made(k: Any = 1, **options: Any) -> Any:
         return (len(str(k)), n, x)
 
     return step
+
+
+def defined(source: str, name: str) -> Any:
+    """What a cell of this text binds to a name."""
+    scope: dict[str, Any] = {"durable": durable, "__name__": "__main__"}
+    place = f"<{name} {hash(source)}>"
+    linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
+    exec(compile(source, place, "exec"), scope)
+    return scope[name]
 
 
 def stored_reason(id: str) -> str:
@@ -94,14 +104,8 @@ def test_without_a_store_none_is_made(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_an_edit_is_shown_with_its_diff(engine: Engine):
     def versions(text: str) -> Any:
-        scope: dict[str, Any] = {"durable": durable, "__name__": "__main__"}
         source = f"def low(x):\n    return {text}\n@durable(name='edited')\ndef edited(x):\n    return low(x)\n"
-        import linecache
-
-        name = f"<edit {text}>"
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        exec(compile(source, name, "exec"), scope)
-        return scope["edited"]
+        return defined(source, "edited")
 
     versions("x + 1")(3)
     why = versions("x + 2").why(3)
@@ -109,6 +113,48 @@ def test_an_edit_is_shown_with_its_diff(engine: Engine):
     assert [("function", "low")] == [(change.kind, change.name) for change in why.changes]
     assert {"-    return x + 1", "+    return x + 2"} <= set(why.diff.splitlines())
     assert versions("x + 1").get(3).id == why.compared_with
+
+
+HELD = """
+class Model:
+    def predict(self):
+        return 1
+    def other(self, key="sk-abcdefgh12345678"):
+        return 1
+"""
+
+
+@pytest.mark.parametrize("wrap", [lambda made: made, lambda made: {"a": [made]}], ids=["itself", "in containers"])
+def test_an_edit_of_an_argument_s_class_is_shown_with_its_diff(engine: Engine, wrap: Any):
+    """Beside the one-line reason; of what stands as it was there is nothing, and keys are in no diff."""
+
+    @durable(name="takes")
+    def takes(model: Any) -> int:
+        return 1
+
+    takes(wrap(defined(HELD, "Model")()))
+    engine.known_parts.clear()  # as in a later session
+    source = HELD.replace("return 1\n    def", "return 2\n    def")
+    edited = defined(source, "Model")()
+    why = takes.why(wrap(edited))
+    assert "argument `model`: code of `Model.predict` changed" == why.reason
+    assert ["-    return 1", "+    return 2"] == [each for each in why.diff.splitlines() if "return" in each]
+    takes(wrap(edited))
+    assert why.diff == takes.get(wrap(edited)).why().diff
+    why = takes.why(wrap(defined(source.replace("345678", "345679"), "Model")()))
+    assert why.changes
+    assert "sk-abc" not in repr(why)
+
+
+def test_what_the_code_of_a_call_shows_an_argument_does_not_show_again(engine: Engine):
+    source = HELD.replace("    def predict", "    @durable(name='fit')\n    def predict")
+    source = source.replace("return 1", "return self.other()", 1)
+    defined(source, "Model")().predict()
+    edited = source.replace("self.other()", "-self.other()").replace("return 1", "return 2")
+    why = defined(edited, "Model")().predict.why()
+    texts = [change.text for change in why.changes]
+    assert ["code of `Model.predict` changed", "argument `self`: code of `Model.other` changed"] == texts
+    assert (1, 1) == (why.diff.count("+++ Model.predict"), why.diff.count("+++ Model.other"))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from threading import RLock
 from types import ModuleType
 from typing import get_args
@@ -15,7 +14,7 @@ from .._versions import Dependent, Packages, counted, depends_on_versions
 from ..services import _plugged
 from ..services._plugged import changed_in
 from ..values._values import Walker
-from ._code import Subject
+from ._code import CodeKey, Subject
 from ._reach import Reach
 from ._tree import digest_texts
 
@@ -70,13 +69,10 @@ def services_in(thing: object) -> tuple[str, ...]:
     return () if made is None else made.key().services
 
 
-def parts_in(thing: object) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The parts of a piece of code that `reach` has just looked at: of its code, and of the data that this reads."""
+def key_in(thing: object) -> CodeKey | None:
+    """The key of a piece of code that `reach` has just looked at; None for what is none of the user's."""
     made = _looked_at(thing)
-    if made is None:
-        return {}, {}
-    key = made.key()
-    return key.code_parts, key.content_parts
+    return None if made is None else made.key()
 
 
 def _looked_at(thing: object) -> Subject | None:
