@@ -20,6 +20,9 @@ _MOST_LOOKED_AT = 16
 _MOST_PARTS = 24
 """Of names and short digests; together they are no more than a third of what is kept of a value."""
 _LETTERS = 40
+_SCALARS = frozenset((int, float, complex, str, bytes, bool, type(None)))
+_WITHOUT_CODE = _SCALARS | {list, tuple, dict, set, frozenset}
+"""Types of what is no code itself, which nearly all parts are of."""
 _MOST_KEYS = 4
 """Of so many pieces of code the sources are kept, to show what was edited."""
 
@@ -51,10 +54,12 @@ def _keys_in(value: object) -> list[CodeKey]:
     while pending and looked_at < _MOST_LOOKED_AT:
         part = pending.pop(0)
         looked_at += 1
-        for thing in (part, type(part)):
-            if (key := key_in(thing)) is not None:
-                found.setdefault(key.code, key)
-        pending += islice(_inside(part), _MOST_LOOKED_AT)
+        if type(part) not in _WITHOUT_CODE:
+            for thing in (part, type(part)):
+                if (key := key_in(thing)) is not None:
+                    found.setdefault(key.code, key)
+        if type(part) not in _SCALARS:
+            pending += islice(_inside(part), _MOST_LOOKED_AT)
     return list(found.values())
 
 
