@@ -48,10 +48,13 @@ class UnfingerprintableError(ResonateNbError, TypeError):
         ways = [f"pass {own or 'what it is made of'}"]
         if self.can_be_ignored:
             ways.append(f"leave it out of the key with ignore=({name!r},)")
-        if "only once" not in self.reason:  # no function could look at such a value and leave it as it was
+        # No function could look at what can be read only once and leave it as it was; at what holds it, one can.
+        is_once = "only once" in self.reason
+        if not is_once or "." in self.path:
+            its_type, its_class = (f"the type of `{name}`", "that") if is_once else ("its type", "its class")
             ways.append(
-                "say what counts of it: rnb.register_fingerprint(its type, a function), or a method "
-                "__durable_fingerprint__(self) of its class"
+                f"say what counts of it: rnb.register_fingerprint({its_type}, a function), or a method "
+                f"__durable_fingerprint__(self) of {its_class}"
             )
         *most, last = ways
         return f"{', '.join(most)}, or {last}" if most else last
