@@ -372,6 +372,41 @@ def test_what_the_user_puts_into_a_class_of_a_package_counts() -> None:
         del pandas.DataFrame.total_
 
 
+PATCHED = {
+    "derived": ("class My(patched_package.Middle): pass", "def f(): return My().run()"),
+    "named": ("", "def f(): return patched_package.Middle().run()"),
+    "named by itself": ("from patched_package import Middle", "def f(): return Middle().run()"),
+    "an object": ("it = patched_package.Middle()", "def f(): return it.run()"),
+    "an object in a list": ("them = [patched_package.Middle()]", "def f(): return [each.run() for each in them]"),
+    "a method": ("run = patched_package.Middle().run", "def f(): return run()"),
+}
+
+
+@pytest.mark.parametrize("where", ["Middle", "Base"])
+@pytest.mark.parametrize("case", PATCHED)
+def test_code_put_into_a_class_of_a_package_is_seen_at_once(case: str, where: str, folder: Path) -> None:
+    """Also where the class is above the one that is used, and where the key was asked for before."""
+    write_module(
+        folder / "site-packages",
+        "patched_package",
+        "class Base:\n    def run(self): return 1\nclass Middle(Base): pass\n",
+    )
+    sys.path.insert(0, str(folder / "site-packages"))
+    try:
+        session = Session(folder).cell("import patched_package")
+        for text in PATCHED[case]:
+            session.cell(text)
+        subject = session.subject()
+        before = subject.key()
+        session.cell(f"def run(self): return 2\npatched_package.{where}.run = run")
+        after = subject.key()
+        assert not same(before, after)
+        assert same(after, session.key())
+    finally:
+        sys.path.remove(str(folder / "site-packages"))
+        sys.modules.pop("patched_package", None)
+
+
 def cell_key(session: Session, text: str, *reads: str, ignore: tuple[str, ...] = ()) -> object:
     return Subject.of_cell(ast.parse(text), session.names, reads, ignore=ignore).key()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._kinds import function_of, is_a
 from .._package import Origin, binary_of, origin_of_function, origin_of_module
-from ._nodes import Node, Walk, any_token
+from ._nodes import Node, Walk, any_token, is_users
 from ._tree import digest_texts
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -79,6 +79,8 @@ class ClassReader:
         self._walk.guards.type(cls)
         for base in cls.__bases__:
             node.edge("base", str(self._walk.reach(base)))
+            if not is_users(base):
+                self._walk.guards.code_of(base)
         if type(cls) is not type:
             node.edge("metaclass", str(self._walk.reach(type(cls))))
         if isinstance(cls, abc.ABCMeta):

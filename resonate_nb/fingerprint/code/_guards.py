@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from _abc import _get_dump  # type: ignore[import-not-found]
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import field
 from operator import is_, itemgetter
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -19,6 +19,8 @@ from ._settings import Setting, settings_of
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()
 
 _SCALARS = (bool, int, float, complex, str, bytes)
+_DATA = (*_SCALARS, type(None), dict, list, set, tuple)
+_HEAP_TYPE = 1 << 9
 
 
 @dataclass(slots=True)
@@ -60,6 +62,12 @@ class Guards:
         members = cls.__dict__
         self.members[cls, names] = len(members), tuple(members[name] for name in names)
 
+    def code_of(self, cls: type) -> None:
+        """Note all code in a class of a package and in those above it: the user may put other code in its place."""
+        for owner in classes_above(cls):
+            members = owner.__dict__
+            self.some_of(owner, tuple(name for name in members if type(members[name]) not in _DATA))
+
     def name(self, namespace: dict[str, Any], name: str, value: object) -> None:
         """Note what a name stands for; the first look counts."""
         self.names.setdefault((id(namespace), name), (namespace, name, value))
@@ -95,6 +103,13 @@ class Guards:
                 if not is_a(now_bound, ModuleType) and _differ(value, now_bound):
                     found.append(f"{home}.{name}")
         return found
+
+
+def classes_above(cls: type) -> Iterator[type]:
+    """A class and those that it is derived from, of which the user may change members: they are not written in C."""
+    for owner in cls.__mro__:
+        if owner.__flags__ & _HEAP_TYPE and type(owner).__hash__ is not None:
+            yield owner
 
 
 _MANY = 5

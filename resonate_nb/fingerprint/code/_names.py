@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from .._kinds import is_a, names_of
 from .._package import Origin, origin_of, origin_of_module
 from ..services._services import is_service
-from ._guards import UNBOUND, content_of
+from ._guards import UNBOUND, classes_above, content_of
 from ._hidden import READ_ONLY, Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
 from ._resolve import names_in_query
@@ -92,10 +92,23 @@ class NameReader:
                 token = self._state.constant(node, owner, name) if inner is None else self._walk.reach(inner, True)
                 if token:
                     node.edge(f"{kind}.{name}", token)
+            for above in classes_above(owner) if (kind, owner) in self._classes else ():
+                self._put_above(node, above, owner, attributes)
             if isinstance(owner, abc.ABCMeta):
                 theirs = [each for each in self._walk.guards.registered(owner) if is_users(each)]
                 for token in sorted(str(self._walk.reach(each)) for each in theirs):
                     node.edge(f"{kind} registered", token)
+
+    def _put_above(self, node: Node, above: type, owner: type, attributes: frozenset[str]) -> None:
+        """What the user has put into a class that a named one is derived from."""
+        if above is owner:
+            return
+        names = tuple(sorted(attributes & vars(above).keys()))
+        self._walk.guards.some_of(above, names)
+        for name in names:
+            inner = put_in(vars(above)[name])
+            if inner is not None:
+                node.edge(f"{above.__qualname__}.{name}", str(self._walk.reach(inner, True)))
 
     def _read_text(self, node: Node, place: Place, use: Use) -> bool:
         """Follow what a text names that is held under a name; whether it is one."""

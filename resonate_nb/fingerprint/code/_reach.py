@@ -268,6 +268,8 @@ class Reach:
         token = self.module(value) if is_a(value, ModuleType) else self.reach(value, exposed)
         if token is None:
             raise UnfingerprintableError("", type(value).__qualname__, "nothing is known about what it does")
+        if is_a(value, type) and not is_users(value):
+            self.guards.code_of(value)
         # By number, so that an edit of the code leaves the content as it is; the code counts as a part.
         parts = ["met", str(len(self._met)), str(getattr(value, "__qualname__", ""))]
         found = digest_texts(parts if token.startswith("@") else ["named", token])

@@ -14,6 +14,7 @@ from .._outside import Declared
 from .._package import Origin, is_drawing, is_importable, origin_of_function, origin_of_module
 from ..services._services import is_service
 from ..values._instances import is_of_wrapt
+from ._guards import classes_above
 from ._kernel import in_place_of, is_shell
 from ._nodes import Node, Walk, any_token, is_users
 from ._state import bases_of
@@ -179,15 +180,16 @@ class WrapperReader:
         return None
 
     def _patches(self, value: type) -> str:
-        """What the user has put into a class of a package."""
+        """What the user has put into a class of a package, or into one above it."""
         found = ""
-        for name, member in sorted(value.__dict__.items()):
-            inner = put_in(member)
-            if inner is not None:
-                self._walk.guards.mappings.append(
-                    (value.__dict__, tuple(value.__dict__), tuple(value.__dict__.values()))
-                )
-                found += f" with {name} {self._walk.reach(inner, True)}"
+        for owner in (each for each in classes_above(value) if not is_users(each)):
+            members = owner.__dict__
+            for name, member in sorted(members.items()):
+                inner = put_in(member)
+                if inner is not None:
+                    self._walk.guards.mappings.append((members, tuple(members), tuple(members.values())))
+                    where = name if owner is value else f"{owner.__qualname__}.{name}"
+                    found += f" with {where} {self._walk.reach(inner, True)}"
         return found
 
     def _builtin_token(self, value: BuiltinFunctionType, path: str) -> str:
