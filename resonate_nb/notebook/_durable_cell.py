@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from functools import partial
 from typing import Any, cast
 
 from resonate_nb.errors import PromiseNotFoundError, UnacceptableError
-from resonate_nb.fingerprint import CodeKey, Declared, Subject
+from resonate_nb.fingerprint import Subject
 from resonate_nb.records import dataclass
 from resonate_nb.runtime import (
     Explanation,
@@ -29,7 +28,6 @@ from resonate_nb.runtime import (
     generators_phrase,
     get,
     is_enabled,
-    outside_of,
     plainly_phrase,
     say,
     without_our_frames,
@@ -39,10 +37,9 @@ from . import _generators
 from ._bindings import Bundle, bind, bundle_of, is_bundle, unmet, why_not_of
 from ._execute import Body, prepare, run, run_async
 from ._judge import Witness
+from ._observed import observed
 from ._record import Recorder, show, show_mark
 from ._reel import Output, from_bytes, to_bytes
-
-_MAX_SUBJECTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ class _Use:
         say(f"{self.title}: {why}")
 
     def request(self, *, rerun: bool, is_async: bool) -> Request:
-        subject = _Observed(_subject(self.shell, self.body, self.options.options))
+        subject = observed(self.shell, self.body, self.options.options)
         name = self.options.label or "cell"
         self._witness, self._has_failed = None, False
         # Before anything of a replay is unpickled: that imports packages, and some draw when they are imported.
@@ -361,62 +358,8 @@ class _Recording:
         self._outputs.extend(self._recorder.outputs())
 
 
-class _Observed:
-    """A subject that remembers its last key: what a cell reads is hashed once before the body, not twice."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self.last: CodeKey | None = None
-
-    def key(self) -> CodeKey:
-        self.last = self._subject.key()
-        return self.last
-
-    def outside(self) -> Mapping[str, str]:
-        """What lies outside of Python and counts, as it is now."""
-        return self._subject.outside()
-
-    def described(self, names: Collection[str]) -> Mapping[str, Any]:
-        return self._subject.described(names)
-
-    def caches(self) -> tuple[Any, ...]:
-        return self._subject.caches()
-
-    def watched(self) -> tuple[dict[str, Any], ...]:
-        """None: what a cell binds is compared with what was there before, all of it."""
-        return ()
-
-    def changed_attributes(self) -> list[str]:
-        """Attributes of reached classes and modules that were bound anew, unless the text says that it stores them."""
-        effects = self.last.effects if self.last is not None else ()
-        said = {effect.partition(" in ")[0].split()[-1].rpartition(".")[2] for effect in effects}
-        return [name for name in self._subject.changed_attributes() if name.rpartition(".")[2] not in said]
-
-
 _last_uses: dict[tuple[int, str | None], tuple[CellOptions, str]] = {}
 """By shell and label, as they were last run: "" stands for those without one, None for whichever was last."""
-_subjects: OrderedDict[tuple[object, ...], Subject] = OrderedDict()
-
-
-def _subject(shell: Any, body: Body, options: Options) -> Subject:
-    """The subject of a text, kept: a key is cheap where nothing that it reaches has changed."""
-    kept = (id(shell.user_ns), body.text, options.ignore, options.packages, options.files, options.env)
-    subject = _subjects.pop(kept, None)
-    if subject is None:
-        subject = Subject.of_cell(
-            body.facts.tree,
-            shell.user_ns,
-            body.facts.reads.keys(),
-            ignore=options.ignore,
-            packages=options.packages,
-            declared=Declared(
-                outside_of(options.files, options.env, variable=shell.user_ns.get), names_files=bool(options.files)
-            ),
-        )
-    _subjects[kept] = subject
-    while len(_subjects) > _MAX_SUBJECTS:
-        _subjects.popitem(last=False)
-    return subject
 
 
 def _title(options: CellOptions, text: str) -> str:
