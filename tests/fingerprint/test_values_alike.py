@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import numpy as np
@@ -185,3 +187,20 @@ def test_names_of_slots_are_no_part_of_content() -> None:
     hidden = Slotted()
     object.__setattr__(hidden, "_Slotted__private", 3)
     assert fp(unset) != fp(hidden)
+
+
+def test_a_context_variable_counts_by_what_it_gives_here() -> None:
+    variable: ContextVar[list[int]] = ContextVar("variable")
+    found = [fp(variable)]
+    for value in ([1], [2]):
+        context = copy_context()
+        context.run(variable.set, value)
+        found.append(context.run(fp, variable))
+    assert 3 == len(set(found))
+    assert found[0] == fp(ContextVar("variable"))
+    assert found[0] != fp(ContextVar("another"))
+
+
+def test_the_version_of_python_counts_as_such() -> None:
+    assert fp(sys.version_info) == fp(sys.version_info)
+    assert fp(sys.version_info) != fp(tuple(sys.version_info))

@@ -139,6 +139,11 @@ class WrapperReader:
             if inner is None or owner is None or isinstance(wrapped, MethodType):
                 return inner
             return f"{inner} of {self._bound(value, owner, path)}"
+        if module == "joblib.memory" and "func" in names_of(value):
+            # What it has stored by now, and where, does not count.
+            wrapped = names_of(value)["func"]
+            self._walk.guards.name(value.__dict__, "func", wrapped)
+            return f"cached by joblib {self._walk.reach(wrapped, exposed, path)}"
         if cls.__name__ == "_lru_cache_wrapper":
             wrapped = getattr(value, "__wrapped__", None)
             self._walk.guards.caches.append(value)

@@ -370,6 +370,7 @@ KNOWN: dict[str, Reader] = {
         url="base_url", model="model", provider="provider"
     ),
     "imaplib.IMAP4": _reads(host="host"),
+    "joblib.memory.Memory": _by_type,
     "joblib.parallel.Parallel": _by_type,
     "langchain_core.embeddings.embeddings.Embeddings": _language_model,
     "langchain_core.language_models.base.BaseLanguageModel": _language_model,

@@ -11,6 +11,7 @@ import math
 import operator
 import re
 import struct
+import sys
 from array import array
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ._walk import Attribute, Children, Handler, Refusal, Walk
 
 if TYPE_CHECKING:
+    from contextvars import ContextVar
     from decimal import Decimal
     from fractions import Fraction
     from pathlib import PurePath
@@ -211,6 +213,10 @@ def _bytearray(walk: Walk, value: bytearray) -> None:
         walk.buffer(value)
 
 
+def _version(walk: Walk, value: tuple[Any, ...]) -> None:
+    walk.pen.blob(b"version", text(repr(tuple(value))))
+
+
 HANDLERS: dict[type, Handler] = {
     type(None): _constant(b"none"),
     type(Ellipsis): _constant(b"ellipsis"),
@@ -231,10 +237,24 @@ HANDLERS: dict[type, Handler] = {
     datetime.timezone: _timezone,
     re.Pattern: _pattern,
     array: _array,
+    type(sys.version_info): _version,
 }
+
+
+def _context_variable(walk: Walk, value: ContextVar[Any]) -> Children | None:
+    """By what it gives here and now."""
+    if walk.met(value):
+        return None
+    walk.pen.blob(b"contextvar", text(value.name))
+    try:
+        return iter(((Attribute("get()"), value.get()),))
+    except LookupError:
+        return None
+
 
 # The same for types whose modules are not imported for this; looked up when one of them is met.
 NAMED: dict[str, Handler] = {
+    "_contextvars.ContextVar": _context_variable,
     "_struct.Struct": _struct,
     "decimal.Decimal": _decimal,
     "fractions.Fraction": _fraction,
