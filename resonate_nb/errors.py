@@ -50,7 +50,7 @@ class UnfingerprintableError(ResonateNbError, TypeError):
             ways.append(f"leave it out of the key with ignore=({name!r},)")
         # No function could look at what can be read only once and leave it as it was; at what holds it, one can.
         is_once = "only once" in self.reason
-        if not is_once or "." in self.path:
+        if not is_once or "." in self.path.removeprefix(name):
             its_type, its_class = (f"the type of `{name}`", "that") if is_once else ("its type", "its class")
             ways.append(
                 f"say what counts of it: rnb.register_fingerprint({its_type}, a function), or a method "

@@ -120,11 +120,16 @@ def test_the_path_starts_with_the_name_of_the_argument() -> None:
     ("value", "in_a_call", "alone"),
     [
         ((i for i in ()), "Pass a list of what it yields, or leave it out", "Pass a list of what it yields."),
+        (
+            Model(rows=iter(())),
+            "Pass a list of what it yields, leave it out",
+            "Pass a list of what it yields, or say what counts of it: rnb.register_fingerprint(the type of `value`",
+        ),
         (map(len, ()), "Pass a list of what it yields, or leave it out", "Pass a list of what it yields."),
         (open(__file__), "Pass its path, leave it out", "Pass its path, or say what counts of it: rnb.reg"),  # noqa: SIM115
         (object(), "Pass what it is made of, leave it out", "Pass what it is made of, or say what counts of it: rnb."),
     ],
-    ids=["generator", "iterator", "file", "object"],
+    ids=["generator", "attribute", "iterator", "file", "object"],
 )
 def test_the_ways_out_are_those_there_are(value: object, in_a_call: str, alone: str) -> None:
     """No function can say what counts of an iterator, and what is asked about by itself has no call to be left out."""
