@@ -174,10 +174,11 @@ def test_a_table_in_place_of_what_it_was_counts_by_content() -> None:
     assert same(before, session.key())
 
 
-def test_an_object_of_the_notebooks_in_a_table_is_said() -> None:
-    session = Session().cell("import notalib\nclass C: pass\nnotalib.config['k'] = C()")
-    key = session.cell("def f(x): return notalib.config['k']").key()
-    assert ("reads `notalib.config['k']`, which holds a C of the notebook's in f",) == key.unsure
+@pytest.mark.parametrize("place", ["notalib.config['k']", "notalib.hook", "notalib.Base.limit"])
+def test_an_object_of_the_notebooks_is_said(place: str) -> None:
+    session = Session().cell(f"import notalib\nclass C: pass\n{place} = C()")
+    key = session.cell(f"def f(x): return {place}").key()
+    assert (f"reads `{place}`, which holds a C of the notebook's in f",) == key.unsure
 
 
 def test_what_is_set_can_be_left_out() -> None:

@@ -74,6 +74,10 @@ class StateReader:
                 path = f"{home}.{name}"
             else:
                 path = f"{path}.{first}"
+        is_code = is_a(value, FunctionType) or is_a(value, type)
+        if not _is_table(value) and (holder is None or is_code):
+            # Nearly all: by its name, and by what is put into classes.
+            return "" if is_code or not is_users(type(value)) else self._count(node, key, path, value)
         origin = origin_of_module(home)
         if origin is Origin.OURS:
             return ""
@@ -99,8 +103,6 @@ class StateReader:
                     return ""
                 uses = ((replace(use, entry=(entry,)), first) for entry, first in before.items())
                 return "".join([self._entry(node, path, value, first, each) for each, first in uses])
-        elif holder is None or is_a(value, FunctionType) or is_a(value, type):
-            return ""  # by its name, and by what is put into classes
         return self._unless_given(node, key, path, value, before, use)
 
     def is_set(self, home: str, name: str, value: object) -> bool:
@@ -159,12 +161,15 @@ class StateReader:
         return held, held[name]
 
     def _of_class(self, cls: type, name: str) -> tuple[type, object] | None:
-        """The class that holds an attribute of a package's class, and what that is, where it is a constant or table."""
+        """The class that holds an attribute of a package's class, and what that is.
+
+        None for all but constants, tables, and objects of the notebook's.
+        """
         for position, owner in enumerate(cls.__mro__):
             if owner.__module__ == "builtins" or is_users(owner):
                 return None
             value = owner.__dict__.get(name, UNBOUND)
-            if is_stable(value) or _is_table(value):
+            if is_stable(value) or _is_table(value) or is_users(type(value)):
                 for each in cls.__mro__[: position + 1]:
                     self._walk.guards.some_of(each, (name,) if each is owner else ())
                 return None if is_counted_up(owner.__module__, f"{owner.__qualname__}.{name}") else (owner, value)
