@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ _MOST_DIFF = 20_000
 """Characters of one diff; of a longer one the end is left out."""
 _FEW = 12
 """So many scalars and containers, and texts of so many letters, are shown whole."""
+_HUNK = re.compile(r"^@@ .* @@$", re.MULTILINE)
 _PLAIN = frozenset((int, float, complex, str, bytes, bool, type(None)))
 
 
@@ -232,7 +234,12 @@ def _diff_within(reader: Reader, before: Mapping[str, Any], value: object, told:
     theirs: dict[str, str] = dict(itertools.chain.from_iterable(each.items() for each in kept))
     ours = dict(itertools.chain.from_iterable(each.items() for each in sources_in(value).values()))
     names = [name for name in ours if name in theirs and f"code of `{name}` changed" not in told]
-    return _cut("\n".join(filter(None, (part_diff(name, theirs, ours) for name in names))))
+    return _cut("\n".join(filter(None, (_placed(name, part_diff(name, theirs, ours)) for name in names))))
+
+
+def _placed(name: str, diff: str) -> str:
+    """The diff with its name at each hunk: where one is drawn, that is all that is seen of where it is."""
+    return _HUNK.sub(lambda found: f"{found[0]} {name}", diff)
 
 
 def _summaries(

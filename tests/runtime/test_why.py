@@ -138,6 +138,7 @@ def test_an_edit_of_an_argument_s_class_is_shown_with_its_diff(engine: Engine, w
     edited = defined(source, "Model")()
     why = takes.why(wrap(edited))
     assert "argument `model`: code of `Model.predict` changed" == why.reason
+    assert "@@ -1,2 +1,2 @@ Model.predict" in why.diff.splitlines()
     assert ["-    return 1", "+    return 2"] == [each for each in why.diff.splitlines() if "return" in each]
     takes(wrap(edited))
     assert why.diff == takes.get(wrap(edited)).why().diff
