@@ -7,6 +7,7 @@ import gc
 import importlib
 import importlib.util
 import linecache
+import operator
 import sys
 import weakref
 from collections.abc import Iterator
@@ -389,7 +390,7 @@ def test_code_put_into_a_class_of_a_package_is_seen_at_once(case: str, where: st
     write_module(
         folder / "site-packages",
         "patched_package",
-        "class Base:\n    def run(self): return 1\nclass Middle(Base): pass\n",
+        "class Base:\n    def __init__(self): self.n = 1\n    def run(self): return 1\nclass Middle(Base): pass\n",
     )
     sys.path.insert(0, str(folder / "site-packages"))
     try:
@@ -398,10 +399,17 @@ def test_code_put_into_a_class_of_a_package_is_seen_at_once(case: str, where: st
             session.cell(text)
         subject = session.subject()
         before = subject.key()
-        session.cell(f"def run(self): return 2\npatched_package.{where}.run = run")
+        session.cell(f"def put(self): return 2\npatched_package.{where}.run = put")
         after = subject.key()
         assert not same(before, after)
         assert same(after, session.key())
+        values = [session.names["patched_package"].Middle, session.names["patched_package"].Middle()]
+        patched = list(map(fingerprint, values))
+        assert patched == list(map(fingerprint, values))
+        delattr(getattr(session.names["patched_package"], where), "run")
+        assert all(map(operator.ne, patched, map(fingerprint, values)))
+        session.cell(f"patched_package.{where}.run = put")
+        assert patched == list(map(fingerprint, values))
     finally:
         sys.path.remove(str(folder / "site-packages"))
         sys.modules.pop("patched_package", None)

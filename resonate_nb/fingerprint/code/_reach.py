@@ -131,8 +131,11 @@ class Reach:
         """Walk from a function, or whatever stands in its place."""
         # A function that is a value may have its hints read by whoever is given it.
         exposed = self.is_value and not is_a(thing, type)
+        if is_a(thing, type) and not is_users(thing):
+            self.guards.code_of(thing)
         token = self.module(thing) if is_a(thing, ModuleType) else self.reach(thing, exposed)
-        if token is None or not self.nodes:
+        # Of a package's class nothing is left to read where the user has taken out again what they had put into it.
+        if token is None or not (self.nodes or self.is_value):
             raise UndecoratableError(
                 f"{thing!r} is not a function of this notebook or of a local file; wrap it in a function of your own"
             )
@@ -268,6 +271,8 @@ class Reach:
         token = self.module(value) if is_a(value, ModuleType) else self.reach(value, exposed)
         if token is None:
             raise UnfingerprintableError("", type(value).__qualname__, "nothing is known about what it does")
+        if is_a(value, type) and not is_users(value):
+            self.guards.code_of(value)
         if is_a(value, type) and not is_users(value):
             self.guards.code_of(value)
         # By number, so that an edit of the code leaves the content as it is; the code counts as a part.

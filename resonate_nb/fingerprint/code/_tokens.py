@@ -15,6 +15,7 @@ from ..services import _plugged
 from ..services._plugged import changed_in
 from ..values._values import Walker
 from ._code import CodeKey, Subject
+from ._guards import Check
 from ._reach import Reach
 from ._tree import digest_texts
 
@@ -22,7 +23,9 @@ _MAX_KNOWN = 512
 _MAX_HOLDING = 16
 """Of those that are kept for the next look so many hold data: a lambda made in a loop keeps what it closes over."""
 
-_known: OrderedDict[tuple[int, Packages], tuple[object, Subject | bytes]] = OrderedDict()
+_Made = Subject | tuple[bytes, Check]
+"""What is to be followed; or the token of what its name says all of, for as long as nobody puts anything into it."""
+_known: OrderedDict[tuple[int, Packages], tuple[object, _Made]] = OrderedDict()
 _lock = held_over_forks(RLock())
 
 
@@ -77,8 +80,8 @@ def key_in(thing: object) -> CodeKey | None:
 
 def _looked_at(thing: object) -> Subject | None:
     with _lock:
-        made = next((found[1] for way in get_args(Packages) if (found := _known.get((id(thing), way)))), b"")
-    return None if isinstance(made, bytes) else made
+        made = next((found[1] for way in get_args(Packages) if (found := _known.get((id(thing), way)))), None)
+    return made if isinstance(made, Subject) else None
 
 
 def _code_of_plugged(thing: object) -> tuple[bytes, frozenset[str]]:
@@ -103,8 +106,8 @@ def _made(thing: object, packages: Packages) -> Subject | bytes:
         found = _known.get(place)
         if found is not None:
             _known.move_to_end(place)
-    if found is not None:
-        return found[1]
+    if found is not None and (isinstance(found[1], Subject) or found[1][1].holds()):
+        return found[1] if isinstance(found[1], Subject) else found[1][0]
     made = _subject_or_token(thing, packages)
     with _lock:
         _known[place] = (thing, made)
@@ -113,18 +116,20 @@ def _made(thing: object, packages: Packages) -> Subject | bytes:
         holding = [at for at, (_, each) in _known.items() if isinstance(each, Subject) and each.holds_data()]
         for at in holding[:-_MAX_HOLDING]:
             del _known[at]
-    return made
+    return made if isinstance(made, Subject) else made[0]
 
 
-def _subject_or_token(thing: object, packages: Packages) -> Subject | bytes:
-    """A subject where there is something to follow, the final token where the name says all."""
+def _subject_or_token(thing: object, packages: Packages) -> _Made:
+    """A subject where there is something to follow, the token where the name says all."""
     walk = Reach("__main__", frozenset(), {}, {}, is_value=True)
     token = walk.module(thing) if is_a(thing, ModuleType) else walk.reach(thing, True)
+    if is_a(thing, type):
+        walk.guards.code_of(thing)
     if token is None:
         raise UnfingerprintableError("", type(thing).__qualname__, "nothing is known about what it does")
     if not walk.nodes and not walk.items:
         versions = sorted((name, counted(name, version, packages)) for name, version in walk.packages.items())
-        return digest_texts(["named", token, *(text for part in versions for text in part)])
+        return digest_texts(["named", token, *(text for part in versions for text in part)]), Check(walk.guards)
     try:
         return Subject.of_value(thing, packages)
     except UndecoratableError as error:
