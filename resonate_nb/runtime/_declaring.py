@@ -56,9 +56,9 @@ def accept_packages(names: Collection[str] = (), *, undo: bool = False) -> Decla
         known, met = declarations(transaction), packages_met(transaction)
         for name in names:
             if name not in met:
-                named = ", ".join(met) or "none"
+                ways = f"those of this store: {', '.join(met)}" if met else "packages, and nothing here has used any"
                 raise PromiseNotFoundError(
-                    f"no result in this store was computed with a package {name!r}; those it knows: {named}"
+                    f"no result in this store was computed with a package {name!r}; --packages takes {ways}"
                 )
         chosen = [name for name in met if not names or name in names]
         if undo:

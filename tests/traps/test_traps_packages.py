@@ -207,7 +207,7 @@ def test_an_unknown_package_is_refused_by_name(tmp_path: Path) -> None:
     book = Notebook(tmp_path)
     use(book, "3.0.2", "f(1)")
     outcome = book.run("from resonate_nb.runtime import accept_packages\naccept_packages(['pandsa'])")
-    assert "'pandsa'; those it knows: notalib" in outcome.errors[0][2]
+    assert "'pandsa'; --packages takes those of this store: notalib" in outcome.errors[0][2]
 
 
 def test_the_magic_declares_lists_and_takes_back(tmp_path: Path) -> None:
