@@ -18,6 +18,7 @@ from resonate_nb.errors import (
     UnacceptableError,
     UntrustedValueError,
 )
+from resonate_nb.fingerprint import describe as summary_of
 from resonate_nb.protocol import (
     EMPTY,
     NEVER,
@@ -78,7 +79,11 @@ def accept(
     if engine is None:
         raise PromiseNotFoundError(f"there is no store yet, so {work.title} has nothing to accept")
     shown = {} if owner is None else {owner: describe(request.arguments[owner])}
-    return _accepted(engine, work, identity, Asked(param_of(request, identity), source, doubt, owner, shown))
+    summaries = {
+        name: summary_of(value, identity.noted.get(name, ()), name) for name, value in request.arguments.items()
+    }
+    asked = Asked(param_of(request, identity), source, doubt, owner, shown, summaries)
+    return _accepted(engine, work, identity, asked)
 
 
 def accept_promise(id: str) -> Handle:
@@ -112,7 +117,7 @@ def accept_promise(id: str) -> Handle:
         )
     about = _identity.about_now(identity, promise)
     param = Value(_identity.param_headers(identity, work), about or None, None, len(about))
-    return _accepted(engine, work, identity, Asked(param, promise.id, None, None, {}))
+    return _accepted(engine, work, identity, Asked(param, promise.id, None, None, {}, {}))
 
 
 def _unkeyed(work: Work, identity: Undurable) -> UnacceptableError:

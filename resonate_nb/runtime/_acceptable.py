@@ -22,8 +22,8 @@ from resonate_nb.store import Reader
 from . import _file_read, _identity
 from ._earlier import versions_of
 from ._engine import Engine
-from ._identity import Identity, about_of
-from ._outside import part_of, title_of
+from ._identity import Identity, about_of, loaded
+from ._outside import is_outside, part_of, title_of
 from ._packages import made_by
 from ._registry import Work
 from ._say import duration
@@ -33,6 +33,8 @@ Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
 
 _MOST_NAMED = 4
+HELD = ("code", "keys", "reads")
+"""Where a summary of data has the user's code in it."""
 MOST = 10_000
 """Of one name: so many are looked at, the newest."""
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
@@ -49,6 +51,8 @@ class Asked:
     owner: str | None
     shown: Mapping[str, str]
     """The short text of the object that is `owner`: with fields in it, it tells one object from another."""
+    summaries: Mapping[str, Mapping[str, Any]]
+    """Of the arguments, as `fingerprint.describe` makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +140,21 @@ class Acceptable:
         versions, and the code of a class those of its methods."""
         work, identity, owner = self._work, self._identity, self._asked.owner
         found = versions_of(reader, work, identity)
-        if found or (work.options.version is None and not work.is_cell and owner is None):
+        if found:
             return found
         others: dict[str, Promise] = {}
+        edited: dict[str, Promise] = {}
         for promise in reader.recent(work.name, MOST):
             base = split_id(promise.id)[0]
-            if ":" not in base and base != identity.base and base not in others and self._may_have_been(promise):
+            if ":" in base or base == identity.base or base in others or base in edited:
+                continue
+            if self._may_have_been(promise):
                 others[base] = reader.latest(base) or promise
-        if owner is not None and others:
+            elif not work.is_cell and self._is_edited_only(reader, promise):
+                edited[base] = reader.latest(base) or promise
+        if not others:
+            return list(edited.values())
+        if owner is not None:
             newest, *older = others.values()
             if any(_arguments(each) != _arguments(newest) and made_by(each) == made_by(newest) for each in older):
                 raise UnacceptableError(
@@ -164,21 +175,36 @@ class Acceptable:
         if work.is_cell:
             return work.name != "cell" or made_by(promise) == identity.code
         if owner is None:
-            return _arguments(promise) == dict(identity.argument_parts)
+            return work.options.version is not None and _arguments(promise) == dict(identity.argument_parts)
         if made_by(promise) == identity.code:
             return False  # no edit: it is another object
         ours, theirs = ({**parts, owner: ""} for parts in (identity.argument_parts, _arguments(promise)))
         shown = about_of(promise).get("shown", {}).get(owner, "")
         return ours == theirs and _ADDRESS.sub("", shown) == _ADDRESS.sub("", self._asked.shown.get(owner, ""))
 
+    def _is_edited_only(self, reader: Reader, promise: Promise) -> bool:
+        """Whether its arguments were these, but for the user's code in them and the files that they name."""
+        ours, theirs = self._identity.argument_parts, _arguments(promise)
+        if ours.keys() != theirs.keys() or (promise.param.headers.get("kind") == "cell"):
+            return False
+        for name, digest in theirs.items():
+            if ours[name] == digest or is_outside(name):
+                continue
+            then: dict[str, Any] = loaded(reader.note(f"part:{digest}", "data"), dict)
+            now = self._asked.summaries.get(name, {})
+            if not then or then.keys().isdisjoint(HELD) or _without_code(then) != _without_code(now):
+                return False
+            if len(now.get("parts", ())) < len(self._identity.noted.get(name, ())):
+                return False  # not all of it is kept, so that nobody knows
+        return True
+
     def _differing(self, promise: Promise) -> tuple[str, ...]:
-        """The data that both codes read, and that are others than then; with the object whose method it is."""
-        before, owner = about_of(promise).get("content", {}), self._asked.owner
+        """The data that both codes read, and the arguments, that are others than then."""
+        before, given = about_of(promise).get("content", {}), _arguments(promise)
         names = [
             name for name, digest in self._identity.key.content_parts.items() if before.get(name, digest) != digest
         ]
-        if owner is not None and _arguments(promise).get(owner) != self._identity.argument_parts.get(owner):
-            names.append(owner)
+        names += [name for name, digest in self._identity.argument_parts.items() if given.get(name, digest) != digest]
         return tuple(names)
 
     def _nothing(self, reader: Reader, unbegun: int) -> str:
@@ -261,6 +287,10 @@ def _although(differing: Sequence[str]) -> str:
     *most, last = shown
     named, have = (f"{', '.join(most)} and {last}", "have") if most else (last, "has")
     return f", although {named} {have} changed since"
+
+
+def _without_code(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in summary.items() if name not in HELD}
 
 
 def _arguments(promise: Promise) -> Mapping[str, str]:

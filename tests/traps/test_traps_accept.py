@@ -23,6 +23,9 @@ def accepted(
 # What stands for §0 and §1 in each session.
 KEPT = [("1", ""), ("1 + 0", ACCEPT), ("1 + 0", ""), ("2", "")]
 
+CLASS = "class C:\n    def m(self): return 1 + §0\n"
+OF_ARGUMENT = [("1", ""), ("1 + 0", "f.accept(C())"), ("1 + 0", ""), ("2", "")]
+
 TRAPS = [
     accepted("a body", F.format("x + §0"), *KEPT, runs=(1, 0, 0, 1), values=(2, 2, 2, 3)),
     accepted("a helper", "def helper(x): return x + §0\n# %%\n" + F.format("helper(x)"), *KEPT, runs=(1, 0, 0, 1), values=(2, 2, 2, 3)),
@@ -33,6 +36,11 @@ TRAPS = [
     accepted("one edit after another, each accepted", F.format("x + §0"), ("1", ""), ("1 + 0", ACCEPT), ("1 + 0 + 0", ACCEPT), ("1 + 0 + 0", ""), runs=(1, 0, 0, 0), values=(2, 2, 2, 2)),
     accepted("what is not the same after all: the old value, as was asked for", F.format("x + §0"), ("1", ""), ("5", ACCEPT), ("5", ""), runs=(1, 0, 0), values=(2, 2, 2)),
     accepted("other arguments run all the same", F.format("x + §0") + " + f(2) * 0", ("1", ""), ("1 + 0", ACCEPT), ("1 + 0", ""), runs=(2, 1, 0), values=(2, 2, 2)),
+    accepted("a method of an argument's class", CLASS + "@durable\ndef f(c):\n    ran()\n    return c.m()\n# %%\n§1\ngot['value'] = f(C())", *OF_ARGUMENT, runs=(1, 0, 0, 1), values=(2, 2, 2, 3)),
+    accepted("a method that a durable method uses", CLASS + "    @durable\n    def f(self):\n        ran()\n        return self.m()\nf = C().f\n# %%\n§1\ngot['value'] = f()", *((turn[0], turn[1].replace("C()", "")) for turn in OF_ARGUMENT), runs=(1, 0, 0, 1), values=(2, 2, 2, 3)),
+    accepted("a function that is an argument", "def g(): return 1 + §0\n@durable\ndef f(h):\n    ran()\n    return h()\n# %%\n§1\ngot['value'] = f(g)", *((turn[0], turn[1].replace("C()", "g")) for turn in OF_ARGUMENT), runs=(1, 0, 0, 1), values=(2, 2, 2, 3)),
+    accepted("each object its own", CLASS + "    def __init__(self, k=0): self.k = k\n@durable\ndef f(c):\n    ran()\n    return c.m() + c.k\n# %%\n§1\ngot['value'] = f(C(5)) - f(C(1))", ("1", ""), ("2", "f.accept(C(1))\nf.accept(C(5))"), runs=(2, 0), values=(4, 4)),
+    accepted("another object is none of them", CLASS + "    def __init__(self, k=0): self.k = k\n@durable\ndef f(c):\n    ran()\n    return c.m() + c.k\n# %%\ngot['value'] = f(C(§0))\n§1", ("1", ""), ("2", "f.accept(C(3))"), runs=(1, 1), values=(3, 5), errors=("", "PromiseNotFoundError: ")),
 ]  # fmt: skip
 
 
