@@ -57,3 +57,7 @@ def test_a_table_and_a_placeholder_count(text: str) -> None:
 def test_columns_and_prose_do_not(text: str, words: list[str]) -> None:
     found = [word for word in spoken_of(text) if word != "from"]
     assert words == found
+
+
+def test_a_long_text_is_looked_through_once() -> None:
+    assert ["df"] == spoken_of(f"select a from {' ' * 200_000} df where b = 1")

@@ -72,3 +72,10 @@ WITHOUT = {
 @pytest.mark.parametrize("text", WITHOUT)
 def test_a_text_for_people_has_no_keys(text: str) -> None:
     assert WITHOUT[text] == without_keys(text)
+
+
+def test_a_long_text_is_looked_through_once() -> None:
+    """A picture in a cell, as digits: to look at all of it again from each of its letters would take minutes."""
+    digits = "0123456789abcdef" * 10_000
+    assert f"x = '{digits}'; api_key = '…'" == without_keys(f"x = '{digits}'; api_key = 'abc'")
+    assert {"a"} == set(without_credentials(f"{'a' * 9_000} password=b"))

@@ -13,7 +13,7 @@ _SPEAKS = re.compile(r"~|\bselect\b|^\s*(?:from|with)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _UNREADABLE = re.compile(r"~|--|/\*")
 """Formulas, and comments, whose words may look like those of the query."""
-_TOKEN = re.compile(r"([(),])|([:$@{\"'`\[]?)\s*([^\W\d]\w*)")
+_TOKEN = re.compile(r"([(),])|(?:([:$@{\"'`\[])\s*)?([^\W\d]\w*)")
 _BEFORE_TABLES = frozenset(
     (
         *("copy", "describe", "from", "into", "join", "pivot", "pivot_longer", "pivot_wider", "show", "summarize"),

@@ -14,7 +14,7 @@ _SECRET = re.compile(
     r"\A(key|sig|pass|user|username|user_?id|uid)\Z"
 )
 _SETTING = re.compile(
-    r"(?P<name>[A-Za-z_][\w .-]*?)\s*=\s*(?:'(?:[^'\\]|\\.)*'|\{[^}]*\}|\"[^\"]*\"|[^\s;,&]*)\s*[;,&]?\s*"
+    r"(?P<name>[A-Za-z_][\w .-]{0,200}?)\s*=\s*(?:'(?:[^'\\]|\\.)*'|\{[^}]*\}|\"[^\"]*\"|[^\s;,&]*)\s*[;,&]?\s*"
 )
 _LONGEST = 10_000
 

@@ -15,7 +15,8 @@ _FORMS = re.compile(
     r"|\b(sk|pk|rk|gh[opsu]|glpat|xox[abps]|hf|AKIA|ASIA|AIza|eyJ)[-_A-Za-z0-9]{12,}"
 )
 _GIVEN = re.compile(
-    r"""(\w*(?:api_?key|passw\w*|secret|credential|bearer|token(?!s|iz))\w*["']?\s*[=:]\s*)(?:'[^'\n]+'|"[^"\n]+")""",
+    # It begins where the word does that tells: what stands before is looked at once, and not once for each letter.
+    r"""((?:api_?key|passw|secret|credential|bearer|token(?!s|iz))\w*+["']?\s*+[=:]\s*+)(?:'[^'\n]+'|"[^"\n]+")""",
     re.IGNORECASE,
 )
 _RUN = re.compile(r"[-_+=A-Za-z0-9]{20,}")
