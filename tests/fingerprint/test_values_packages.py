@@ -288,3 +288,22 @@ def test_what_a_type_of_somebody_s_was_told_counts() -> None:
 
     for one, again, other in zip(values("m"), values("m"), values("km"), strict=True):
         assert fp(one) == fp(again) != fp(other)
+
+
+class Projected(xr.indexes.Index):
+    """Knows the system of its coordinates, which no label tells."""
+
+    def __init__(self, system: str) -> None:
+        self.system = system
+
+    @classmethod
+    def from_variables(cls, variables: Any, *, options: Any) -> Projected:
+        return cls(options["system"])
+
+
+def test_what_an_index_of_somebody_s_knows_counts() -> None:
+    def labelled(system: str) -> Any:
+        return xr.Dataset(coords={"place": 0}).set_xindex("place", Projected, system=system)
+
+    assert fp(labelled("utm")) == fp(labelled("utm")) != fp(labelled("wgs"))
+    assert fp(labelled("utm")["place"]) != fp(labelled("wgs")["place"])

@@ -79,6 +79,9 @@ def _notes(value: Any) -> Children:
 
 
 def _indexes(value: Any) -> Children:
-    """Which coordinates are looked up, and by what kind of index; its labels are those of the coordinate."""
+    """Which coordinates are looked up, and by what kind of index; the labels of xarray's own are the coordinate's."""
+    kinds = sys.modules["xarray"].indexes
     for name, index in value.xindexes.items():
         yield name, type(index)
+        if type(index) not in (kinds.PandasIndex, kinds.PandasMultiIndex):
+            yield name, index  # it may know more: a system of coordinates, a step
