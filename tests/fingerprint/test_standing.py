@@ -116,6 +116,8 @@ SMALL_WAYS: dict[str, tuple[str, Callable[[Any], object]]] = {
     "name of rows": ("frame", lambda table: setattr(table.index, "name", "rows")),
     "attrs": ("frame", lambda table: table.attrs.update(unit="m")),
     "attribute": ("frame", lambda table: setattr(table, "note", 1)),
+    "attribute of an index": ("index", lambda index: setattr(index, "note", 1)),
+    "attribute of labels": ("frame", lambda table: setattr(table.columns, "note", 1)),
     "attribute of a series": ("series", lambda series: setattr(series, "note", 1)),
     "flags": ("frame", lambda table: setattr(table.flags, "allows_duplicate_labels", False)),
     "other column": ("frame", lambda table: table.__setitem__("a", [1.0, 5.0])),

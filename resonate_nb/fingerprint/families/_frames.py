@@ -155,9 +155,10 @@ def _labels(walk: Walk, value: Any) -> Children:
 def set_on(value: Any) -> dict[str, Any]:
     """What somebody set as an attribute that pandas knows nothing of, and what a class of somebody's keeps so."""
     cls, own = type(value), vars(value)
-    found = {name: getattr(value, name, None) for name in cls._metadata if name != "_name"}
+    found = {name: getattr(value, name, None) for name in getattr(cls, "_metadata", ()) if name != "_name"}
     for name in own:
-        if not name.startswith("_") and not any(name in vars(base) for base in cls.__mro__):
+        # `sortorder` is what a MultiIndex knows of its codes.
+        if not (name.startswith("_") or name == "sortorder" or any(name in vars(base) for base in cls.__mro__)):
             found[name] = own[name]
     return found
 
@@ -189,6 +190,8 @@ def _index(walk: Walk, value: Any) -> Children:
         if cls in (pd.DatetimeIndex, pd.TimedeltaIndex):
             yield Attribute("freq"), value.freq
         yield from column(walk, value._data, -1, 0) or ()
+    if more := set_on(value):
+        yield from attributes(walk, more)
 
 
 def column(walk: Walk, value: Any, number: int, position: int) -> Children | None:

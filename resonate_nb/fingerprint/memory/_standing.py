@@ -258,10 +258,9 @@ class _Facts:
         self.index(value.index)
 
     def _pandas(self, value: Any) -> None:
-        from ..families._frames import set_on  # loaded with the first frame that was walked
-
-        if value._attrs or set_on(value):
+        if value._attrs:
             raise _UnseenError
+        self._nothing_set_on(value)
         self._types.add(type(value))
         self.found.append(value.flags.allows_duplicate_labels)
         for block in value._mgr.blocks:
@@ -272,9 +271,16 @@ class _Facts:
                 self.found.append(places.tobytes())
             self._column(block.values)
 
+    def _nothing_set_on(self, value: Any) -> None:
+        from ..families._frames import set_on  # loaded with the first frame that was walked
+
+        if set_on(value):
+            raise _UnseenError
+
     def index(self, value: Any) -> None:
         pd = sys.modules["pandas"]
         cls = type(value)
+        self._nothing_set_on(value)
         self._types.add(cls)
         self.found.append(cls)
         if cls is pd.RangeIndex:
