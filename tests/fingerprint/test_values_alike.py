@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import random
 import sys
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -204,3 +205,16 @@ def test_a_context_variable_counts_by_what_it_gives_here() -> None:
 def test_the_version_of_python_counts_as_such() -> None:
     assert fp(sys.version_info) == fp(sys.version_info)
     assert fp(sys.version_info) != fp(tuple(sys.version_info))
+
+
+def test_a_method_of_a_global_generator_counts_by_its_name() -> None:
+    """As the generator's module does in code: who draws from it is told so. One's own generator counts."""
+    own = random.Random(1)
+    for draw, move in ((random.choice, random.random), (np.random.rand, np.random.rand)):
+        before = fp({"draw": draw})
+        move()
+        assert before == fp({"draw": draw})
+    before = fp(own.random)
+    own.random()
+    assert before != fp(own.random)
+    assert 4 == len({fp(random.choice), fp(random.choices), fp(np.random.choice), fp(own.choice)})

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
-from .._package import Origin, origin_of_function, origin_of_module
+from .._package import Origin, is_drawing, origin_of_function, origin_of_module
 from ._containers import attributes as _attributes
 from ._scalars import text
 from ._walk import CONTENT, Attribute, Children, Handler, Refusal, Walk
@@ -121,14 +121,17 @@ def _function_attributes(walk: Walk, value: types.FunctionType, names: dict[str,
             yield Attribute(name), names[name]
 
 
-def _method(walk: Walk, value: types.MethodType) -> Children:
+def _method(walk: Walk, value: types.MethodType) -> Children | None:
+    if is_drawing(value):
+        walk.token(value)
+        return None
     walk.pen.write(b"method;")
     return iter(((Attribute("__func__"), value.__func__), (Attribute("__self__"), value.__self__)))
 
 
 def _builtin(walk: Walk, value: types.BuiltinFunctionType | types.MethodWrapperType) -> Children | None:
     owner = value.__self__
-    if owner is None or isinstance(owner, (types.ModuleType, type)):
+    if owner is None or isinstance(owner, (types.ModuleType, type)) or is_drawing(value):
         walk.token(value)
         return None
     walk.pen.blob(b"builtinmethod", text(value.__name__))
