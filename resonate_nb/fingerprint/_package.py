@@ -194,10 +194,17 @@ def binary_of(name: str) -> str:
         return "gone"
 
 
-@functools.lru_cache(maxsize=1024)
 def version_of(top: str) -> str:
     """The exact version of a package as it is loaded, by the name under which it is imported, else as it is installed;
     "?" if it has none."""
+    # It is another one after an upgrade and a reload.
+    loaded = getattr(sys.modules.get(top), "__dict__", {}).get("__version__")
+    return loaded if loaded and isinstance(loaded, str) else _version_asked_for(top)
+
+
+@functools.lru_cache(maxsize=1024)
+def _version_asked_for(top: str) -> str:
+    """Such a version where the package makes it when it is asked, or does not know it."""
     loaded = getattr(sys.modules.get(top), "__version__", None)
     return (loaded if isinstance(loaded, str) else _version_by_metadata(top)) or "?"
 

@@ -177,17 +177,31 @@ class Durable:
 
 
 def test_a_version_of_a_package_counts_by_major_and_minor(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resonate_nb.fingerprint import _package
-
     cells = ("import numpy as np", "def f(x): return np.sin(x)")
     keys = []
     for version in ("2.1.0", "2.1.7", "2.2.0"):
-        _package.version_of.cache_clear()
         monkeypatch.setattr("numpy.__version__", version)
         keys.append(key_of(*cells))
-    _package.version_of.cache_clear()
     assert same(keys[0], keys[1])
     assert not same(keys[0], keys[2])
+
+
+def test_a_package_that_is_loaded_again_counts_by_its_version_then(folder: Path) -> None:
+    """After an upgrade in the middle of a session."""
+    installed = folder / "site-packages"
+    write_module(installed, "upgraded_package", "__version__ = '1.0'\ndef run(x): return x\n")
+    sys.path.insert(0, str(installed))
+    try:
+        session = Session(folder).cell("import upgraded_package").cell("def f(x): return upgraded_package.run(x)")
+        subject = session.subject()
+        before = subject.key()
+        write_module(installed, "upgraded_package", "__version__ = '1.1'\ndef run(x): return x + 1\n")
+        importlib.reload(sys.modules["upgraded_package"])
+        assert not same(before, subject.key())
+        assert {"upgraded_package": "1.1"} == dict(subject.key().packages)
+    finally:
+        sys.path.remove(str(installed))
+        sys.modules.pop("upgraded_package", None)
 
 
 def test_data_without_content_is_said_with_the_way_out() -> None:
