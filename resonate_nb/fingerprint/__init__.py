@@ -120,6 +120,13 @@ def sources_in(value: object) -> Mapping[str, Mapping[str, str]]:
     return sources_in(value)
 
 
+def changed_attributes(before: Noted, after: Noted) -> tuple[str, ...]:
+    """The attributes of an object that came to something else between two walks over it (`Digests.noted`)."""
+    from ._explain import changed_attributes
+
+    return changed_attributes(before, after)
+
+
 def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...]:
     """Phrases such as ``column `dep_delay` renamed to `delay```, ``rows 336,776 → 336,770``, ``3 → 4``; at least one.
 
@@ -140,6 +147,7 @@ __all__ = [
     "Outside",
     "Packages",
     "Subject",
+    "changed_attributes",
     "counted",
     "declare_versions",
     "describe",

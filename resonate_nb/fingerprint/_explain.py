@@ -71,6 +71,14 @@ def describe(value: object, noted: Noted = (), name: str = "") -> Summary:
     return found
 
 
+def changed_attributes(before: Noted, after: Noted) -> tuple[str, ...]:
+    """The attributes that came to something else between two walks over one object."""
+    then, now = (
+        {step: short_digest(piece) for step, piece in noted if type(step) is Attribute} for noted in (before, after)
+    )
+    return tuple(str(step) for step in {**then, **now} if then.get(step) != now.get(step))
+
+
 def type_name(value: object) -> str:
     """The name of its type, with the module where that is not plain."""
     cls = type(value)

@@ -419,7 +419,32 @@ def test_methods_of_an_object():
     till = Till()
     assert [5, 10] == [till.pay(5), till.pay(5)]
     assert 5 == Till().pay(5)
-    assert "changed its argument `self` in place" in not_replayable("pay")
+    assert "changed its argument `self` in place (attribute `paid`)" == not_replayable("pay")
+
+
+def test_the_attributes_that_were_set_are_named():
+    """One that keeps what it gives among them: nobody would look for that."""
+
+    class Table:
+        def __init__(self) -> None:
+            self.rows = [1, 2]
+
+        @functools.cached_property
+        def total(self) -> int:
+            return sum(self.rows)
+
+    @durable(name="sums")
+    def sums(table):
+        return table.total
+
+    @durable(name="fits")
+    def fits(table):
+        table.a = table.b = table.c = table.d = 1
+
+    sums(Table())
+    fits(Table())
+    assert "changed its argument `table` in place (attribute `total`)" == not_replayable("sums")
+    assert "changed its argument `table` in place (attributes `a`, `b`, `c`, …)" == not_replayable("fits")
 
 
 def test_what_was_changed_before_it_was_raised_is_raised_by_a_run_only():

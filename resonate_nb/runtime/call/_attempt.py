@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from resonate_nb.codec import in_words
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import CodeKey, fingerprint_named
+from resonate_nb.fingerprint import CodeKey, Noted, changed_attributes, fingerprint_named
 from resonate_nb.protocol import NEVER
 from resonate_nb.records import dataclass
 
@@ -170,7 +170,7 @@ def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...
     if request.work.options.files:
         found += _changed_files(request, identity)
     if request.arguments:
-        found += [f"changed its argument `{name}` in place" for name in _changed_arguments(request, identity)]
+        found += [f"changed its argument {where}" for where in _changed_arguments(request, identity)]
     if not request.work.is_cell:
         # Cheap when nothing has changed; the cell's own face judges what a cell changed.
         found += _changed_globals(identity.key, request.work.subject.key())
@@ -216,7 +216,19 @@ def _changed_arguments(request: Request, identity: Identity) -> list[str]:
     if _IMMUTABLE.issuperset(map(type, request.arguments.values())):
         return []
     try:
-        after = fingerprint_named(request.arguments, request.work.options.packages).parts
+        after = fingerprint_named(request.arguments, request.work.options.packages)
     except UnfingerprintableError as error:
-        return [error.path.split("[")[0].split(".")[0]]
-    return [name for name, digest in after.items() if identity.argument_parts.get(name) != digest]
+        return [f"`{error.path.split('[')[0].split('.')[0]}` in place"]
+    changed = [name for name, digest in after.parts.items() if identity.argument_parts.get(name) != digest]
+    return [f"`{name}` in place{_where(identity.noted.get(name, ()), after.noted.get(name, ()))}" for name in changed]
+
+
+_MOST_ATTRIBUTES = 3
+
+
+def _where(before: Noted, after: Noted) -> str:
+    """The attributes of an argument that the body has set, a property that keeps what it gives among them."""
+    names = [f"`{name}`" for name in changed_attributes(before, after)]
+    more = ["…"] if len(names) > _MOST_ATTRIBUTES else []
+    shown = ", ".join((*names[:_MOST_ATTRIBUTES], *more))
+    return f" (attribute{'s' * (len(names) > 1)} {shown})" if names else ""
