@@ -18,6 +18,7 @@ from values_under_test import reach
 
 from resonate_nb.fingerprint import Subject
 from resonate_nb.fingerprint.memory import _standing
+from resonate_nb.fingerprint.memory._remembered import _Entry
 from resonate_nb.fingerprint.memory._standing import standing
 from resonate_nb.fingerprint.values._values import fingerprint_values, walked_values
 
@@ -255,6 +256,33 @@ def test_nothing_is_kept_of_frames_that_are_gone() -> None:
     values.clear()
     gc.collect()
     assert all(known.value is None for known in _standing._standing.values())  # arrays, which nobody may refer to
+
+
+def test_a_collection_in_the_middle_of_a_look_may_end_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was remembered of the memory that it shares with another is let go then, under the feet of the look."""
+    column = pd.Series(np.zeros(ROWS), index=np.arange(ROWS) * 3)
+    look(it=column)
+    array = column.index.to_numpy()
+    before = look(it=array)
+    holds, is_over = _Entry.holds, False
+
+    def collecting(entry: _Entry) -> bool:
+        nonlocal is_over
+        found = holds(entry)
+        is_over = gc.collect() > 0 or is_over
+        return found
+
+    cycle: list[object] = [column]
+    cycle.append(cycle)
+    gc.collect()
+    gc.disable()
+    try:
+        del column, cycle
+        monkeypatch.setattr(_Entry, "holds", collecting)
+        assert before[0] == walked_values({"it": array}, reach).joint
+        assert is_over or not NOTES
+    finally:
+        gc.enable()
 
 
 def test_a_child_process_looks_for_itself() -> None:

@@ -86,8 +86,8 @@ def written(
     with lock:
         entry = _entries.get(place)
         if entry is not None:
-            if entry.holds():
-                _entries[place] = _entries.pop(place)
+            if entry.holds() and _entries.pop(place, None) is entry:
+                _entries[place] = entry
                 walk.pen.write(entry.written)
                 return None
             if entry.patience.is_over(entry):
@@ -227,7 +227,7 @@ _entries: dict[tuple[object, ...], _Entry] = {}
 _watching: dict[int, set[Watch]] = {}
 """All watches, by each place (`_places`) in which they watch something."""
 lock = RLock()
-"""Taken again within itself: a collection in the middle may end the life of an owner."""
+"""Taken again within itself only by a handler of signals that calls a durable function."""
 
 
 def _places(low: int, high: int) -> range:

@@ -41,7 +41,7 @@ class Standing:
     def __init__(self, value: object, facts: list[object], watch: Watch | Guard, patience: Patience) -> None:
         place, mine = id(value), ref(self)
         # Of arrays none: numpy resizes no array that somebody refers to. Another in its place has other facts.
-        self.value = None if type(value).__name__ == "ndarray" else ref(value, lambda _: _drop(place, mine()))
+        self.value = None if type(value).__name__ == "ndarray" else ref(value, lambda _: _let_go(place, mine()))
         self.facts = facts
         self.ends: list[object] = []
         """Objects that are kept alive, so that their addresses stay theirs."""
@@ -61,6 +61,7 @@ def standing(value: object) -> Standing | None:
         return None
     pages = _remembered.pages_of_now()
     with _remembered.lock:
+        _bury()
         known = _standing.get(id(value))
         if known is not None and known.value is not None and known.value() is not value:
             known = None
@@ -177,18 +178,36 @@ def forget() -> None:
     with _remembered.lock:
         _answers.clear()
         _sights.clear()
+        _dead.clear()
         while _standing:
             _standing.popitem()[1].watch.release()
 
 
-def _drop(place: int, gone: Standing | None) -> None:
+_dead: list[tuple[int, Standing]] = []
+"""Of values that are gone, still to be dropped."""
+
+
+def _let_go(place: int, gone: Standing | None) -> None:
+    """A value's life has ended, which a collection may do anywhere: in the middle of what follows the lock as well."""
     if sys.is_finalizing() or gone is None:
         return
-    with _remembered.lock:
-        if _standing.get(place) is gone:
-            del _standing[place]
-        if isinstance(gone.watch, Watch):
-            _remembered.drop(gone.watch)
+    _dead.append((place, gone))
+    if not _remembered.lock._is_owned():  # type: ignore[attr-defined]  # else by whoever takes it next
+        with _remembered.lock:
+            _bury()
+
+
+def _bury() -> None:
+    """Nothing is kept of values that are gone. Called with the lock held."""
+    while _dead:
+        _drop(*_dead.pop())
+
+
+def _drop(place: int, gone: Standing) -> None:
+    if _standing.get(place) is gone:
+        del _standing[place]
+    if isinstance(gone.watch, Watch):
+        _remembered.drop(gone.watch)
 
 
 def _merged(stretches: list[Stretch]) -> list[Stretch]:
