@@ -169,6 +169,7 @@ def _data_changes(
     before = reader.notes("data", [f"part:{theirs[place]}" for place in differing if place in theirs])
     shown = about_of(earlier).get("shown", {})
     edited = edited_defaults(reader, earlier, work, identity, arguments)
+    closure = {("global", name) for name in identity.key.closure}
     found: list[Change] = []
     others: list[Change] = []
     is_other_call = any(kind == "argument" and not is_outside(name) for kind, name in differing)
@@ -202,7 +203,7 @@ def _data_changes(
             continue
         is_default = kind == "argument" and name in edited
         is_plain = kind == "argument" and type(arguments.get(name)) in _PLAIN and not is_default
-        what = "default of" if is_default else kind
+        what = "default of" if is_default else "closure variable" if place in closure else kind
         title = f"`{name}`" if name.startswith("depends[") else titled(what, name)
         is_edited = is_default or _is_edited(old or {}, now.get(place, {}))
         value = arguments.get(name) if kind == "argument" else identity.key.values.get(name)

@@ -360,7 +360,7 @@ def test_closures_and_what_they_hold():
         return count()
 
     holds(), counts()
-    assert "changed the global `box`" in not_replayable("holds")
+    assert "changed the closure variable `box`" in not_replayable("holds")
     assert "number" in not_replayable("counts")
     assert 2 == counts()
 
@@ -385,7 +385,7 @@ def test_awaited_bodies():
         kept.append(1)
 
     asyncio.run(awaited([]))
-    assert "changed its argument `x` in place; changed the global `kept`" == not_replayable("awaited")
+    assert "changed its argument `x` in place; changed the closure variable `kept`" == not_replayable("awaited")
 
 
 def test_what_steps_and_inner_calls_change_is_the_outer_calls_as_well():

@@ -161,11 +161,11 @@ def test_what_the_code_of_a_call_shows_an_argument_does_not_show_again(engine: E
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        (1, 2, "global `k`: 1 → 2"),
-        (FLIGHTS, FLIGHTS.assign(a=0), "global `k`: column `a`: values differ"),
-        (FLIGHTS, FLIGHTS.iloc[:1], "global `k`: rows 2 → 1"),
-        ({"a": [1]}, {"a": [2]}, "global `k`: key `'a'`: position 0: 1 → 2"),
-        ("sk-abcdefgh12345678", "sk-abcdefgh12345679", "global `k`: its text differs, which is not shown"),
+        (1, 2, "closure variable `k`: 1 → 2"),
+        (FLIGHTS, FLIGHTS.assign(a=0), "closure variable `k`: column `a`: values differ"),
+        (FLIGHTS, FLIGHTS.iloc[:1], "closure variable `k`: rows 2 → 1"),
+        ({"a": [1]}, {"a": [2]}, "closure variable `k`: key `'a'`: position 0: 1 → 2"),
+        ("sk-abcdefgh12345678", "sk-abcdefgh12345679", "closure variable `k`: its text differs, which is not shown"),
     ],
     ids=["number", "column", "rows", "dict", "secret"],
 )
@@ -431,7 +431,7 @@ def test_steps_that_an_edit_leaves_behind_are_counted(engine: Engine):
 
     flows(1)()
     changed = flows(2)
-    expected = "global `k`: 1 → 2; 2 steps done under the code before are not used (accept keeps them)"
+    expected = "closure variable `k`: 1 → 2; 2 steps done under the code before are not used (accept keeps them)"
     assert expected == changed.why().reason
     changed()
     assert expected == stored_reason(changed.get().id)
@@ -454,7 +454,7 @@ def test_a_step_says_that_it_is_one_and_why_it_ran(engine: Engine):
     assert "inside a durable call it is a step, and counts by its place there" in part.why(1).details
     flows(2)[0]()
     newest = rnb.search(name="part")[0].why()
-    assert ("global `k`: 1 → 2", "global `k`: 1 → 2") == (newest.reason, newest.changes[0].text)
+    assert ("closure variable `k`: 1 → 2", "closure variable `k`: 1 → 2") == (newest.reason, newest.changes[0].text)
 
 
 def test_one_that_runs_says_why_it_does(engine: Engine, work: Work):

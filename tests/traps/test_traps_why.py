@@ -118,7 +118,14 @@ SAID = [
         "def make(k):\n    def g(x): return x + k\n    return g\nuse = make(§)",
         (ONE, TWO),
         USES,
-        "global `make.g.k`: 1 → 2",
+        "closure variable `make.g.k`: 1 → 2",
+    ),
+    Said(
+        "closure of the function itself",
+        "",
+        (ONE, TWO),
+        "def make(n):\n    @durable\n    def f(x=0):\n        ran()\n        return x + n\n    return f\nf = make(§)",
+        "closure variable `n`: 1 → 2",
     ),
     Said("list", "K = [1, §, 3]", (ONE, TWO), USES.replace("use(x)", "K"), "global `K`: position 1: 1 → 2"),
     Said(

@@ -63,6 +63,8 @@ class CodeKey:
     """Names that are said not to count, and that neither a parameter nor anything it reads has."""
     slow: Mapping[str, float] = MappingProxyType({})
     """Data that it reads of which a walk has taken more than a second: name -> seconds."""
+    closure: frozenset[str] = frozenset()
+    """Which of `content_parts` are variables of a function around the code, and no globals."""
 
 
 class Subject(Dependent):
@@ -329,6 +331,7 @@ def _key_of(walk: Reach, now: Content, known: CodeKey | None, packages: Packages
         now.services,
         walk.unmet(),
         MappingProxyType(slow),
+        walk.closure(),
     )
 
 

@@ -180,7 +180,7 @@ class FunctionReader:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
             value = content_of(cell)
             self._walk.guards.cells.append((cell, value))
-            node.edge(name, any_token(self._walk, value, (id(cell),), f"{node.label}.{name}", is_foreign))
+            node.edge(name, any_token(self._walk, value, ("closure", id(cell)), f"{node.label}.{name}", is_foreign))
         wrapped = function.__dict__.get("__wrapped__")
         self._walk.guards.name(function.__dict__, "__wrapped__", function.__dict__.get("__wrapped__", UNBOUND))
         if wrapped is not None:

@@ -146,7 +146,7 @@ class NameReader:
         if use.root is Root.FREE and use.name in place.closure:
             cell = place.closure[use.name]
             path = use.name if node is self._walk.nodes[0] else f"{node.label}.{use.name}"
-            token = self._follow(node, place, content_of(cell), (id(cell),), path, use, use.chain)
+            token = self._follow(node, place, content_of(cell), ("closure", id(cell)), path, use, use.chain)
             node.edge(f"free {use.name}.{'.'.join(use.chain)}", token)
             return
         value = place.globals.get(use.name, UNBOUND)

@@ -432,6 +432,10 @@ class Reach:
             self.items.append(Item(known, value, value is UNBOUND or is_stable(value)))
         return f"data {known}"
 
+    def closure(self) -> frozenset[str]:
+        """Which items are variables of a function around the code, by path."""
+        return frozenset(path for key, path in self._item_of.items() if key[0] == "closure")
+
     def is_ignored(self, path: str) -> bool:
         """Whether the user has said that this does not count."""
         if path not in self._ignore:

@@ -188,7 +188,7 @@ def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
     named = _changed_outside(before.content_parts, after.content_parts)
     names = dict.fromkeys((*before.content_parts, *after.content_parts))
     named += [
-        f"changed {titled('the global', name)}"
+        f"changed {titled('the closure variable' if name in after.closure else 'the global', name)}"
         for name in names
         if after.content_parts.get(name) != before.content_parts.get(name) and not is_outside(name)
     ]

@@ -153,8 +153,9 @@ def _say_what_is_shared(request: Request, identity: Identity, value: Any) -> Non
         return
     for kind, mine in (("argument", request.arguments), ("global", identity.key.values)):
         if (name := held(value, mine)) is not None:
+            what = "closure variable" if kind == "global" and name in identity.key.closure else kind
             say(
-                f"{request.work.title} returns (or holds) its {kind} `{name}`, or a part of it; "
+                f"{request.work.title} returns (or holds) its {what} `{name}`, or a part of it; "
                 "a replay hands out a copy",
                 once=True,
                 about=request.work.name,
