@@ -21,6 +21,7 @@ from ._outside import Declared, Outside
 from ._package import is_drawing, version_of
 from ._versions import Packages, counted, declare_versions, minor, version_change
 from .code._code import CodeKey, Subject, forget_keys, package_digest
+from .code._doing import NOT_REPLAYED
 from .code._parse import parse
 from .code._tokens import reach, services_in
 from .services._secrets import without_keys
@@ -140,6 +141,7 @@ def differences(before: Summary | None, after: Summary | None) -> tuple[str, ...
 
 
 __all__ = [
+    "NOT_REPLAYED",
     "CodeKey",
     "Declared",
     "Digests",

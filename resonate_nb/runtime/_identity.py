@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from _blake2 import blake2b  # what hashlib gives, which loads OpenSSL besides
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import lru_cache
@@ -13,6 +13,7 @@ from typing import TypeVar, get_args
 
 from resonate_nb.errors import InvalidOptionError, StoreError
 from resonate_nb.fingerprint import (
+    NOT_REPLAYED,
     CodeKey,
     Digests,
     Noted,
@@ -210,16 +211,28 @@ def _join(first: str, second: str) -> str:
 _SAID = 3
 
 
-def unsure_phrase(title: str, unsure: Sequence[str], *, is_cell: bool) -> str:
-    """What a user is told of a call, or of a cell, whose key does not see everything."""
-    more = f"; and {len(unsure) - _SAID} more (see why())" if len(unsure) > _SAID else ""
-    what = f"{title}: its key does not see everything: it {'; it '.join(unsure[:_SAID])}{more}. "
+def unsure_phrases(title: str, unsure: Sequence[str], *, is_cell: bool) -> Iterator[str]:
+    """What a user is told of a call, or of a cell, whose key does not see everything, or that does what no replay
+    does."""
+    done = [each for each in unsure if each.endswith(NOT_REPLAYED)]
+    if done:
+        yield f"{title}: it {_listed(done)}"
+    unsure = [each for each in unsure if each not in done]
+    if not unsure:
+        return
+    what = f"{title}: its key does not see everything: it {_listed(unsure)}. "
     if all(";" in each for each in unsure):  # each says its own way out
-        return f"{what}A change there is not noticed"
+        yield f"{what}A change there is not noticed"
+        return
     ways = "name it in the cell as well, or give another --version after such an edit"
     if not is_cell:
         ways = "pass it as an argument, name it in depends=, or give another version= after such an edit"
-    return f"{what}An edit of what that leads to is not noticed: {ways}"
+    yield f"{what}An edit of what that leads to is not noticed: {ways}"
+
+
+def _listed(phrases: Sequence[str]) -> str:
+    more = f"; and {len(phrases) - _SAID} more (see why())" if len(phrases) > _SAID else ""
+    return f"{'; it '.join(phrases[:_SAID])}{more}"
 
 
 def cell_place(work: Work, identity: Identity) -> str:

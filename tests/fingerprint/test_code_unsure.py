@@ -244,7 +244,7 @@ ENVIRONMENT = "reads the environment variable `MODE` in f; declare it with env=(
     ],
 )
 def test_a_variable_of_the_environment_is_said_by_its_name(body: str) -> None:
-    assert unsure_of(body, "import os\nfrom os import environ, getenv") == (ENVIRONMENT,)
+    assert unsure_of(body, "import os\nfrom os import environ, getenv")[:1] == (ENVIRONMENT,)
 
 
 @pytest.mark.parametrize("body", ["return dict(os.environ)", "return os.environ[x]", "return os.getenv(x)"])
@@ -253,7 +253,8 @@ def test_an_environment_that_is_read_by_no_name_is_said(body: str) -> None:
 
 
 def test_a_variable_of_the_environment_that_is_only_set_is_not_read() -> None:
-    assert unsure_of("os.environ['MODE'] = 'slow'; os.environ.update(A='b')", "import os") == ()
+    (said,) = unsure_of("os.environ['MODE'] = 'slow'; os.environ.update(A='b')", "import os")
+    assert "reads" not in said
 
 
 NATIVE = {

@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from .._kinds import is_a, names_of
 from .._package import Origin, origin_of, origin_of_module
 from ..services._services import is_service
+from ._doing import doing
 from ._guards import UNBOUND, classes_above, content_of
 from ._hidden import READ_ONLY, Door, door, door_by_name, imported_by_call, is_asking, stores_attributes
 from ._nodes import Node, Place, Walk, any_token, is_stable, is_users
@@ -32,6 +33,8 @@ class NameReader:
         self._state = StateReader(walk)
         self._names_more = False
         """The code that is read names variables in ways that do not show."""
+        self._undone: frozenset[str] = frozenset()
+        """Words for what the code that is read does to its process and undoes itself."""
         self._attributes: set[str] = set()
         """What it asks its data for."""
         self._classes: list[tuple[str, type]] = []
@@ -43,6 +46,7 @@ class NameReader:
         if facts.reflects:
             self._walk.reflects = True
         self._names_more = False
+        self._undone = facts.undone
         self._attributes.clear()
         self._classes.clear()
         self._objects.clear()
@@ -227,6 +231,8 @@ class NameReader:
         found = environment(value, use)
         if found:
             self._walk.miss(found, node)
+        if done := doing(value, use, self._undone):
+            self._walk.miss(done, node)
         settings = asked_by(value)
         if settings:
             self._walk.ask(settings)

@@ -27,6 +27,7 @@ from ..values._pen import without_bytes
 from ..values._values import Walker
 from ..values._walk import Aside
 from ._classes import ClassReader
+from ._doing import NOT_REPLAYED
 from ._functions import FunctionReader
 from ._guards import UNBOUND, Guards
 from ._hidden import brings_back
@@ -300,7 +301,9 @@ class Reach:
         whole = {word for text, word in bare if word != text}
         told = [(text, text.partition(";")[2]) for text in self.unsure if text not in whole]
         left = (text for text, way_out in told if not any(each.answers(way_out) for each in self._declared))
-        return tuple(map(in_a_cell, left)) if self._is_cell else tuple(left)
+        if self._is_cell:  # its face sees what it has done, and replays no such cell
+            return tuple(in_a_cell(text) for text in left if not text.endswith(NOT_REPLAYED))
+        return tuple(left)
 
     def outside(self) -> dict[str, bytes]:
         """The same, read now, by name; the walk stays as it is."""

@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Sequence
 
+from ._doing import undone_in
 from ._resolve import Resolver
 from ._spoken import spoken_of
 from ._tree import Function
@@ -106,6 +107,7 @@ class _Reader(ast.NodeVisitor):
         self._hides: dict[str, None] = {}
         self._attributes: set[str] = set()
         self._stars: dict[str, None] = {}
+        self._undone: set[str] = set()
 
     def body_of(self, node: Function) -> None:
         outer = self.scope
@@ -328,6 +330,14 @@ class _Reader(ast.NodeVisitor):
                 if words := spoken_of(part):
                     self._loads.append((self.scope, words))
 
+    def visit_Try(self, node: ast.Try) -> None:
+        self._undone |= undone_in(node)
+        self.generic_visit(node)
+
+    def visit_With(self, node: ast.With) -> None:
+        self._undone |= undone_in(node)
+        self.generic_visit(node)
+
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self._container(node.value, node.slice, is_changed=not isinstance(node.ctx, ast.Load))
         self.visit(node.slice)
@@ -426,6 +436,7 @@ class _Reader(ast.NodeVisitor):
             tuple(self._stars),
             frozenset(self._attributes),
             tuple(spoken),
+            frozenset(self._undone),
         )
 
 

@@ -82,6 +82,8 @@ class Facts:
     """The names of attributes in it, of all that is not from outside."""
     spoken: tuple[Use, ...] = ()
     """Variables by all the words in its texts: they may be meant where names are made at run time."""
+    undone: frozenset[str] = frozenset()
+    """Words for what it does to its process and undoes itself (`_doing`)."""
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from resonate_nb.protocol import EMPTY, NEVER, Promise, State
 from .. import _config, _context, _identity, _reads
 from .._earlier import FIRST, NEW_ARGUMENTS
 from .._engine import Engine, Guest
-from .._identity import Identity, Undurable, unsure_phrase
+from .._identity import Identity, Undurable, unsure_phrases
 from .._outside import declared_entries, missing_phrase
 from .._registry import plainly_phrase, unmet_phrase
 from .._say import log_call, say, warn
@@ -363,8 +363,7 @@ def _begin(request: Request) -> Identity | Result:
         missing = missing_phrase(request.work.title, identity.key.content_parts, is_cell=request.work.is_cell)
         if missing:
             say(missing, once=True, about=request.work.name)
-    if identity.unsure:
-        text = unsure_phrase(request.work.title, identity.unsure, is_cell=request.work.is_cell)
+    for text in unsure_phrases(request.work.title, identity.unsure, is_cell=request.work.is_cell):
         say(text, once=True, about=request.work.name)
     return identity
 
