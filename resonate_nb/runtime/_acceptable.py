@@ -22,12 +22,13 @@ from resonate_nb.store import Reader
 from . import _file_read, _identity
 from ._earlier import versions_of
 from ._engine import Engine
+from ._file_read import FileRead
 from ._identity import Identity, about_of, loaded
-from ._outside import is_outside, part_of, title_of
+from ._outside import declared_places, is_outside, part_of, title_of
 from ._packages import made_by
 from ._registry import Work
 from ._say import duration
-from .call import ADOPTS, FROM, changed_file, ended_how, load, made_at, origin_of, why_no_hit
+from .call import ADOPTS, FROM, changed_file, ended_how, file_differs, load, made_at, origin_of, why_no_hit
 
 Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
@@ -70,7 +71,7 @@ class Source:
     differing: tuple[str, ...] = ()
     """The data that its code read, and that are others now."""
     files: str | None = None
-    """The files that its body read, as they are now, where one of them is all that has changed."""
+    """The files that its body read, as they are now, where one of them is all that has changed, or is declared."""
 
 
 class Acceptable:
@@ -105,6 +106,8 @@ class Acceptable:
             source = replace(told[0], others=len(told) - 1, differing=self._differing(told[0].promise))
             if source.promise == self._present and not _identity.has_drifted(self._identity, source.promise):
                 source = self._with_files_of_now(source)
+            elif source.promise.state is State.RESOLVED:
+                source = self._with_declared_of_now(source)
             if (origin := origin_of(source.promise)) != source.promise.id:
                 held = reader.get(origin)
                 if held is None:
@@ -129,10 +132,28 @@ class Acceptable:
             return source
         changed = changed_file(self._engine, source.promise)
         names = [] if changed is None else [part_of(changed)]
-        files = _file_read.as_now(_file_read.from_json(recorded), self._engine.root, self._engine.clock)
-        if isinstance(files, str):
-            raise self._unacceptable(source.promise, f"file {files} is gone, or cannot be read")
+        files = self._as_now(source, _file_read.from_json(recorded))
         return replace(source, files=_file_read.to_json(files), differing=(*source.differing, *names))
+
+    def _with_declared_of_now(self, source: Source) -> Source:
+        """Of the files that its body read, those that are declared are what they are now: so they count for this call
+        by their content, and the word of whoever accepts is for that. The others have to be what they were."""
+        identity, root = self._identity, self._engine.root
+        places = declared_places({**identity.argument_parts, **identity.key.content_parts})
+        files = _file_read.from_json(source.promise.value.headers.get("files", "[]"))
+        declared = _file_read.within(files, places, root)
+        others = tuple(file for file in files if file not in declared)
+        if not declared:
+            return source
+        if (changed := _file_read.changed(others, root)) is not None:
+            raise self._unacceptable(source.promise, file_differs(changed))
+        return replace(source, files=_file_read.to_json((*others, *self._as_now(source, declared))))
+
+    def _as_now(self, source: Source, files: Sequence[FileRead]) -> tuple[FileRead, ...]:
+        found = _file_read.as_now(files, self._engine.root, self._engine.clock)
+        if isinstance(found, str):
+            raise self._unacceptable(source.promise, f"file {found} is gone, or cannot be read")
+        return found
 
     def _versions(self, reader: Reader) -> list[Promise]:
         """Other versions of the call, newest first; where there is none of just these arguments, and what is an edit

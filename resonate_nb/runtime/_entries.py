@@ -86,6 +86,13 @@ def working_directory() -> str | None:
         return None
 
 
+def places_of(spelled: str) -> frozenset[str]:
+    """The full paths that a declared path or pattern stands for now, itself among them; what lies in folders is not."""
+    path = _in_full(spelled)
+    found = glob(path, recursive=True) if has_magic(path) and not os.path.lexists(path) else []
+    return frozenset(map(os.path.realpath, (path, *found)))
+
+
 def is_pattern(spelled: str) -> bool:
     """Whether it is one for several files, as long as there is no single one of just this name."""
     return has_magic(spelled)

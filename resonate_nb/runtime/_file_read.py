@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, replace
 
 from resonate_nb.clock import Clock
@@ -106,6 +106,20 @@ def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRea
         if not digest:
             return file.path
         found.append(regular(file.path, stamp, digest, clock.now_ms(), file.given))
+    return tuple(found)
+
+
+def within(files: Iterable[FileRead], places: Collection[str], root: Root) -> tuple[FileRead, ...]:
+    """Those of the files that are, or lie in, one of these places, which are full paths without links."""
+    base = None if root is None else os.path.abspath(root)
+    found: list[FileRead] = []
+    for file in files:
+        try:
+            path = os.path.realpath(place_of(file, base))
+        except OSError:  # the working directory is gone
+            continue
+        if any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in places):
+            found.append(file)
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from blake3 import blake3
 from resonate_nb.errors import InvalidOptionError, UnfingerprintableError
 from resonate_nb.fingerprint import Outside
 
-from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern, joint_digest, working_directory
+from ._entries import DIGEST_BYTES, MISSING, entry_digest, is_pattern, joint_digest, places_of, working_directory
 from ._inventory import Inventory, Summary, inventory_changes, inventory_of
 
 Spelled = str | bytes | os.PathLike[str]
@@ -117,6 +117,20 @@ def declared_entries(
     spelled = [entry for entry in files if entry not in arguments]
     spelled += [os.fsdecode(path) for name in files if name in arguments for path in paths_of(name, arguments[name])]
     return [(entry, digests.get(part_of(entry)) or entry_digest(entry).hex()) for entry in spelled]
+
+
+def declared_places(parts: Mapping[str, str]) -> frozenset[str]:
+    """Where the declared files of a call lie; `parts` are the digests of its key, by name of part."""
+    found: set[str] = set()
+    for name, digest in parts.items():
+        kind, _, rest = name.partition(" ")
+        if name.startswith("files of `"):  # several, which are known by what was found there just now
+            spelled = [inner for inner, _ in (inventory_of(digest) or {}).get("names", ())]
+        else:
+            spelled = [rest] if kind in ("file", "files") else []
+        for each in spelled:
+            found |= places_of(each)
+    return frozenset(found)
 
 
 def part_of(spelled: str) -> str:

@@ -115,6 +115,23 @@ def test_a_cell_that_is_not_the_one_that_is_meant_or_has_no_past_is_refused(kern
     assert "no durable cell labelled 'train' has been run in this session" in refused(kernel, f"%durable accept {old}")
 
 
+@pytest.mark.parametrize("files", ["data.txt", "path", "paths"])
+def test_a_declared_file_that_the_cell_reads_counts_as_it_is_now(kernel: Kernel, tmp_path: Path, files: str) -> None:
+    cell = f"%%durable load --ignore note --files {files}\nnote('ran')\ntext = open('data.txt').read()\nprint(text)"
+    kernel.ok("path = 'data.txt'\npaths = ['data.txt', 'other.txt']")
+    (tmp_path / "data.txt").write_text("old")
+    kernel.ok(cell)
+    (tmp_path / "data.txt").write_text("old, with a remark")
+    stopped(kernel, tmp_path, cell)
+    accepted = kernel.ok("%durable accept").said
+    assert "accepted from load/" in accepted
+    assert "changed since" in accepted
+    assert "old\n" == kernel.ok(cell).text()
+    (tmp_path / "data.txt").write_text("new")
+    assert "new\n" == kernel.ok(cell).text()
+    assert ["ran", "ran", "ran"] == notes(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("edited", "why"),
     [

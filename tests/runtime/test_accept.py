@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,56 @@ def test_a_changed_file_is_an_edit_where_it_is_all_that_has_changed(disk: Engine
     path.unlink()
     with pytest.raises(UnacceptableError, match=r"data\.txt is gone"):
         reads.accept(str(path))
+
+
+@pytest.mark.parametrize("how", ["argument", "literal", "folder", "pattern", "many"])
+def test_a_declared_file_that_was_read_counts_as_it_is_now(
+    disk: Engine, work: Work, tmp_path: Path, said: list[str], how: str
+):
+    path = tmp_path / "in" / "data.txt"
+    path.parent.mkdir()
+    path.write_text("old")
+    declared = {"argument": "path", "literal": str(path), "folder": f"{path.parent}/", "many": "path"}
+    declared["pattern"] = str(path.parent / "*.txt")
+
+    @durable(name="reads", files=(declared[how],), ignore=("work",))
+    def reads(path):
+        work(path)
+        return _text(path if type(path) is str else path[0])
+
+    given: Any = [str(path)] * 40 if how == "many" else str(path)
+    assert "old" == reads(given)
+    path.write_text("old, with a remark")
+    handle = reads.accept(given)
+    assert "old" == reads(given) == handle.result()
+    (line,) = [line for line in said if " is accepted from " in line]
+    assert re.search(r"although (files?|folder) .* (has|have) changed since$", line), line
+    path.write_text("old, with two remarks")  # from one that was accepted
+    reads.accept(given)
+    assert "old" == reads(given)
+    path.write_text("something else")
+    assert "something else" == reads(given)
+    assert 2 == len(work.runs)
+
+
+def test_with_a_declared_file_another_one_that_was_read_must_be_as_it_was(disk: Engine, work: Work, tmp_path: Path):
+    path, other = tmp_path / "data.txt", tmp_path / "other.txt"
+    path.write_text("old"), other.write_text("old")
+
+    @durable(name="reads", files=("path",), ignore=("work",))
+    def reads(path, other):
+        work(path)
+        return _text(path), _text(other)
+
+    reads(str(path), str(other))
+    path.write_text("newer"), other.write_text("newer")
+    with pytest.raises(UnacceptableError, match=r"other\.txt differs from when it was read"):
+        reads.accept(str(path), str(other))
+    other.write_text("old")
+    reads.accept(str(path), str(other))
+    assert ("old", "old") == reads(str(path), str(other))
+    other.write_text("newer still")
+    assert ("newer", "newer still") == reads(str(path), str(other))
 
 
 def test_what_was_accepted_with_another_file_may_be_accepted_again_by_an_edit(

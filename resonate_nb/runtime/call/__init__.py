@@ -5,7 +5,7 @@ from ._children import ADOPTS
 from ._claim import Request, canceling, param_of, steps_not_used
 from ._drive import call, call_async
 from ._lane import MISS, Lane
-from ._plan import Hit, Refuse, Run, Wait, changed_file, ended_how, load, plan, why_no_hit
+from ._plan import Hit, Refuse, Run, Wait, changed_file, ended_how, file_differs, load, plan, why_no_hit
 from ._result import Result, stored_error, without_our_frames
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "canceling",
     "changed_file",
     "ended_how",
+    "file_differs",
     "load",
     "made_at",
     "origin_of",

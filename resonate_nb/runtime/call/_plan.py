@@ -395,7 +395,7 @@ def why_no_hit(engine: Engine, work: Work, found: Promise, counter: int, *, what
     if (expired := _expired(engine, work, found)) is not None:
         return expired
     changed = None if whatever_files else changed_file(engine, found)
-    return None if changed is None else _file_differs(changed)
+    return None if changed is None else file_differs(changed)
 
 
 def _once_more(engine: Engine, found: Promise) -> str | None:
@@ -403,14 +403,15 @@ def _once_more(engine: Engine, found: Promise) -> str | None:
     if (reason := found.value.headers.get("not_replayable")) is not None:
         return _not_replayable(reason)
     changed = changed_file(engine, found)
-    return None if changed is None else _file_differs(changed)
+    return None if changed is None else file_differs(changed)
 
 
 def _not_replayable(reason: str) -> str:
     return f"the last run is not replayable: {reason}"
 
 
-def _file_differs(name: str) -> str:
+def file_differs(name: str) -> str:
+    """What is said of a file, or of the names in a folder, that the body had read."""
     if name.endswith("/") or has_magic(name):
         return f"the names of {name} differ from when they were listed"
     return f"file {name} differs from when it was read"
