@@ -147,9 +147,10 @@ def origin_of_function(function: FunctionType) -> Origin:
 
 
 def _is_made_for_a_class(filename: str, home: str, qualname: str) -> bool:
-    """Whether it is what `namedtuple`, `dataclass` or attrs make of the fields of a class, whosever the class is."""
+    """Whether it is what `namedtuple`, `dataclass` or attrs make of the fields of a class, whosever the class is; or
+    what SQLAlchemy makes of its own as they are used."""
     is_fields = home.startswith("namedtuple_") or qualname.startswith("__create_fn__.")
-    return is_fields or filename.startswith("<attrs generated")
+    return is_fields or filename.startswith("<attrs generated") or (not home and qualname.startswith("_generated_"))
 
 
 def is_importable(value: object, module: str | None, qualname: str | None) -> bool:

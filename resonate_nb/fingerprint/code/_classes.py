@@ -12,6 +12,7 @@ from typing import Any
 
 from .._kinds import function_of, is_a
 from .._package import Origin, binary_of, origin_of_function, origin_of_module
+from ..families._packages import declared_members
 from ._nodes import Node, Walk, any_token, is_users
 from ._tree import digest_texts
 
@@ -75,7 +76,7 @@ class ClassReader:
         """Note all that makes the class what it is."""
         cls = node.thing
         assert isinstance(cls, type)
-        members = dict(cls.__dict__)
+        members = declared_members(cls, dict(cls.__dict__))
         self._walk.guards.type(cls)
         for base in cls.__bases__:
             node.edge("base", str(self._walk.reach(base)))

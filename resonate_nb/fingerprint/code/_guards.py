@@ -14,6 +14,7 @@ from typing import Any, Final
 from ...records import dataclass
 from .._kinds import is_a
 from .._package import Origin, origin_of_module
+from ..families._packages import is_made_by_mapper
 from ._settings import Setting, settings_of
 
 UNBOUND: Final = type("_Unbound", (), {"__slots__": (), "__repr__": lambda self: "<unbound>"})()
@@ -93,7 +94,8 @@ class Guards:
             now = dict(cls.__dict__)
             before = dict(zip(names, values, strict=True))
             for name in [*before, *(name for name in now if name not in before)]:
-                if not _is_dunder(name) and _differ(before.get(name, UNBOUND), now.get(name, UNBOUND)):
+                is_own = not (_is_dunder(name) or is_made_by_mapper(now.get(name)))
+                if is_own and _differ(before.get(name, UNBOUND), now.get(name, UNBOUND)):
                     found.append(f"{cls.__qualname__}.{name}")
         for namespace, name, value in self.names.values():
             home = namespace.get("__name__")

@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 
 from .._kinds import is_a, names_of
 from .._package import Origin, origin_of, origin_of_module
+from ..families._packages import asked_for
 from ..services._services import is_service
 from ._doing import doing
 from ._guards import UNBOUND, classes_above, content_of
@@ -194,6 +195,8 @@ class NameReader:
             token = f"{token}{self._state.token(node, value.__module__, value.__qualname__, value, chain, use)}"
             if chain and (unsaid := unseen(f"{value.__module__}.{value.__qualname__}.{chain[0]}")):
                 self._walk.miss(unsaid, node)
+        if chain and (kept := asked_for(value, chain[0])) is not None:
+            node.edge(f"{path}.{chain[0]}", self._walk.item((id(value), chain[0]), f"{path}.{chain[0]}", kept))
         if token is None:
             self._attributes.update(chain)
             return self._walk.item(key, path, value) + self._state.of_object(node, value, chain, use)

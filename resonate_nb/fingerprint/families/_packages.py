@@ -29,10 +29,11 @@ _HOME = {
     "pytz": "_zones",
     "scipy": "_sparse",
     "sklearn": "_estimators",
+    "sqlalchemy": "_tables",
     "torch": "_torch",
     "xarray": "_xarray",
 }
-_BASES = ("numpy", "pandas", "torch", "networkx")
+_BASES = ("numpy", "pandas", "torch", "networkx", "sqlalchemy")
 """People make classes of their own out of classes of these."""
 
 
@@ -51,7 +52,31 @@ def handler_of(cls: type) -> Handler | None:
             made: Handler | None = _home(name).subclass_of(cls)
             if made is not None:
                 return made
+    if "sqlalchemy" in sys.modules and any("_sa_class_manager" in vars(base) for base in cls.__mro__):
+        found = _home("sqlalchemy").subclass_of(cls)  # mapped without a base of its own
+        return found
     return None
+
+
+def declared_members(cls: type, members: dict[str, Any]) -> dict[str, Any]:
+    """The members of a class without what a mapper of SQLAlchemy made, and with what it was told."""
+    found: dict[str, Any] = _home("sqlalchemy").declared_members(cls, members) if _has_mappers() else members
+    return found
+
+
+def is_made_by_mapper(value: object) -> bool:
+    """Whether it is an attribute that a mapper of SQLAlchemy puts into a class, when it likes to."""
+    return _has_mappers() and bool(_home("sqlalchemy").is_made(value))
+
+
+def asked_for(value: object, name: str) -> object | None:
+    """The tables that code comes to by an attribute of a mapped class or of a table; None for anything else."""
+    is_any = name in ("metadata", "registry") and _has_mappers()
+    return _home("sqlalchemy").asked_for(value, name) if is_any else None
+
+
+def _has_mappers() -> bool:
+    return "sqlalchemy" in sys.modules
 
 
 def _home(package: str) -> Any:
