@@ -12,7 +12,7 @@ a user declares (`_outside`), and what differs between two values, in words (`_e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,26 @@ def fingerprint_named(values: Mapping[str, object], packages: Packages = "minor"
     unsure: dict[str, None] = {}
     found = fingerprint_values(values, partial(reach, packages=packages, unsure=unsure), services_in)
     return found._replace(unsure=(*found.unsure, *unsure)) if unsure else found
+
+
+def unfilled_parts(
+    values: Mapping[str, object], packages: Packages, noted: Mapping[str, Noted], sources: Collection[str]
+) -> Mapping[str, str]:
+    """The fingerprints of named values by themselves, but for what cached properties have put there since.
+
+    Args:
+        values: those that are others than they were before a body.
+        packages: as for `fingerprint_named`.
+        noted: what the walk before the body noted of their parts (`Digests.noted`): what was there then counts.
+        sources: of the code that ran, beside that of the classes. Where it may have set such an attribute in another
+            way than by asking for it, nothing is given, nor where there is nothing of that kind.
+
+    Raises:
+        UnfingerprintableError: as for `fingerprint_named`.
+    """
+    from ._unfilled import unfilled_parts  # only where something has changed
+
+    return unfilled_parts(values, packages, noted, sources)
 
 
 def register_fingerprint(type: type | str, fingerprint: Callable[[Any], object]) -> None:
@@ -166,6 +186,7 @@ __all__ = [
     "register_service",
     "service_text",
     "sources_in",
+    "unfilled_parts",
     "version_change",
     "version_of",
     "without_keys",

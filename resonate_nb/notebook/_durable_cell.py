@@ -222,7 +222,9 @@ class _Use:
             self._put_back()
             if self._witness is None:
                 facts, namespace, ignore = self.body.facts, self.shell.user_ns, self.options.options.ignore
-                self._witness = Witness(facts, namespace, key.values, ignore, subject.changed_attributes)
+                self._witness = Witness(
+                    facts, namespace, key.values, ignore, subject.changed_attributes, key.sources.values()
+                )
             return True
 
         def body() -> Bundle | None:

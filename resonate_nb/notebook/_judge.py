@@ -12,7 +12,7 @@ from typing import Any
 
 from resonate_nb.codec import encode
 from resonate_nb.errors import UnfingerprintableError, UnstorableError
-from resonate_nb.fingerprint import fingerprint_named, is_drawing
+from resonate_nb.fingerprint import fingerprint_named, is_drawing, unfilled_parts
 
 from . import _generators, _sharing, _state
 from ._bindings import Bundle, bound_names
@@ -31,8 +31,10 @@ class Witness:
         reached: Mapping[str, object],
         ignore: Collection[str] = (),
         changed_attributes: Callable[[], Collection[str]] = tuple,
+        sources: Collection[str] = (),
     ) -> None:
         """`reached` are the values that may change in place, by the names of the key's parts; `ignore` do not count.
+        `sources` are those of the cell and of the code that it reaches.
 
         `changed_attributes` is asked after the run: attributes of reached classes and modules that it bound anew.
         """
@@ -41,6 +43,7 @@ class Witness:
         self._inputs = inputs_of(facts, namespace, reached)
         self._ignore = frozenset(ignore)
         self._changed_attributes = changed_attributes
+        self._sources = sources
         self._digests = _digests({name: value for name, value in self._inputs.items() if name not in ignore})
         self._state = _state.look()
         self._standing = _generators.look()
@@ -85,6 +88,9 @@ class Witness:
     def _changed_inputs(self) -> list[str]:
         # The object that the name held before counts, whatever the name holds now.
         after = _digests({name: self._inputs[name] for name in self._digests})
+        changed = {name: self._inputs[name] for name, digest in self._digests.items() if after.get(name) != digest}
+        if changed:
+            after |= self._unfilled(changed)
         lines = {**self._facts.reads, **self._facts.touched}
         found = []
         for name, digest in self._digests.items():
@@ -93,6 +99,13 @@ class Witness:
             elif not digest and name in self._facts.touched:
                 found.append(f"may have changed {self._named(name, lines)} in place, which cannot be compared")
         return found
+
+    def _unfilled(self, changed: Mapping[str, object]) -> Mapping[str, str]:
+        """What inputs come to without cached properties that were filled by a look at them."""
+        try:
+            return unfilled_parts(changed, "minor", {}, self._sources)
+        except UnfingerprintableError:
+            return {}
 
     def _definitions(self, values: Mapping[str, object]) -> dict[str, str]:
         found: dict[str, str] = {}

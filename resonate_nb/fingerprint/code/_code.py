@@ -20,6 +20,7 @@ from ..memory._standing import Standing
 from ..services._secrets import without_keys
 from ..services._services import is_service
 from ..values import _registered
+from ..values._filled import Filled, may_set
 from ._guards import Check
 from ._loaded import Absent, Found
 from ._nodes import Item, Tree
@@ -214,13 +215,26 @@ class Subject(Dependent):
         kept = (item for item in items if item.path in names and not is_a(item.value, Outside))
         return {item.path: describe(_shown(item), item.noted, item.path) for item in kept}
 
-    def _walk(self) -> Reach:
-        walk = self._walk_once(expose_all=False)
-        return self._walk_once(expose_all=True) if walk.reflects else walk
+    def unfilled(self) -> CodeKey | None:
+        """What it is now but for what cached properties have put into its data; None where there is nothing of that,
+        or where its code may have set it in another way."""
+        filled = Filled()
+        try:
+            walk = self._walk(filled)
+        except UndecoratableError:
+            return None
+        if not filled.names or may_set((node.source for node in walk.nodes), filled.names):
+            return None
+        walk.look_outside()
+        return _key_of(walk, walk.content(), None, self._packages)
 
-    def _walk_once(self, expose_all: bool) -> Reach:
+    def _walk(self, filled: Filled | None = None) -> Reach:
+        walk = self._walk_once(False, filled)
+        return self._walk_once(True, filled) if walk.reflects else walk
+
+    def _walk_once(self, expose_all: bool, filled: Filled | None) -> Reach:
         start = self._start
-        walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value)
+        walk = Reach(start.home, self._ignore, self._trees, self._found, expose_all, start.is_value, filled)
         if start.tree is not None:
             walk.from_cell(start.tree, start.namespace, start.reads, start.declared)
         else:

@@ -22,6 +22,7 @@ from .._outside import NOTHING, Declared, Outside
 from .._package import Origin, binary_of, name_of_3_11, origin_of, origin_of_module, version_of
 from ..memory._standing import Standing, standing
 from ..values import _registered
+from ..values._filled import Filled
 from ..values._named import plain_bytes
 from ..values._pen import without_bytes
 from ..values._values import Walker
@@ -73,7 +74,10 @@ class Reach:
         found: dict[int, tuple[CodeType, Absent | Found]],
         expose_all: bool = False,
         is_value: bool = False,
+        filled: Filled | None = None,
     ) -> None:
+        """`filled`: what is left out of instances among its data."""
+        self._filled = filled
         self.nodes: list[Node] = []
         self.items: list[Item] = []
         self.packages: dict[str, str] = {}
@@ -179,6 +183,7 @@ class Reach:
         self._drain()
         self._count_loadable()
         walker = Walker(self._reach_from_value)
+        walker.filled = self._filled
         self._write_items(walker, 0)
         written = len(self.items)
         self._tops.update(walker.packages)

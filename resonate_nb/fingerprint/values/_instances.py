@@ -190,7 +190,8 @@ def instance_of(cls: type) -> Handler:
         walk.token(cls)
         if base is not object:
             yield CONTENT, _content(base, value)
-        yield from _attributes(walk, _dict_of(value))
+        names = _dict_of(value)
+        yield from _attributes(walk, names if walk.filled is None else walk.filled.without(value, names))
         for owner, slot in slots:
             walk.pen.blob(b"slot", text(f"{owner.__qualname__}.{slot.__name__}"))
             try:

@@ -19,6 +19,7 @@ from ..families import _packages
 from ..memory import _standing
 from ..services import _services
 from . import _containers, _hints, _instances, _reduced, _registered, _scalars
+from ._filled import Filled
 from ._named import Digests, Noted, plain_digests
 from ._pen import Pen, Piece
 from ._walk import CONTENT, START, Aside, Attribute, Children, Handler, Note, Part, Refusal, Span, Walk
@@ -300,9 +301,11 @@ def walked_values(
     values: Mapping[str, object],
     reach: Callable[[object], bytes],
     services_in: Callable[[object], Sequence[str]] = lambda _: (),
+    filled: Filled | None = None,
 ) -> Digests:
-    """The same, by a walk through all of them whatever they are."""
+    """The same, by a walk through all of them whatever they are, which leaves out what `filled` says."""
     walker = Walker(reach, services_in)
+    walker.filled = filled
     pen = Pen()
     parts: dict[str, bytes] = {}
     noted: dict[str, Noted] = {}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...records import dataclass
+from ._filled import Filled
 from ._pen import Pen, Refusal
 
 # A handler writes what it can itself and returns the parts still to be walked, each with the step that leads to it.
@@ -100,6 +101,7 @@ class Walk:
         "_sorting",
         "_tokens",
         "claims",
+        "filled",
         "flaws",
         "order",
         "path",
@@ -121,6 +123,8 @@ class Walk:
         self._tokens: dict[int, tuple[object, bytes]] = {}
         self.flaws: dict[int, str] = {}
         """What stands against objects that were claimed before, by `id`."""
+        self.filled: Filled | None = None
+        """What is left out of instances; None for nothing."""
         self.path = ""
         self.steps: list[object] = []
         """From the value called `path` to what is looked at right now."""

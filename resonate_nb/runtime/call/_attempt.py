@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from resonate_nb.codec import in_words
 from resonate_nb.errors import UnfingerprintableError
-from resonate_nb.fingerprint import CodeKey, Noted, changed_attributes, fingerprint_named
+from resonate_nb.fingerprint import CodeKey, Noted, changed_attributes, fingerprint_named, sources_in, unfilled_parts
 from resonate_nb.protocol import NEVER
 from resonate_nb.records import dataclass
 
@@ -173,7 +173,7 @@ def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...
         found += [f"changed its argument {where}" for where in _changed_arguments(request, identity)]
     if not request.work.is_cell:
         # Cheap when nothing has changed; the cell's own face judges what a cell changed.
-        found += _changed_globals(identity.key, request.work.subject.key())
+        found += _changed_globals(request, identity.key)
     elif identity.key.content_parts:
         after = request.work.subject.outside()
         found += _changed_outside(identity.key.content_parts, after)
@@ -182,8 +182,12 @@ def _effects(request: Request, identity: Identity, value: Any) -> tuple[str, ...
     return tuple(found)
 
 
-def _changed_globals(before: CodeKey, after: CodeKey) -> list[str]:
+def _changed_globals(request: Request, before: CodeKey) -> list[str]:
+    after = request.work.subject.key()
     if before.content == after.content:
+        return []
+    unfilled = request.work.subject.unfilled()
+    if unfilled is not None and unfilled.content == before.content:
         return []
     named = _changed_outside(before.content_parts, after.content_parts)
     names = dict.fromkeys((*before.content_parts, *after.content_parts))
@@ -215,12 +219,29 @@ _IMMUTABLE = frozenset((type(None), bool, int, float, complex, str, bytes))
 def _changed_arguments(request: Request, identity: Identity) -> list[str]:
     if _IMMUTABLE.issuperset(map(type, request.arguments.values())):
         return []
+    packages = request.work.options.packages
     try:
-        after = fingerprint_named(request.arguments, request.work.options.packages)
+        after = fingerprint_named(request.arguments, packages)
     except UnfingerprintableError as error:
-        return [f"`{error.path.split('[')[0].split('.')[0]}` in place"]
+        if not _unchanged(request, identity, request.arguments).issuperset(request.arguments):
+            return [f"`{error.path.split('[')[0].split('.')[0]}` in place"]
+        return []
     changed = [name for name, digest in after.parts.items() if identity.argument_parts.get(name) != digest]
+    if changed:
+        unchanged = _unchanged(request, identity, {name: request.arguments[name] for name in changed})
+        changed = [name for name in changed if name not in unchanged]
     return [f"`{name}` in place{_where(identity.noted.get(name, ()), after.noted.get(name, ()))}" for name in changed]
+
+
+def _unchanged(request: Request, identity: Identity, arguments: Mapping[str, object]) -> set[str]:
+    """Those of the arguments that are what they were, but for cached properties that were filled by a look at them."""
+    held = (each for value in request.arguments.values() for each in sources_in(value).values())
+    sources = [source for each in (identity.key.sources, *held) for source in each.values()]
+    try:
+        parts = unfilled_parts(arguments, request.work.options.packages, identity.noted, sources)
+    except UnfingerprintableError:
+        return set()
+    return {name for name, digest in parts.items() if identity.argument_parts.get(name) == digest}
 
 
 _MOST_ATTRIBUTES = 3
