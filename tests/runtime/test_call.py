@@ -617,7 +617,7 @@ def test_what_is_new_is_said_in_one_line(caplog: pytest.LogCaptureFixture):
     with caplog.at_level("INFO", "resonate_nb"):
         made(1)(1)
         made(2)(1)
-    assert ["known runs: global `k`: 1 → 2"] == caplog.messages
+    assert ["known runs: closure variable `k`: 1 → 2"] == caplog.messages
 
 
 def test_other_arguments_are_no_news_in_the_next_session_either(tmp_path: Path, said: list[str]):
