@@ -143,11 +143,11 @@ class Kernel:
         return ast.literal_eval(result.strip())
 
     def wait_for(self, path: Path) -> None:
-        """Until the cell that is running has made a file: how a test knows that a body has begun."""
+        """Until the cell that is running has written to a file: how a test knows that a body has begun."""
         until = time.monotonic() + LIMIT
-        while not path.exists():
+        while not (path.exists() and path.stat().st_size):
             if time.monotonic() > until:
-                raise TimeoutError(f"{path} did not appear")
+                raise TimeoutError(f"nothing was written to {path}")
             time.sleep(0.01)
 
     def interrupt(self) -> None:
