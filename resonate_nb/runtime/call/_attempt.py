@@ -248,7 +248,7 @@ _MOST_ATTRIBUTES = 3
 
 
 def _where(before: Noted, after: Noted) -> str:
-    """The attributes of an argument that the body has set, a property that keeps what it gives among them."""
+    """The attributes of an argument that the body has set, be it by a property that keeps what it gives."""
     names = [f"`{name}`" for name in changed_attributes(before, after)]
     more = ["…"] if len(names) > _MOST_ATTRIBUTES else []
     shown = ", ".join((*names[:_MOST_ATTRIBUTES], *more))
