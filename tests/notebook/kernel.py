@@ -142,12 +142,13 @@ class Kernel:
         result = self.ok(f"print(repr(({expression})))").text()
         return ast.literal_eval(result.strip())
 
-    def wait_for(self, path: Path) -> None:
-        """Until the cell that is running has written to a file: how a test knows that a body has begun."""
+    def wait_for(self, path: Path, least_bytes: int = 0) -> None:
+        """Until the cell that is running has made a file, of at least this size: how a test knows that a body has
+        begun."""
         until = time.monotonic() + LIMIT
-        while not (path.exists() and path.stat().st_size):
+        while not (path.exists() and path.stat().st_size >= least_bytes):
             if time.monotonic() > until:
-                raise TimeoutError(f"nothing was written to {path}")
+                raise TimeoutError(f"{path} did not appear")
             time.sleep(0.01)
 
     def interrupt(self) -> None:

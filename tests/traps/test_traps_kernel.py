@@ -146,7 +146,7 @@ def test_82_in_a_real_kernel(tmp_path: Path, environ: Mapping[str, str]) -> None
             kernel.ok(cell)
         pid = kernel.pid
         kernel.submit("y = f(1)")
-        kernel.wait_for(book / "f.log")
+        kernel.wait_for(book / "f.log", least_bytes=1)
         kernel.kill()
     (book / "go").touch()
     with Kernel(book, environ) as kernel:
