@@ -95,6 +95,25 @@ EDITS: Mapping[str, Edit] = {
         "'o.i', ondelete='CASCADE'",
         "return len(t.c)",
     ),
+    "a constraint in a column": (
+        CORE + "t = sa.Table('t', sa.MetaData(), sa.Column('a', sa.Integer, sa.CheckConstraint('a > 0')))\n",
+        "a > 0",
+        "a > 1",
+        "return len(t.c)",
+    ),
+    "members of an Enum in a cast": (
+        TABLE + "q = sa.select(sa.cast(t.c.a, sa.Enum('p', 'q')))\n",
+        "'p', 'q'",
+        "'p', 'r'",
+        "return len(q.selected_columns)",
+    ),
+    "how an expression is written": (
+        CORE
+        + "from sqlalchemy.ext.compiler import compiles\nclass now(sa.sql.expression.FunctionElement):\n    inherit_cache = True\n@compiles(now)\ndef _now(element, compiler, **more): return 'now()'\nq = sa.select(now())\n",
+        "'now()'",
+        "'then()'",
+        "return str(q)",
+    ),
     "a constraint": (TABLE, "a > 0", "a > 1", "return len(t.c)"),
     "a schema": (TABLE, "sa.MetaData()", "sa.MetaData(schema='other')", "return len(t.c)"),
     "members of an Enum": (TABLE, "'x', 'y')", "'x', 'z')", "return len(t.c)"),
@@ -351,6 +370,39 @@ HARMLESS: Mapping[str, tuple[str, str, str]] = {
         + USE
         + "User(name='a').words, User.words\n",
         SHOWN,
+    ),
+    "an end of a backref is told": (
+        OLD.replace("'user'", "orm.backref('user', order_by=id)"),
+        OLD.replace("'user'", "orm.backref('user', order_by=id)") + USE,
+        SHOWN,
+    ),
+    "a keyed collection": (
+        ORM.replace("list['Post']", "dict[int, 'Post']").replace(
+            "order_by='Post.id'", "collection_class=orm.attribute_keyed_dict('id')"
+        ),
+        ORM.replace("list['Post']", "dict[int, 'Post']").replace(
+            "order_by='Post.id'", "collection_class=orm.attribute_keyed_dict('id')"
+        )
+        + "orm.configure_mappers()\nUser().posts\n",
+        SHOWN,
+    ),
+    "a mutable column": (
+        CORE
+        + "from sqlalchemy.ext.mutable import MutableDict\n"
+        + BASE
+        + "class User(Base):\n    __tablename__ = 'u'\n    id: Mapped[int] = mapped_column(primary_key=True)\n    m: Mapped[dict] = mapped_column(MutableDict.as_mutable(sa.JSON))\n",
+        CORE
+        + "from sqlalchemy.ext.mutable import MutableDict\n"
+        + BASE
+        + "class User(Base):\n    __tablename__ = 'u'\n    id: Mapped[int] = mapped_column(primary_key=True)\n    m: Mapped[dict] = mapped_column(MutableDict.as_mutable(sa.JSON))\nUser(m={'a': 1}).m['b'] = 2\n",
+        SHOWN,
+    ),
+    "types with several parameters": (
+        CORE
+        + "t = sa.Table('t', sa.MetaData(), sa.Column('a', sa.Numeric(10, 2)))\nq = sa.select(t.c.a + sa.cast(t.c.a, sa.String(5, collation='x')))\n",
+        CORE
+        + "t = sa.Table('t', sa.MetaData(), sa.Column('a', sa.Numeric(10, 2)))\nq = sa.select(t.c.a + sa.cast(t.c.a, sa.String(5, collation='x')))\nstr(q)\n",
+        "return len(q.selected_columns)",
     ),
     "the body uses it all": (
         ORM,

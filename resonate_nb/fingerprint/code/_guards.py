@@ -94,8 +94,8 @@ class Guards:
             now = dict(cls.__dict__)
             before = dict(zip(names, values, strict=True))
             for name in [*before, *(name for name in now if name not in before)]:
-                is_own = not (_is_dunder(name) or is_made_by_mapper(now.get(name)))
-                if is_own and _differ(before.get(name, UNBOUND), now.get(name, UNBOUND)):
+                is_other = not _is_dunder(name) and _differ(before.get(name, UNBOUND), now.get(name, UNBOUND))
+                if is_other and not is_made_by_mapper(now.get(name)):
                     found.append(f"{cls.__qualname__}.{name}")
         for namespace, name, value in self.names.values():
             home = namespace.get("__name__")

@@ -53,6 +53,13 @@ def _by(parts: Callable[[Any], Mapping[str, Any]]) -> Handler:
     return write
 
 
+_FILLED = frozenset(
+    {
+        *("_sa_adapter", "_sa_appender", "_sa_instrumented", "_sa_iterator", "_sa_remover"),
+        "_hierarchy_supports_caching",
+    }
+)
+"""What classes of collections and of expressions get when the first of their objects is used."""
 _BY_MAPPER = ("orm.attributes.QueryableAttribute", "ext.associationproxy.AssociationProxyInstance")
 
 
@@ -89,6 +96,8 @@ def is_made(value: object) -> bool:
 
 
 def _is_theirs(name: str, value: object) -> bool:
+    if name in _FILLED or name.startswith("_generated_"):
+        return True
     return name in _MADE and type(value).__module__.partition(".")[0] == "sqlalchemy"
 
 
@@ -114,7 +123,7 @@ def _told(mapper: Any) -> dict[str, Any]:
     order = mapper.polymorphic_on, mapper.version_id_col
     return {
         **{name: getattr(mapper, name, None) for name in _OPTIONS},
-        "columns": [None if column is None else str(getattr(column, "key", column)) for column in order],
+        "columns": [None if column is None else _by_name(column) for column in order],
         "properties": dict(sorted(mapper._init_properties.items())),
     }
 
@@ -122,7 +131,7 @@ def _told(mapper: Any) -> dict[str, Any]:
 _FLAGS = (
     *("lazy", "innerjoin", "join_depth", "viewonly", "passive_deletes", "passive_updates", "post_update"),
     *("single_parent", "load_on_pending", "active_history", "omit_join", "enable_typechecks", "distinct_target_key"),
-    *("collection_class", "query_class", "sync_backref", "_overlaps", "_user_info"),
+    *("collection_class", "query_class", "sync_backref", "_overlaps", "info"),
 )
 
 
@@ -134,13 +143,17 @@ def _relationship(value: Any) -> dict[str, Any]:
     # Which way it goes is found out then as well, and sets this where nobody has.
     direction = getattr(getattr(value, "direction", None), "name", "")
     is_one = not annotated and value.uselist is False and direction != "MANYTOONE"
+    backref = value.backref
+    if type(backref) is tuple:  # where nobody has said so, the other end is told then what holds for this one
+        told = ((name, part) for name, part in sorted(backref[1].items()) if part != getattr(value, name, backref))
+        backref = backref[0], dict(told)
     return {
         "key": value.key,
         "target": _target(value),
         "given": given,
         "is_one": is_one,
         "cascade": sorted(value._cascade),
-        "back": value.backref or back,
+        "back": backref or back,
         **{name: getattr(value, name, None) for name in _FLAGS},
     }
 
@@ -158,7 +171,7 @@ def _target(value: Any) -> object:
 
 _COLUMN_FLAGS = (
     *("active_history", "deferred", "deferred_group", "deferred_raiseload", "expire_on_flush", "group", "raiseload"),
-    *("strategy_key", "_user_info"),
+    *("strategy_key", "info"),
 )
 
 
@@ -169,6 +182,13 @@ def _column_property(value: Any) -> dict[str, Any]:
 
 def _mapped_column(value: Any) -> dict[str, Any]:
     return {"column": value.column, **{name: getattr(value, name, None) for name in _COLUMN_FLAGS}}
+
+
+def _alias(value: Any) -> dict[str, Any]:
+    """A synonym, or several columns as one object."""
+    names = ("key", "name", "map_column", "composite_class", "deferred", "group", "active_history", "info")
+    parts = [getattr(part, "key", part) for part in getattr(value, "attrs", ())]
+    return {"on": parts, **{name: getattr(value, name, None) for name in names}}
 
 
 def _proxy(value: Any) -> dict[str, Any]:
@@ -198,6 +218,7 @@ def _column(value: Any) -> dict[str, Any]:
         "type": value.type,
         "flags": (value.primary_key, value.nullable, value.autoincrement, value.unique, value.index, value.system),
         "keys": set(value.foreign_keys),
+        "constraints": set(value.constraints),
         **{part: getattr(value, part, None) for part in parts},
         "table": value.table,
         **_notes(value),
@@ -207,9 +228,15 @@ def _column(value: Any) -> dict[str, Any]:
 def _notes(value: Any) -> dict[str, Any]:
     return {
         "comment": getattr(value, "comment", None),
-        "info": names_of(value).get("info"),
+        "info": _info(value),
         "dialects": dict(sorted(value.dialect_kwargs.items())) if hasattr(value, "dialect_kwargs") else {},
     }
+
+
+def _info(value: Any) -> dict[str, Any]:
+    """What the user has noted; there is none, or an empty one, until it is asked for."""
+    noted: dict[str, Any] = names_of(value).get("info") or {}
+    return {name: part for name, part in noted.items() if not str(name).startswith("_ext_mutable_")}
 
 
 _PLACES = frozenset(
@@ -258,7 +285,7 @@ def _metadata(value: Any) -> dict[str, Any]:
         "names": dict(value.naming_convention),
         "tables": [value.tables[name] for name in sorted(value.tables)],
         "sequences": [value._sequences[name] for name in sorted(value._sequences)],
-        "info": names_of(value).get("info"),
+        "info": _info(value),
     }
 
 
@@ -299,14 +326,26 @@ def _statement(value: Any) -> dict[str, Any]:
     key = value._generate_cache_key()
     if key is None:
         raise Refusal("SQLAlchemy knows no key for it; pass its text and its values")
+    types: Any = sys.modules["sqlalchemy"].types.TypeEngine
     elements = list(sys.modules["sqlalchemy"].sql.visitors.iterate(value)) if hasattr(value, "get_children") else ()
     return {
-        "key": key.key,
+        "key": _ordered(key.key, types),
         "values": [bind.effective_value for bind in key.bindparams],
         "names": [None if bind.unique else _name(bind.key) for bind in key.bindparams],
-        "types": [part.type for part in elements if type(part).__name__ in ("BindParameter", "TypeClause")],
+        # The key does not tell the members of an Enum. Those of a column are in its table.
+        "types": [getattr(part, "type", None) for part in elements if not _is_of(part, "sql.schema.Column")],
         "options": dict(names_of(value).get("_execution_options", {})),
     }
+
+
+def _ordered(key: Any, types: type) -> Any:
+    """The same key, with the parameters of types in an order that is no accident of hashing."""
+    if type(key) is not tuple:
+        return key
+    parts = [_ordered(part, types) for part in key]
+    if parts and isinstance(parts[0], type) and issubclass(parts[0], types):
+        parts[1:] = sorted(parts[1:], key=lambda part: str(part[0]) if type(part) is tuple and part else "")
+    return tuple(parts)
 
 
 # Rows ---------------------------------------------------------------------------------------------------------------
@@ -346,6 +385,7 @@ def _content_parts(walk: Walk, value: Any) -> Children:
 _WHOLE = frozenset(
     {
         *(f"{_ORM}collections.Instrumented{kind}" for kind in ("Dict", "List", "Set")),
+        f"{_ORM}mapped_collection.KeyFuncDict",
         "sqlalchemy.ext.mutable.MutableBase",
     }
 )
@@ -354,7 +394,7 @@ _PARTS: dict[str, Callable[[Any], Mapping[str, Any]]] = {
     f"{_ORM}attributes.QueryableAttribute": lambda value: {"name": value.key, "class": value.class_},
     f"{_ORM}decl_api.registry": lambda value: {**_settings(value), "metadata": value.metadata},
     f"{_ORM}mapper.Mapper": lambda value: {"class": value.class_},
-    f"{_ORM}interfaces.MapperProperty": _item,
+    f"{_ORM}descriptor_props.DescriptorProperty": _alias,
     f"{_ORM}properties.ColumnProperty": _column_property,
     f"{_ORM}properties.MappedColumn": _mapped_column,
     f"{_ORM}relationships.RelationshipProperty": _relationship,
