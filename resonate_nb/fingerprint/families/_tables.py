@@ -48,9 +48,15 @@ def _by(parts: Callable[[Any], Mapping[str, Any]]) -> Handler:
             return None
         walk.pen.write(b"declared;")
         walk.token(type(value))
-        return attributes(walk, dict(parts(value)))
+        # Most of what can be declared is not; each part costs a step, at every call of a function that reads it.
+        found = parts(value).items()
+        return attributes(walk, {name: part for name, part in found if not (part is None or _is_empty(part))})
 
     return write
+
+
+def _is_empty(part: object) -> bool:
+    return type(part) in (dict, set) and not part
 
 
 _FILLED = frozenset(
@@ -154,7 +160,7 @@ def _relationship(value: Any) -> dict[str, Any]:
         "is_one": is_one,
         "cascade": sorted(value._cascade),
         "back": backref or back,
-        **{name: getattr(value, name, None) for name in _FLAGS},
+        "flags": {name: getattr(value, name, None) for name in _FLAGS},
     }
 
 
@@ -177,7 +183,7 @@ _COLUMN_FLAGS = (
 
 def _column_property(value: Any) -> dict[str, Any]:
     flags = {name: getattr(value, name, None) for name in _COLUMN_FLAGS}
-    return {"on": list(map(_by_name, value.columns)), **flags}
+    return {"on": list(map(_by_name, value.columns)), "flags": flags}
 
 
 def _mapped_column(value: Any) -> dict[str, Any]:
