@@ -214,8 +214,11 @@ def _data_changes(
 
 
 def titled(kind: str, name: str) -> str:
-    """``global `df```, and ``settings of numpy``."""
-    return name if name.startswith(_SETTINGS) else f"{kind} `{name}`"
+    """``global `df```, ``default of `least` in `keep```, and ``settings of numpy``."""
+    if name.startswith(_SETTINGS):
+        return name
+    helper, _, default = name.partition("(")
+    return f"default of `{default[:-1]}` in `{helper}`" if default.endswith(")") else f"{kind} `{name}`"
 
 
 def _is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -45,6 +45,24 @@ def test_an_edited_default_is_said(edited: Made, said: list[str]) -> None:
     assert "default of `k`: 1 → 2" == step.get(0).why().reason
 
 
+def test_an_edited_default_of_a_helper_is_said(said: list[str]) -> None:
+    def made(least: int) -> Any:
+        def keep(x: int, least: int = least) -> bool:
+            return x > least
+
+        keep.__qualname__ = "keep"
+
+        @durable(name="keeping")
+        def step(x: int) -> bool:
+            return keep(x)
+
+        return step
+
+    assert made(1)(2)
+    assert not made(3)(2)
+    assert ["default of `least` in `keep`: 1 → 3"] == lines(said)
+
+
 def test_other_arguments_are_no_edit(edited: Made, said: list[str]) -> None:
     """Neither one that is passed where it was left out, nor one that is left out where it was passed."""
     step = edited(1)
