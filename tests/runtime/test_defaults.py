@@ -50,8 +50,6 @@ def test_an_edited_default_of_a_helper_is_said(said: list[str]) -> None:
         def keep(x: int, least: int = least) -> bool:
             return x > least
 
-        keep.__qualname__ = "keep"
-
         @durable(name="keeping")
         def step(x: int) -> bool:
             return keep(x)
@@ -60,7 +58,8 @@ def test_an_edited_default_of_a_helper_is_said(said: list[str]) -> None:
 
     assert made(1)(2)
     assert not made(3)(2)
-    assert ["default of `least` in `keep`: 1 → 3"] == lines(said)
+    where = f"{test_an_edited_default_of_a_helper_is_said.__name__}.made.keep"
+    assert [f"default of `least` in `{where}`: 1 → 3"] == lines(said)
 
 
 def test_other_arguments_are_no_edit(edited: Made, said: list[str]) -> None:
