@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import astuple, replace
 
 from resonate_nb.clock import Clock
@@ -54,11 +55,8 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
 
     Content is read only when size, times or inode differ or cannot be trusted; a copied folder is unchanged.
     """
-    base = None if root is None else os.path.abspath(root)
-    for file in files:
-        try:
-            path = place_of(file, base)
-        except OSError:  # the working directory is gone
+    for file, path in _placed(files, root):
+        if path is None:
             return file.path
         if file.size == ABSENT:
             if not file.digest or os.path.exists(path):
@@ -83,12 +81,9 @@ def changed(files: Iterable[FileRead], root: Root) -> str | None:
 
 def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRead, ...] | str:
     """The same files as they are now; or the path of one that is gone, or cannot be read."""
-    base = None if root is None else os.path.abspath(root)
     found: list[FileRead] = []
-    for file in files:
-        try:
-            path = place_of(file, base)
-        except OSError:  # the working directory is gone
+    for file, path in _placed(files, root):
+        if path is None:
             return file.path
         if file.size == DECLARED:
             found.append(replace(file, digest=declared_digest(path)))
@@ -111,16 +106,24 @@ def as_now(files: Iterable[FileRead], root: Root, clock: Clock) -> tuple[FileRea
 
 def within(files: Iterable[FileRead], places: Collection[str], root: Root) -> tuple[FileRead, ...]:
     """Those of the files that are, or lie in, one of these places, which are full paths without links."""
-    base = None if root is None else os.path.abspath(root)
     found: list[FileRead] = []
-    for file in files:
-        try:
-            path = os.path.realpath(place_of(file, base))
-        except OSError:  # the working directory is gone
+    for file, given in _placed(files, root):
+        if given is None:
             continue
+        path = os.path.realpath(given)
         if any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in places):
             found.append(file)
     return tuple(found)
+
+
+def _placed(files: Iterable[FileRead], root: Root) -> Iterator[tuple[FileRead, str | None]]:
+    """Each file with the full path to which it leads from here; with None where the working directory is gone."""
+    base = None if root is None else os.path.abspath(root)
+    for file in files:
+        path: str | None = None
+        with suppress(OSError):
+            path = place_of(file, base)
+        yield file, path
 
 
 def to_json(files: Iterable[FileRead]) -> str:
