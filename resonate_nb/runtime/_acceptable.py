@@ -34,7 +34,7 @@ Doubt = Callable[[Any], "str | None"]
 """Given the value that is to be kept: why it must not be; None for no reason."""
 
 _MOST_NAMED = 4
-HELD = ("code", "keys", "reads")
+_HELD = ("code", "keys", "reads")
 """Where a summary of data has the user's code in it."""
 MOST = 10_000
 """Of one name: so many are looked at, the newest."""
@@ -213,7 +213,7 @@ class Acceptable:
                 continue
             then: dict[str, Any] = loaded(reader.note(f"part:{digest}", "data"), dict)
             now = self._asked.summaries.get(name, {})
-            if not then or then.keys().isdisjoint(HELD) or _without_code(then) != _without_code(now):
+            if not then or then.keys().isdisjoint(_HELD) or _without_code(then) != _without_code(now):
                 return False
             if len(now.get("parts", ())) < len(self._identity.noted.get(name, ())):
                 return False  # not all of it is kept, so that nobody knows
@@ -311,7 +311,7 @@ def _although(differing: Sequence[str]) -> str:
 
 
 def _without_code(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: part for name, part in summary.items() if name not in HELD}
+    return {name: part for name, part in summary.items() if name not in _HELD}
 
 
 def _arguments(promise: Promise) -> Mapping[str, str]:

@@ -94,5 +94,5 @@ def _seen(reader: Reader) -> dict[str, list[Any]]:
 
 
 def compact(data: object) -> bytes:
-    """JSON without spaces, as notes about packages hold it."""
+    """JSON without spaces, as notes hold it."""
     return json.dumps(data, separators=(",", ":")).encode()

@@ -5,13 +5,14 @@ Per fingerprint of code there is the note ``defaults``: parameter -> digests of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 
 from resonate_nb.protocol import Promise
 from resonate_nb.store import Reader, Transaction
 
+from ._declared import compact
 from ._identity import Identity, about_of, loaded
+from ._packages import made_by
 from ._registry import Work
 
 _KIND = "defaults"
@@ -39,7 +40,7 @@ def put_defaults(transaction: Transaction, code: str, left: Mapping[str, str]) -
     new = {name: digest for name, digest in left.items() if digest not in kept.get(name, ())}
     if new:
         kept |= {name: [*kept.get(name, ()), digest][-_MOST_KEPT:] for name, digest in new.items()}
-        transaction.put_note(place, _KIND, json.dumps(kept, separators=(",", ":")).encode())
+        transaction.put_note(place, _KIND, compact(kept))
 
 
 def edited_defaults(
@@ -51,5 +52,5 @@ def edited_defaults(
     differing = [name for name in left if then.get(name, now[name]) != now[name]]
     if not differing:
         return ()
-    kept = loaded(reader.note(f"code:{earlier.param.headers.get('code', '')}", _KIND), dict)
+    kept = loaded(reader.note(f"code:{made_by(earlier)}", _KIND), dict)
     return [name for name in differing if then[name] in kept.get(name, ())]
